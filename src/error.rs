@@ -1,0 +1,93 @@
+//! The one error type: what kind of failure, and a sentence that names the argument and the value.
+
+use std::fmt;
+
+/// What went wrong, one variant a status code of the C ABI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An argument is outside its range or has the wrong shape.
+    InvalidArgument,
+    /// The call does not fit the state of the tree (for example a query before a build).
+    InvalidState,
+    /// A NaN or an infinity where a number is needed.
+    NotFinite,
+    /// The covariance of the inducing points has no Cholesky factor.
+    NotPositiveDefinite,
+    /// Memory for the request could not be had.
+    OutOfMemory,
+    /// Reading or writing failed.
+    Io,
+    /// A saved tree is damaged or foreign.
+    Corrupt,
+    /// The request is valid but this tree cannot serve it.
+    Unsupported,
+    /// The caller asked to stop.
+    Cancelled,
+    /// A defect of this library.
+    Internal,
+}
+
+/// An [`ErrorKind`] and a sentence that names the argument and the value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+}
+
+/// The result of every call that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An error of `kind`; `message` names the argument and the value.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Error { kind, message: message.into() }
+    }
+
+    /// Shorthand for [`ErrorKind::InvalidArgument`].
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Error::new(ErrorKind::InvalidArgument, message)
+    }
+
+    /// The kind of failure.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The sentence.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// A vector of `len` copies of `value`, or [`ErrorKind::OutOfMemory`] naming `what`.
+pub(crate) fn try_vec<T: Clone>(len: usize, value: T, what: &str) -> Result<Vec<T>> {
+    let mut v = try_with_capacity(len, what)?;
+    v.resize(len, value);
+    Ok(v)
+}
+
+/// An empty vector with room for `len` items, or [`ErrorKind::OutOfMemory`] naming `what`.
+pub(crate) fn try_with_capacity<T>(len: usize, what: &str) -> Result<Vec<T>> {
+    let mut v = Vec::new();
+    v.try_reserve_exact(len).map_err(|_| {
+        let bytes = len.saturating_mul(std::mem::size_of::<T>());
+        Error::new(ErrorKind::OutOfMemory, format!("could not allocate {bytes} bytes for {what}"))
+    })?;
+    Ok(v)
+}
+
+/// `a * b`, or an error naming `what` when the product does not fit.
+pub(crate) fn checked_area(a: usize, b: usize, what: &str) -> Result<usize> {
+    a.checked_mul(b)
+        .filter(|&area| area <= isize::MAX as usize / 8)
+        .ok_or_else(|| Error::invalid(format!("{what}: {a} x {b} values do not fit in memory")))
+}
