@@ -114,8 +114,13 @@ typedef enum rct_inducing_method {
   RCT_INDUCING_RANDOM = 1,
 } rct_inducing_method;
 
+// All neighbours within a radius of each query of a batch. Read with `rct_radius_result_view`, free with
+// `rct_radius_result_free`; independent of the tree.
 typedef struct rct_radius_result rct_radius_result;
 
+// A tree: empty after `rct_create`, ready for queries after `rct_build`, gone after `rct_free`.
+//
+// A `const rct_tree *` may be used from any number of threads at once; `rct_build` and `rct_free` need it alone.
 typedef struct rct_tree rct_tree;
 
 // A vector to read: element i is `data[i * stride]`; NULL with len = 0 says "absent".
@@ -255,80 +260,6 @@ typedef struct rct_query {
   int32_t traversal;
 } rct_query;
 
-// A matrix of ids to write, laid out like `rct_matrix`; no two elements may share memory.
-typedef struct rct_index_matrix_out {
-  // Element (0, 0).
-  int64_t *data;
-  // Number of rows.
-  size_t rows;
-  // Number of columns.
-  size_t cols;
-  // Elements from one row to the next.
-  ptrdiff_t row_stride;
-  // Elements from one column to the next.
-  ptrdiff_t col_stride;
-} rct_index_matrix_out;
-
-// A matrix to write, laid out like `rct_matrix`; no two elements may share memory.
-typedef struct rct_matrix_out {
-  // Element (0, 0); NULL with rows = 0 says "not wanted" where that is allowed.
-  double *data;
-  // Number of rows.
-  size_t rows;
-  // Number of columns.
-  size_t cols;
-  // Elements from one row to the next.
-  ptrdiff_t row_stride;
-  // Elements from one column to the next.
-  ptrdiff_t col_stride;
-} rct_matrix_out;
-
-// A vector of ids or counts to write; no two elements may share memory. NULL with len = 0 says "not wanted".
-typedef struct rct_index_vector_out {
-  // Element 0.
-  int64_t *data;
-  // Number of elements.
-  size_t len;
-  // Elements from one to the next.
-  ptrdiff_t stride;
-} rct_index_vector_out;
-
-// Where a query's answer goes.
-typedef struct rct_neighbors {
-  // Ids, q x k, ascending by (distance, id), padded with -1.
-  struct rct_index_matrix_out ids;
-  // Distances, q x k, padded with INFINITY; may be absent.
-  struct rct_matrix_out distances;
-  // How many neighbours each query has, q values; may be absent.
-  struct rct_index_vector_out counts;
-} rct_neighbors;
-
-// The result of `rct_radius_batch` in compressed rows: the neighbours of query i are elements
-// `offsets[i]` to `offsets[i + 1] - 1` of `ids` and `distances`, ascending by (distance, id).
-// The pointers belong to the `rct_radius_result` and live as long as it does.
-typedef struct rct_radius_view {
-  // Number of queries q.
-  size_t queries;
-  // Number of neighbours in all: `offsets[queries]`.
-  size_t total;
-  // q + 1 offsets.
-  const size_t *offsets;
-  // `total` ids.
-  const int64_t *ids;
-  // `total` distances.
-  const double *distances;
-} rct_radius_view;
-
-// A vector to write; no two elements may share memory.
-typedef struct rct_vector_out {
-  // Element 0.
-  double *data;
-  // Number of elements.
-  size_t len;
-  // Elements from one to the next.
-  ptrdiff_t stride;
-} rct_vector_out;
-
 // Figures of a tree and of the last call that searched it. Set `struct_size` to sizeof(rct_tree_stats) first.
 typedef struct rct_tree_stats {
   // sizeof(rct_tree_stats), set by the caller.
@@ -377,61 +308,173 @@ typedef struct rct_tree_stats {
   double seconds_search;
 } rct_tree_stats;
 
+// A matrix of ids to write, laid out like `rct_matrix`; no two elements may share memory.
+typedef struct rct_index_matrix_out {
+  // Element (0, 0).
+  int64_t *data;
+  // Number of rows.
+  size_t rows;
+  // Number of columns.
+  size_t cols;
+  // Elements from one row to the next.
+  ptrdiff_t row_stride;
+  // Elements from one column to the next.
+  ptrdiff_t col_stride;
+} rct_index_matrix_out;
+
+// A matrix to write, laid out like `rct_matrix`; no two elements may share memory.
+typedef struct rct_matrix_out {
+  // Element (0, 0); NULL with rows = 0 says "not wanted" where that is allowed.
+  double *data;
+  // Number of rows.
+  size_t rows;
+  // Number of columns.
+  size_t cols;
+  // Elements from one row to the next.
+  ptrdiff_t row_stride;
+  // Elements from one column to the next.
+  ptrdiff_t col_stride;
+} rct_matrix_out;
+
+// A vector of ids or counts to write; no two elements may share memory. NULL with len = 0 says "not wanted".
+typedef struct rct_index_vector_out {
+  // Element 0.
+  int64_t *data;
+  // Number of elements.
+  size_t len;
+  // Elements from one to the next.
+  ptrdiff_t stride;
+} rct_index_vector_out;
+
+// Where a query's answer goes.
+typedef struct rct_neighbors {
+  // Ids, q x k, ascending by (distance, id), padded with -1.
+  struct rct_index_matrix_out ids;
+  // Distances, q x k, padded with INFINITY; may be absent.
+  struct rct_matrix_out distances;
+  // How many neighbours each query has, q values; may be absent.
+  struct rct_index_vector_out counts;
+} rct_neighbors;
+
+// A vector to write; no two elements may share memory.
+typedef struct rct_vector_out {
+  // Element 0.
+  double *data;
+  // Number of elements.
+  size_t len;
+  // Elements from one to the next.
+  ptrdiff_t stride;
+} rct_vector_out;
+
+// The result of `rct_radius_batch` in compressed rows: the neighbours of query i are elements
+// `offsets[i]` to `offsets[i + 1] - 1` of `ids` and `distances`, ascending by (distance, id).
+// The pointers belong to the `rct_radius_result` and live as long as it does.
+typedef struct rct_radius_view {
+  // Number of queries q.
+  size_t queries;
+  // Number of neighbours in all: `offsets[queries]`.
+  size_t total;
+  // q + 1 offsets.
+  const size_t *offsets;
+  // `total` ids.
+  const int64_t *ids;
+  // `total` distances.
+  const double *distances;
+} rct_radius_view;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
 
+// Fills `options` with the defaults that its fields name.
 enum rct_status rct_options_init(struct rct_options *options);
 
+// Fills `control` with no callbacks.
 enum rct_status rct_control_init(struct rct_control *control);
 
+// Fills `data` with nothing.
 enum rct_status rct_data_init(struct rct_data *data);
 
+// Fills `query` with no points, no limits, k = 1, self included.
 enum rct_status rct_query_init(struct rct_query *query);
 
-enum rct_status rct_create(const struct rct_options *options, struct rct_tree **tree);
+// Checks `options` (NULL for the defaults) and makes an empty tree, to be freed with `rct_free`. `*tree` is set on
+// success only.
+enum rct_status rct_create(const struct rct_options *options,
+                           struct rct_tree **tree);
 
+// Builds the tree over the rows of `data->coords`, once. `control` may be NULL.
+//
+// On any failure the tree stays empty, and can be built.
 enum rct_status rct_build(struct rct_tree *tree,
                           const struct rct_data *data,
                           const struct rct_control *control);
 
+// Figures of a built tree and of the last call that searched it. Set `stats->struct_size` first.
+enum rct_status rct_stats(const struct rct_tree *tree, struct rct_tree_stats *stats);
+
+// Checks every invariant of the tree by its definition: O(n^2) evaluations, for tests and for a worried user.
+// RCT_ERROR_INTERNAL and a sentence where one is broken. `control` may be NULL.
+enum rct_status rct_validate(const struct rct_tree *tree, const struct rct_control *control);
+
+// Frees a tree; NULL is fine. No other call may be using it.
+void rct_free(struct rct_tree *tree);
+
+// The k nearest points of each query under the tree's metric, exact, ascending by (distance, id). `out->ids` is
+// q x k; distances and counts may be absent. k may exceed the number of points: rows are padded. `control` may be
+// NULL.
 enum rct_status rct_query_batch(const struct rct_tree *tree,
                                 const struct rct_query *query,
                                 const struct rct_neighbors *out,
                                 const struct rct_control *control);
 
+// The whole Vecchia job. `order` is absent (the ids in their order) or a permutation of the n ids; row t of the
+// n x k output has the k nearest of the points order[0], ..., order[t - 1] to point order[t], as ids, ascending by
+// (distance, id). Row 0 is all padding. `control` may be NULL.
 enum rct_status rct_vecchia_neighbors(const struct rct_tree *tree,
                                       size_t k,
                                       struct rct_index_vector order,
                                       const struct rct_neighbors *out,
                                       const struct rct_control *control);
 
+// The distance of each pair (i[t], j[t]) of stored points, under the tree's metric.
+enum rct_status rct_distances(const struct rct_tree *tree,
+                              struct rct_index_vector i,
+                              struct rct_index_vector j,
+                              struct rct_vector_out distances);
+
+// The signed residual correlation rho of each pair (i[t], j[t]) of stored points; RCT_ERROR_UNSUPPORTED for a tree
+// with the Euclidean metric.
+enum rct_status rct_correlations(const struct rct_tree *tree,
+                                 struct rct_index_vector i,
+                                 struct rct_index_vector j,
+                                 struct rct_vector_out correlations);
+
+// All points nearer than `radius` to each query. `query->k` is not used, `query->max_distances` must be absent.
+// `*result` is set on success only, to be freed with `rct_radius_result_free`. `control` may be NULL.
 enum rct_status rct_radius_batch(const struct rct_tree *tree,
                                  const struct rct_query *query,
                                  double radius,
                                  struct rct_radius_result **result,
                                  const struct rct_control *control);
 
+// Sets `*view` to the arrays of `result`, which live until it is freed.
 enum rct_status rct_radius_result_view(const struct rct_radius_result *result, struct rct_radius_view *view);
 
+// Frees a result; NULL is fine.
 void rct_radius_result_free(struct rct_radius_result *result);
 
-enum rct_status rct_distances(const struct rct_tree *tree,
-                              struct rct_index_vector i,
-                              struct rct_index_vector j,
-                              struct rct_vector_out distances);
-
-enum rct_status rct_correlations(const struct rct_tree *tree,
-                                 struct rct_index_vector i,
-                                 struct rct_index_vector j,
-                                 struct rct_vector_out correlations);
-
+// A permutation of the rows of `coords` (n x d): `order` gets, for each place, the id of the point that stands there.
+// `ordering` is an `rct_ordering`; `seed` matters for the random one. Distances are Euclidean in the coordinates
+// given: divide them by their lengthscales before where these differ. `control` may be NULL.
 enum rct_status rct_order(struct rct_matrix coords,
                           int32_t ordering,
                           uint64_t seed,
                           struct rct_index_vector_out order,
                           const struct rct_control *control);
 
+// Chooses `m` inducing points for the rows of `coords` (n x d, m <= n) and writes their coordinates to `inducing`,
+// m x d. `method` is an `rct_inducing_method`; the same seed gives the same points. `control` may be NULL.
 enum rct_status rct_select_inducing(struct rct_matrix coords,
                                     size_t m,
                                     int32_t method,
@@ -439,18 +482,17 @@ enum rct_status rct_select_inducing(struct rct_matrix coords,
                                     struct rct_matrix_out inducing,
                                     const struct rct_control *control);
 
-enum rct_status rct_stats(const struct rct_tree *tree, struct rct_tree_stats *stats);
-
-enum rct_status rct_validate(const struct rct_tree *tree, const struct rct_control *control);
-
-void rct_free(struct rct_tree *tree);
-
+// The sentence of this thread's last failed call: it names the argument and the value. Empty before the first
+// failure; valid until the next call of this library on this thread. Never NULL.
 const char *rct_last_error(void);
 
+// The name of a status, such as "RCT_ERROR_CANCELLED"; "unknown status" for any other number. Never NULL.
 const char *rct_status_name(int32_t status);
 
+// The version of the library that is loaded, such as "0.1.0"; RCT_VERSION is the header's.
 const char *rct_version(void);
 
+// The ABI number of the library that is loaded: the header fits where it equals RCT_ABI_VERSION.
 uint32_t rct_abi_version(void);
 
 #ifdef __cplusplus

@@ -1,7 +1,7 @@
 //! The structs and constants of the C header. Field comments become the header's text.
 #![allow(non_camel_case_types)]
 
-use std::ffi::{c_char, c_void};
+use std::ffi::c_void;
 
 /// What a call came to. `rct_status_name` gives the name, `rct_last_error` the sentence.
 #[repr(C)]
@@ -401,5 +401,3 @@ pub struct rct_radius_view {
     pub distances: *const f64,
 }
 
-/// A C string that is never freed by the caller.
-pub type StaticStr = *const c_char;

@@ -1,0 +1,161 @@
+//! `rct_options` and the other structs' `_init` functions.
+
+use super::covariance::CallerCovariance;
+use super::status::guard;
+use super::types::*;
+use super::views::{required_mut, vector};
+use crate::error::{Error, Result};
+use crate::kernel::{Covariance, Kernel, KernelFamily, Lengthscale};
+use crate::options::{Construction, MetricKind, Options, Traversal, TreeOrder};
+use std::mem::size_of;
+use std::ptr::{null, null_mut};
+use std::sync::Arc;
+
+const NO_VECTOR: rct_vector = rct_vector { data: null(), len: 0, stride: 1 };
+const NO_INDICES: rct_index_vector = rct_index_vector { data: null(), len: 0, stride: 1 };
+const NO_MATRIX: rct_matrix = rct_matrix { data: null(), rows: 0, cols: 0, row_stride: 0, col_stride: 1 };
+
+/// Fills `*target`.
+///
+/// # Safety
+/// `target` is NULL or may be written.
+unsafe fn init<T>(target: *mut T, name: &str, value: T) -> rct_status {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        *unsafe { required_mut(target, name) }? = value;
+        Ok(())
+    })
+}
+
+/// Fills `options` with the defaults that its fields name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rct_options_init(options: *mut rct_options) -> rct_status {
+    // SAFETY: the caller's promise.
+    unsafe { init(options, "options", defaults()) }
+}
+
+/// Fills `control` with no callbacks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rct_control_init(control: *mut rct_control) -> rct_status {
+    let struct_size = size_of::<rct_control>();
+    let value = rct_control { struct_size, progress: None, should_stop: None, user: null_mut() };
+    // SAFETY: the caller's promise.
+    unsafe { init(control, "control", value) }
+}
+
+/// Fills `data` with nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rct_data_init(data: *mut rct_data) -> rct_status {
+    let value = rct_data {
+        struct_size: size_of::<rct_data>(),
+        coords: NO_MATRIX,
+        inducing: NO_MATRIX,
+        factor: NO_MATRIX,
+        residual_variances: NO_VECTOR,
+    };
+    // SAFETY: the caller's promise.
+    unsafe { init(data, "data", value) }
+}
+
+/// Fills `query` with no points, no limits, k = 1, self included.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rct_query_init(query: *mut rct_query) -> rct_status {
+    let value = rct_query {
+        struct_size: size_of::<rct_query>(),
+        k: 1,
+        ids: NO_INDICES,
+        coords: NO_MATRIX,
+        factor: NO_MATRIX,
+        residual_variances: NO_VECTOR,
+        id_limits: NO_INDICES,
+        max_distances: NO_VECTOR,
+        exclude_self: 0,
+        traversal: rct_traversal::RCT_TRAVERSAL_AUTO as i32,
+    };
+    // SAFETY: the caller's promise.
+    unsafe { init(query, "query", value) }
+}
+
+/// The default options.
+pub(super) fn defaults() -> rct_options {
+    rct_options {
+        struct_size: size_of::<rct_options>(),
+        metric: rct_metric::RCT_METRIC_RESIDUAL as i32,
+        kernel: rct_kernel::RCT_KERNEL_MATERN32 as i32,
+        construction: rct_construction::RCT_CONSTRUCTION_PURE as i32,
+        ordering: rct_ordering::RCT_ORDERING_HILBERT as i32,
+        traversal: rct_traversal::RCT_TRAVERSAL_AUTO as i32,
+        threads: 0,
+        variance: 1.0,
+        lengthscale: 1.0,
+        lengthscales: NO_VECTOR,
+        alpha: 1.0,
+        jitter: 1e-6,
+        residual_floor: 1e-10,
+        covariance: None,
+        covariance_user: null_mut(),
+    }
+}
+
+/// The choice that a number stands for: its index in `choices`.
+pub(super) fn choice<T: Copy>(name: &str, number: i32, choices: &[T]) -> Result<T> {
+    usize::try_from(number).ok().and_then(|index| choices.get(index).copied()).ok_or_else(|| {
+        Error::invalid(format!("{name} is {number}; it must be from 0 to {}", choices.len() - 1))
+    })
+}
+
+/// The traversal that a number stands for.
+pub(super) fn traversal(name: &str, number: i32) -> Result<Traversal> {
+    let all = [Traversal::Automatic, Traversal::BestFirst, Traversal::LevelSynchronous, Traversal::BruteForce];
+    choice(name, number, &all)
+}
+
+/// The options of the safe API, checked.
+///
+/// # Safety
+/// The lengthscales may be read.
+pub(super) unsafe fn options(given: &rct_options) -> Result<Options> {
+    let metrics = [MetricKind::Residual, MetricKind::Correlation, MetricKind::Euclidean];
+    let families = [
+        Some(KernelFamily::Rbf),
+        Some(KernelFamily::Matern12),
+        Some(KernelFamily::Matern32),
+        Some(KernelFamily::Matern52),
+        Some(KernelFamily::RationalQuadratic { alpha: given.alpha }),
+        None,
+    ];
+    let family = choice("kernel", given.kernel, &families)?;
+    // SAFETY: the caller's promise.
+    let lengthscales = unsafe { vector("lengthscales", &given.lengthscales) }?;
+    let covariance = match (family, given.covariance) {
+        (Some(family), None) => Covariance::Stationary(Kernel {
+            family,
+            variance: given.variance,
+            lengthscale: match lengthscales {
+                Some(all) => Lengthscale::PerDimension(all.to_vec()),
+                None => Lengthscale::Isotropic(given.lengthscale),
+            },
+        }),
+        (None, Some(function)) => {
+            Covariance::Custom(Arc::new(CallerCovariance { function, user: given.covariance_user }))
+        }
+        (Some(_), Some(_)) => {
+            let kernel = given.kernel;
+            return Err(Error::invalid(format!("covariance is given, but kernel is {kernel}, not RCT_KERNEL_CUSTOM")));
+        }
+        (None, None) => return Err(Error::invalid("kernel is RCT_KERNEL_CUSTOM, but covariance is NULL")),
+    };
+    let options = Options {
+        metric: choice("metric", given.metric, &metrics)?,
+        covariance,
+        construction: choice("construction", given.construction, &[Construction::Pure, Construction::Hybrid])?,
+        order: choice("ordering", given.ordering, &[TreeOrder::Natural, TreeOrder::Hilbert])?,
+        traversal: traversal("traversal", given.traversal)?,
+        threads: given.threads as usize,
+        jitter: given.jitter,
+        residual_floor: given.residual_floor,
+        portable_simd: false,
+    };
+    options.check()?;
+    Ok(options)
+}

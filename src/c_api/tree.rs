@@ -1,0 +1,198 @@
+//! The tree handle: created, built, described, checked, freed.
+
+use super::control::with_control;
+use super::options::{defaults, options};
+use super::status::{guard, guard_or};
+use super::types::*;
+use super::views::{check_struct_size, matrix, present, required, required_mut, sized, vector};
+use crate::data::Data;
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::{Options, Traversal};
+use crate::residual_cover_tree::ResidualCoverTree;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A tree: empty after `rct_create`, ready for queries after `rct_build`, gone after `rct_free`.
+///
+/// A `const rct_tree *` may be used from any number of threads at once; `rct_build` and `rct_free` need it alone.
+pub struct rct_tree {
+    options: Options,
+    built: Option<ResidualCoverTree>,
+    /// A call panicked: the tree may be in any state.
+    poisoned: AtomicBool,
+}
+
+impl rct_tree {
+    fn check(&self) -> Result<()> {
+        if self.poisoned.load(Ordering::Relaxed) {
+            return Err(Error::new(
+                ErrorKind::Internal,
+                "tree is poisoned: an earlier call on it ended in an internal error; free it and build another",
+            ));
+        }
+        Ok(())
+    }
+
+    fn built(&self) -> Result<&ResidualCoverTree> {
+        let unbuilt = || Error::new(ErrorKind::InvalidState, "tree is not built: call rct_build first");
+        self.built.as_ref().ok_or_else(unbuilt)
+    }
+}
+
+/// Runs `body` on a built tree; a panic poisons it.
+///
+/// # Safety
+/// `tree` is NULL or a live handle.
+pub(super) unsafe fn with_tree(
+    tree: *const rct_tree,
+    body: impl FnOnce(&ResidualCoverTree) -> Result<()>,
+) -> rct_status {
+    let run = || {
+        // SAFETY: the caller's promise.
+        let tree = unsafe { required(tree, "tree") }?;
+        tree.check()?;
+        body(tree.built()?)
+    };
+    // SAFETY: the caller's promise; a panic came from `body`, so the handle is there.
+    guard_or(run, || if let Some(tree) = unsafe { tree.as_ref() } { tree.poisoned.store(true, Ordering::Relaxed) })
+}
+
+/// Checks `options` (NULL for the defaults) and makes an empty tree, to be freed with `rct_free`. `*tree` is set on
+/// success only.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rct_create(options: *const rct_options, tree: *mut *mut rct_tree) -> rct_status {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let slot = unsafe { required_mut(tree, "tree") }?;
+        let default = defaults();
+        // SAFETY: the caller's promise, or our own struct.
+        let given = if options.is_null() { &default } else { unsafe { sized(options, "options") }? };
+        // SAFETY: the caller's promise.
+        let options = unsafe { self::options(given) }?;
+        *slot = Box::into_raw(Box::new(rct_tree { options, built: None, poisoned: AtomicBool::new(false) }));
+        Ok(())
+    })
+}
+
+/// Builds the tree over the rows of `data->coords`, once. `control` may be NULL.
+///
+/// On any failure the tree stays empty, and can be built.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rct_build(
+    tree: *mut rct_tree,
+    data: *const rct_data,
+    control: *const rct_control,
+) -> rct_status {
+    let run = || {
+        // SAFETY: the caller's promise.
+        let tree = unsafe { required_mut(tree, "tree") }?;
+        tree.check()?;
+        if tree.built.is_some() {
+            return Err(Error::new(ErrorKind::InvalidState, "tree is already built: a tree is built once"));
+        }
+        // SAFETY (all views): the caller's promise.
+        let given = unsafe { sized(data, "data") }?;
+        let data = Data {
+            coords: present("coords", unsafe { matrix("coords", &given.coords) }?)?,
+            inducing: unsafe { matrix("inducing", &given.inducing) }?,
+            factor: unsafe { matrix("factor", &given.factor) }?,
+            residual_variances: unsafe { vector("residual_variances", &given.residual_variances) }?,
+        };
+        // SAFETY: the caller's promise.
+        let built = unsafe { with_control(control, |control| ResidualCoverTree::build(&tree.options, &data, control)) }?;
+        tree.built = Some(built);
+        Ok(())
+    };
+    // SAFETY: the caller's promise; a panic came after the handle was checked.
+    guard_or(run, || if let Some(tree) = unsafe { tree.as_ref() } { tree.poisoned.store(true, Ordering::Relaxed) })
+}
+
+/// Figures of a built tree and of the last call that searched it. Set `stats->struct_size` first.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rct_stats(tree: *const rct_tree, stats: *mut rct_tree_stats) -> rct_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with_tree(tree, |tree| {
+            check_struct_size::<rct_tree_stats>(*required(stats.cast::<usize>(), "stats")?, "stats")?;
+            let slot = required_mut(stats, "stats")?;
+            let found = tree.stats();
+            let search = found.last_search;
+            *slot = rct_tree_stats {
+                struct_size: slot.struct_size,
+                n: found.n,
+                m: found.m,
+                d: found.d,
+                levels: found.shape.levels,
+                nodes: found.n,
+                max_fan_out: found.shape.max_fan_out,
+                depth: found.shape.depth,
+                memory_bytes: found.memory_bytes,
+                build_evaluations: found.build_evaluations,
+                seconds_factor: found.seconds.factor,
+                seconds_order: found.seconds.order,
+                seconds_tree: found.seconds.tree,
+                brute_force_only: i32::from(found.brute_force_only),
+                last_traversal: match search.traversal {
+                    Traversal::Automatic => rct_traversal::RCT_TRAVERSAL_AUTO,
+                    Traversal::BestFirst => rct_traversal::RCT_TRAVERSAL_BEST_FIRST,
+                    Traversal::LevelSynchronous => rct_traversal::RCT_TRAVERSAL_LEVEL_SYNCHRONOUS,
+                    Traversal::BruteForce => rct_traversal::RCT_TRAVERSAL_BRUTE_FORCE,
+                } as i32,
+                queries: search.queries,
+                distance_evaluations: search.counters.distance_evaluations,
+                nodes_visited: search.counters.nodes_visited,
+                pruned_by_ball: search.counters.pruned_by_ball,
+                pruned_by_cell: search.counters.pruned_by_cell,
+                pruned_by_id: search.counters.pruned_by_id,
+                seconds_search: search.seconds,
+            };
+            Ok(())
+        })
+    }
+}
+
+/// Checks every invariant of the tree by its definition: O(n^2) evaluations, for tests and for a worried user.
+/// RCT_ERROR_INTERNAL and a sentence where one is broken. `control` may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rct_validate(tree: *const rct_tree, control: *const rct_control) -> rct_status {
+    // SAFETY: the caller's promise.
+    unsafe { with_tree(tree, |tree| with_control(control, |control| tree.validate(control))) }
+}
+
+/// Frees a tree; NULL is fine. No other call may be using it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rct_free(tree: *mut rct_tree) {
+    if !tree.is_null() {
+        guard(|| {
+            // SAFETY: not NULL, made by rct_create, and the caller's last use.
+            drop(unsafe { Box::from_raw(tree) });
+            Ok(())
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::c_api::{rct_last_error, rct_status::*};
+    use std::ffi::CStr;
+
+    #[test]
+    fn a_panic_becomes_a_status_and_poisons_the_handle() {
+        let mut tree = std::ptr::null_mut();
+        let points = [0.0, 1.0, 2.0];
+        let message = || unsafe { CStr::from_ptr(rct_last_error()) }.to_str().unwrap().to_owned();
+        // SAFETY: a live handle and arrays of the lengths given.
+        unsafe {
+            assert_eq!(rct_create(std::ptr::null(), &mut tree), RCT_OK);
+            let mut data = std::mem::zeroed();
+            crate::c_api::rct_data_init(&mut data);
+            data.coords = rct_matrix { data: points.as_ptr(), rows: 3, cols: 1, row_stride: 1, col_stride: 1 };
+            assert_eq!(rct_build(tree, &data, std::ptr::null()), RCT_OK);
+            assert_eq!(with_tree(tree, |_| panic!("a defect")), RCT_ERROR_INTERNAL);
+            assert!(message().contains("a defect"));
+            assert_eq!(rct_validate(tree, std::ptr::null()), RCT_ERROR_INTERNAL);
+            assert!(message().contains("poisoned"));
+            rct_free(tree);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The inducing points' factor: Z, its Cholesky factor L, and rows V_i = L^-1 k(Z, x_i).
+
+use crate::error::{Error, ErrorKind, Result, checked_area, try_vec};
+use crate::kernel::{Covariance, checked_covariances};
+use crate::simd::{Simd, padded, squared::add_squared_differences};
+use faer::linalg::solvers::Llt;
+use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
+use faer::{Mat, MatMut, Par, Side};
+
+/// Points are solved for this many at a time, short blocks padded with zeros, so that a point's V has the same bits
+/// whichever points it comes with.
+pub(crate) const SOLVE_BLOCK: usize = 64;
+
+/// Inducing points and the Cholesky factor of their covariance.
+pub(crate) struct InducingPoints {
+    m: usize,
+    d: usize,
+    /// Scaled coordinates, dimension by dimension.
+    coords: Vec<f64>,
+    /// Coordinates as given, row by row (custom covariance).
+    raw_coords: Vec<f64>,
+    /// L of L L' = k(Z, Z) + jitter variance I.
+    cholesky: Mat<f64>,
+}
+
+/// Coordinates of some points, row by row.
+#[derive(Clone, Copy)]
+pub(crate) struct PointRows<'a> {
+    /// Scaled, count x d.
+    pub(crate) coords: &'a [f64],
+    /// As given, count x d; empty unless a custom covariance needs them.
+    pub(crate) raw_coords: &'a [f64],
+    pub(crate) d: usize,
+}
+
+impl PointRows<'_> {
+    fn len(&self) -> usize {
+        self.coords.len() / self.d
+    }
+}
+
+impl InducingPoints {
+    /// Factorises k(Z, Z) + jitter * variance * I; O(m^3).
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotPositiveDefinite`] where that has no Cholesky factor.
+    pub(crate) fn new(simd: Simd, covariance: &Covariance, z: PointRows<'_>, jitter: f64) -> Result<Self> {
+        let (m, d) = (z.len(), z.d);
+        let mut coords = try_vec(m * d, 0.0, "inducing points")?;
+        for (i, row) in z.coords.chunks_exact(d).enumerate() {
+            row.iter().enumerate().for_each(|(j, &x)| coords[j * m + i] = x);
+        }
+        let mut points = InducingPoints { m, d, coords, raw_coords: z.raw_coords.to_vec(), cholesky: Mat::new() };
+        let width = padded(m);
+        let mut gram = try_vec(checked_area(m, width, "inducing covariance")?, 0.0, "the inducing covariance")?;
+        points.covariances(simd, covariance, z, &mut gram)?;
+        let scale = match covariance {
+            Covariance::Stationary(kernel) => kernel.variance,
+            Covariance::Custom(_) => (0..m).map(|i| gram[i * width + i]).fold(0.0, f64::max),
+        };
+        for i in 0..m {
+            gram[i * width + i] += jitter * scale;
+        }
+        let gram = Mat::from_fn(m, m, |i, j| gram[i.max(j) * width + i.min(j)]);
+        let failed = |row: Option<usize>| {
+            let at = row.map_or(String::new(), |row| format!(" at inducing point {row}"));
+            Error::new(
+                ErrorKind::NotPositiveDefinite,
+                format!("the covariance of the {m} inducing points with jitter {jitter} is not positive definite{at}; use a larger jitter or points that are farther apart"),
+            )
+        };
+        let cholesky = Llt::new(gram.as_ref(), Side::Lower).map_err(|error| match error {
+            faer::linalg::cholesky::llt::factor::LltError::NonPositivePivot { index } => failed(Some(index)),
+        })?;
+        points.cholesky = cholesky.L().to_owned();
+        // A matrix that is singular up to rounding may still get through with pivots that are noise.
+        let least = scale * f64::EPSILON * m as f64;
+        if let Some(i) = (0..m).find(|&i| points.cholesky[(i, i)].powi(2).is_nan() || points.cholesky[(i, i)].powi(2) <= least)
+        {
+            return Err(failed(Some(i)));
+        }
+        Ok(points)
+    }
+
+    /// Number of inducing points.
+    pub(crate) fn len(&self) -> usize {
+        self.m
+    }
+
+    /// Bytes held.
+    pub(crate) fn bytes(&self) -> usize {
+        (self.coords.len() + self.raw_coords.len() + self.m * self.m) * std::mem::size_of::<f64>()
+    }
+
+    /// V of at most [`SOLVE_BLOCK`] points into `out`, count rows of padded(m) values; O(m^2) a point.
+    pub(crate) fn factor_rows(
+        &self,
+        simd: Simd,
+        covariance: &Covariance,
+        points: PointRows<'_>,
+        block: &mut Vec<f64>,
+        out: &mut [f64],
+    ) -> Result<()> {
+        let width = padded(self.m);
+        debug_assert!(points.len() <= SOLVE_BLOCK && out.len() == points.len() * width);
+        if self.m == 0 {
+            return Ok(());
+        }
+        block.clear();
+        block.resize(SOLVE_BLOCK * width, 0.0);
+        self.covariances(simd, covariance, points, &mut block[..out.len()])?;
+        let columns = MatMut::from_column_major_slice_with_stride_mut(block, self.m, SOLVE_BLOCK, width);
+        solve_lower_triangular_in_place(self.cholesky.as_ref(), columns, Par::Seq);
+        out.copy_from_slice(&block[..out.len()]);
+        Ok(())
+    }
+
+    /// k(Z, x) of every point, one row of padded(m) values each.
+    fn covariances(&self, simd: Simd, covariance: &Covariance, points: PointRows<'_>, out: &mut [f64]) -> Result<()> {
+        let (m, d) = (self.m, self.d);
+        for (i, row) in out.chunks_exact_mut(padded(m)).enumerate() {
+            let row = &mut row[..m];
+            match covariance {
+                Covariance::Stationary(kernel) => {
+                    row.fill(0.0);
+                    for (j, &x) in points.coords[i * d..(i + 1) * d].iter().enumerate() {
+                        add_squared_differences(simd, x, &self.coords[j * m..(j + 1) * m], row);
+                    }
+                    kernel.covariances_in_place(simd, row);
+                }
+                Covariance::Custom(function) => {
+                    let x = &points.raw_coords[i * d..(i + 1) * d];
+                    checked_covariances(function.as_ref(), x, &self.raw_coords, row)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

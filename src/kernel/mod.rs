@@ -1,0 +1,140 @@
+//! Covariance functions: the stationary families, and the caller's own.
+//!
+//! A stationary covariance is a function of r, the Euclidean distance of coordinates divided by their lengthscales,
+//! so everything below this module works on coordinates that are already divided ("scaled").
+
+mod custom;
+
+pub use custom::CovarianceFunction;
+pub(crate) use custom::checked as checked_covariances;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::simd::Simd;
+use crate::simd::covariance::{Shape, covariances_in_place};
+use std::fmt;
+use std::sync::Arc;
+
+/// A stationary covariance family; r is the scaled distance. Source: Rasmussen & Williams, *Gaussian Processes for
+/// Machine Learning* (2006), section 4.2.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum KernelFamily {
+    /// exp(-r^2 / 2)
+    Rbf,
+    /// exp(-r), the exponential kernel
+    Matern12,
+    /// (1 + sqrt(3) r) exp(-sqrt(3) r)
+    Matern32,
+    /// (1 + sqrt(5) r + 5 r^2 / 3) exp(-sqrt(5) r)
+    Matern52,
+    /// (1 + r^2 / (2 alpha))^-alpha
+    RationalQuadratic {
+        /// Shape, > 0; the RBF is its limit.
+        alpha: f64,
+    },
+}
+
+/// One lengthscale for all dimensions, or one each (automatic relevance determination).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Lengthscale {
+    /// The same for every dimension.
+    Isotropic(f64),
+    /// One a dimension.
+    PerDimension(Vec<f64>),
+}
+
+/// A stationary kernel: family, variance and lengthscale.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kernel {
+    /// The family.
+    pub family: KernelFamily,
+    /// k(x, x), > 0.
+    pub variance: f64,
+    /// In the units of the coordinates, > 0.
+    pub lengthscale: Lengthscale,
+}
+
+/// What a tree takes covariances from.
+#[derive(Clone)]
+pub enum Covariance {
+    /// A stationary kernel: fast.
+    Stationary(Kernel),
+    /// The caller's function, at its own price; called only on the thread that calls the tree.
+    Custom(Arc<dyn CovarianceFunction>),
+}
+
+impl fmt::Debug for Covariance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Covariance::Stationary(kernel) => kernel.fmt(f),
+            Covariance::Custom(_) => f.write_str("Custom"),
+        }
+    }
+}
+
+impl Default for Kernel {
+    /// Matern-3/2 with variance 1 and lengthscale 1.
+    fn default() -> Self {
+        Kernel { family: KernelFamily::Matern32, variance: 1.0, lengthscale: Lengthscale::Isotropic(1.0) }
+    }
+}
+
+impl Kernel {
+    /// Covariance at scaled distance `r` >= 0.
+    pub fn covariance(&self, r: f64) -> f64 {
+        let mut value = [r * r];
+        self.covariances_in_place(Simd::detect(), &mut value);
+        value[0]
+    }
+
+    /// Replaces squared scaled distances by covariances. The same input gives the same bits at any position.
+    pub(crate) fn covariances_in_place(&self, simd: Simd, squared_distances: &mut [f64]) {
+        let shape = match self.family {
+            KernelFamily::Rbf => Shape::Rbf,
+            KernelFamily::Matern12 => Shape::Matern12,
+            KernelFamily::Matern32 => Shape::Matern32,
+            KernelFamily::Matern52 => Shape::Matern52,
+            KernelFamily::RationalQuadratic { alpha } => Shape::RationalQuadratic(alpha),
+        };
+        covariances_in_place(simd, shape, self.variance, squared_distances);
+    }
+
+    /// Checks every parameter.
+    pub(crate) fn check(&self) -> Result<()> {
+        positive("variance", self.variance)?;
+        if let KernelFamily::RationalQuadratic { alpha } = self.family {
+            positive("alpha", alpha)?;
+        }
+        match &self.lengthscale {
+            Lengthscale::Isotropic(l) => positive("lengthscale", *l),
+            Lengthscale::PerDimension(all) => {
+                if all.is_empty() {
+                    return Err(Error::invalid("lengthscales is empty: give one a dimension"));
+                }
+                all.iter().enumerate().try_for_each(|(j, &l)| positive(&format!("lengthscales[{j}]"), l))
+            }
+        }
+    }
+
+    /// The factor that scales dimension `j` of `d`, or an error where the number of lengthscales is not `d`.
+    pub(crate) fn scales(&self, d: usize) -> Result<Vec<f64>> {
+        match &self.lengthscale {
+            Lengthscale::Isotropic(l) => Ok(vec![l.recip(); d]),
+            Lengthscale::PerDimension(all) if all.len() == d => Ok(all.iter().map(|l| l.recip()).collect()),
+            Lengthscale::PerDimension(all) => Err(Error::invalid(format!(
+                "lengthscales has {} values but coords has {d} columns",
+                all.len()
+            ))),
+        }
+    }
+}
+
+/// An error unless `value` is a positive finite number whose reciprocal is finite too.
+pub(crate) fn positive(name: &str, value: f64) -> Result<()> {
+    if !value.is_finite() {
+        return Err(Error::new(ErrorKind::NotFinite, format!("{name} is {value}; it must be a positive number")));
+    }
+    if value <= 0.0 || value.recip().is_infinite() {
+        return Err(Error::invalid(format!("{name} is {value}; it must be a positive number")));
+    }
+    Ok(())
+}

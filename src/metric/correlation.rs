@@ -1,0 +1,226 @@
+//! The residual correlation distance sqrt(1 - abs(rho)), and the plain one, where V has no columns.
+//! Score: abs(rho).
+//!
+//! Pruning uses the angle acos(abs(rho)), a metric on projective space whose triangle inequality is tight: a point x
+//! within angle r of a centre c has abs(rho_qx) <= cos(theta_qc - r). Points whose variance was raised to the floor,
+//! or given larger than the residual's, only gain an independent part, which leaves a valid correlation matrix.
+
+use super::euclidean::squared_distances;
+use super::{Ball, Candidates, Metric, Points, QueryBlock, ScoreScratch};
+use crate::error::Result;
+use crate::kernel::{Covariance, checked_covariances};
+use crate::simd::Simd;
+use crate::simd::dots::{Dense, Gathered, dots};
+use crate::simd::residual::absolute_correlations;
+use std::f64::consts::FRAC_PI_2;
+
+/// Bounds allow each abs(rho_ij) to be off by SLACK * (1 + w_i w_j), w_i = sqrt(k_ii / p_i).
+///
+/// Rounding of one score is below 1e-15 (1 + w_i w_j); that of V through an inducing covariance of condition 1e8
+/// stays near 1e-12, which is what the constant is for. Exactness is defined up to 1e-9 (1 + k_ij / sqrt(p_i p_j)).
+const SLACK: f64 = 4e-11;
+
+/// Radii of the upper levels, in degrees. The angle is bounded: everything is within 90 degrees of everything and,
+/// of rough processes, hardly anything within 45, so halving radii would hang nearly all points on the root.
+const TOP_RADII: [f64; 5] = [90.0, 80.0, 70.0, 60.0, 45.0];
+
+/// Points within this angle (radians) are not told apart by the tree.
+const LEAST_RADIUS: f64 = 1e-3;
+
+/// Correlation left after a factor V: rho_ij = (k_ij - V_i.V_j) / sqrt(p_i p_j).
+pub(crate) struct Correlation {
+    pub(crate) simd: Simd,
+    pub(crate) points: Points,
+    pub(crate) covariance: Covariance,
+    /// sqrt(variance) of the kernel, or the largest sqrt(k_ii) of a custom covariance: the unit of weights.
+    pub(crate) sd: f64,
+    /// Whether K - V V' is a covariance, so that the angle is a metric; see [`super::Metric::is_metric`].
+    pub(crate) proper: bool,
+}
+
+impl Correlation {
+    /// k(q, c) for every query and candidate, row by row in `out`.
+    fn covariances(
+        &self,
+        queries: &QueryBlock,
+        candidates: &Candidates<'_>,
+        scratch: &mut ScoreScratch,
+        out: &mut [f64],
+    ) -> Result<()> {
+        match &self.covariance {
+            Covariance::Stationary(kernel) => {
+                squared_distances(self.simd, &self.points, queries, candidates, scratch, out);
+                kernel.covariances_in_place(self.simd, out);
+                Ok(())
+            }
+            Covariance::Custom(function) => {
+                let d = self.points.d;
+                let others = match candidates {
+                    Candidates::Range(range) => &self.points.raw_coords[range.start * d..range.end * d],
+                    Candidates::Gather(index) => {
+                        scratch.raw_coords.clear();
+                        for &i in *index {
+                            let row = i as usize * d..(i as usize + 1) * d;
+                            scratch.raw_coords.extend_from_slice(&self.points.raw_coords[row]);
+                        }
+                        &scratch.raw_coords[..]
+                    }
+                };
+                for (x, row) in queries.raw_coords.chunks_exact(d).zip(out.chunks_exact_mut(candidates.len())) {
+                    checked_covariances(function.as_ref(), x, others, row)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The signed rho, unclamped, of every query with every candidate, row by row.
+    pub(crate) fn signed_block(
+        &self,
+        queries: &QueryBlock,
+        candidates: &Candidates<'_>,
+        scratch: &mut ScoreScratch,
+    ) -> Result<Vec<f64>> {
+        let count = candidates.len();
+        let mut rho = vec![0.0; queries.len * count];
+        self.covariances(queries, candidates, scratch, &mut rho)?;
+        let mut products = vec![0.0; rho.len()];
+        self.factor_dots(queries, candidates, &mut products);
+        for (i, (rho, product)) in rho.iter_mut().zip(products).enumerate() {
+            let isd = self.points.inverse_sds[candidates.position(i % count)];
+            *rho = (*rho - product) * (queries.inverse_sds[i / count] * isd);
+        }
+        Ok(rho)
+    }
+
+    /// The signed rho of two stored points, 1 for a point with itself.
+    pub(crate) fn signed(&self, i: usize, j: usize, block: &mut QueryBlock, scratch: &mut ScoreScratch) -> Result<f64> {
+        if i == j {
+            return Ok(1.0);
+        }
+        block.clear();
+        block.push_stored(&self.points, i);
+        Ok(self.signed_block(block, &Candidates::Range(j..j + 1), scratch)?[0].clamp(-1.0, 1.0))
+    }
+
+    /// V_q.V_c for every query and candidate, row by row in `out`.
+    fn factor_dots(&self, queries: &QueryBlock, candidates: &Candidates<'_>, out: &mut [f64]) {
+        let (data, width) = (&self.points.factor, self.points.width);
+        let rows = Dense { data: &queries.factor, width, len: queries.len };
+        match candidates {
+            Candidates::Range(range) => {
+                let data = &data[range.start * width..range.end * width];
+                dots(self.simd, rows, Dense { data, width, len: range.len() }, out);
+            }
+            Candidates::Gather(index) => dots(self.simd, rows, Gathered { data, width, index }, out),
+        }
+    }
+}
+
+impl Metric for Correlation {
+    const SELF_SCORE: f64 = 1.0;
+
+    fn points(&self) -> &Points {
+        &self.points
+    }
+
+    fn points_mut(&mut self) -> &mut Points {
+        &mut self.points
+    }
+
+    fn scores(
+        &self,
+        queries: &QueryBlock,
+        candidates: &Candidates<'_>,
+        scratch: &mut ScoreScratch,
+        out: &mut [f64],
+    ) -> Result<()> {
+        let count = candidates.len();
+        if count == 0 || queries.len == 0 {
+            return Ok(());
+        }
+        let mut covariances = std::mem::take(&mut scratch.covariances);
+        covariances.resize(out.len(), 0.0);
+        let evaluated = self.covariances(queries, candidates, scratch, &mut covariances);
+
+        self.factor_dots(queries, candidates, out);
+        let inverse_sds = match candidates {
+            Candidates::Range(range) => &self.points.inverse_sds[range.clone()],
+            Candidates::Gather(index) => {
+                scratch.inverse_sds.clear();
+                scratch.inverse_sds.extend(index.iter().map(|&i| self.points.inverse_sds[i as usize]));
+                &scratch.inverse_sds[..]
+            }
+        };
+        for (q, (row, k)) in out.chunks_exact_mut(count).zip(covariances.chunks_exact(count)).enumerate() {
+            absolute_correlations(self.simd, queries.inverse_sds[q], inverse_sds, k, row);
+            candidates.find(queries.positions[q], |c| row[c] = Self::SELF_SCORE);
+        }
+        scratch.covariances = covariances;
+        evaluated
+    }
+
+    fn distance(&self, score: f64) -> f64 {
+        (1.0 - score).sqrt()
+    }
+
+    fn score_at(&self, distance: f64) -> f64 {
+        1.0 - distance * distance - 1e-15
+    }
+
+    fn length(&self, score: f64) -> f64 {
+        score.acos()
+    }
+
+    fn score_at_length(&self, length: f64) -> f64 {
+        // The cosine of the double next to a right angle is 6e-17, but every score, 0 too, is within a right angle.
+        if length >= FRAC_PI_2 { 0.0 } else { length.cos() }
+    }
+
+    fn level_radii(&self, _reach: f64) -> Vec<f64> {
+        let first = TOP_RADII.iter().map(|degrees| f64::to_radians(*degrees));
+        let mut radii: Vec<f64> = first.collect();
+        while let Some(&last) = radii.last().filter(|&&last| last > LEAST_RADIUS) {
+            radii.push(0.75 * last);
+        }
+        radii
+    }
+
+    fn weight(&self, inverse_sd: f64) -> f64 {
+        self.sd * inverse_sd
+    }
+
+    fn grow(&self, ball: Ball, centre: f64, weight: f64, score: f64) -> Ball {
+        Ball {
+            reach: ball.reach.min(score - SLACK * (1.0 + centre * weight)).max(0.0),
+            weight: ball.weight.max(weight),
+        }
+    }
+
+    #[inline]
+    fn bound(&self, query_weight: f64, score: f64, ball: Ball) -> f64 {
+        let slack = SLACK * (1.0 + query_weight * ball.weight);
+        let centre = score + slack;
+        if centre >= ball.reach {
+            return 1.0;
+        }
+        // cos(theta - r) = cos theta cos r + sin theta sin r, here with theta > r.
+        let sines = ((1.0 - centre * centre) * (1.0 - ball.reach * ball.reach)).max(0.0).sqrt();
+        (centre * ball.reach + sines + slack).min(1.0)
+    }
+
+    fn separation_bound(&self, squared: f64) -> f64 {
+        match &self.covariance {
+            Covariance::Stationary(kernel) if self.points.m == 0 => {
+                let mut value = [squared];
+                kernel.covariances_in_place(self.simd, &mut value);
+                (value[0] / kernel.variance + 1e-14).min(1.0)
+            }
+            _ => 1.0,
+        }
+    }
+
+    fn is_metric(&self) -> bool {
+        self.proper
+    }
+}

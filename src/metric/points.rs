@@ -1,0 +1,153 @@
+//! The numbers a metric works on, one row a point, kept in the order of the tree.
+
+use crate::error::{Result, checked_area, try_vec, try_with_capacity};
+use crate::simd::padded;
+
+/// Coordinates, factor V and residual variances of n points.
+///
+/// After the build, row i of every array belongs to node i of the tree: what is near in the tree is near in memory.
+pub(crate) struct Points {
+    pub(crate) n: usize,
+    pub(crate) d: usize,
+    /// Columns of V.
+    pub(crate) m: usize,
+    /// Scaled coordinates, dimension by dimension: `coords[j * n + i]`.
+    pub(crate) coords: Vec<f64>,
+    /// Coordinates as given, row by row; empty unless a custom covariance needs them.
+    pub(crate) raw_coords: Vec<f64>,
+    /// V, n rows of `width` values, zero from column m on.
+    pub(crate) factor: Vec<f64>,
+    /// m rounded up to whole vectors.
+    pub(crate) width: usize,
+    /// p_i
+    pub(crate) variances: Vec<f64>,
+    /// 1 / sqrt(p_i)
+    pub(crate) inverse_sds: Vec<f64>,
+}
+
+impl Points {
+    /// Room for n points; every value 0.
+    pub(crate) fn zeros(n: usize, d: usize, m: usize, keep_raw: bool) -> Result<Self> {
+        let width = padded(m);
+        let coordinates = checked_area(n, d, "coords")?;
+        Ok(Points {
+            n,
+            d,
+            m,
+            coords: try_vec(coordinates, 0.0, "coordinates")?,
+            raw_coords: try_vec(if keep_raw { coordinates } else { 0 }, 0.0, "coordinates")?,
+            factor: try_vec(checked_area(n, width, "factor")?, 0.0, "the factor V")?,
+            width,
+            variances: try_vec(n, 0.0, "residual variances")?,
+            inverse_sds: try_vec(n, 0.0, "residual variances")?,
+        })
+    }
+
+    /// Scaled coordinate `j` of point `i`.
+    #[inline]
+    pub(crate) fn coord(&self, i: usize, j: usize) -> f64 {
+        self.coords[j * self.n + i]
+    }
+
+    /// Row `i` of V, padded.
+    #[inline]
+    pub(crate) fn factor_row(&self, i: usize) -> &[f64] {
+        &self.factor[i * self.width..(i + 1) * self.width]
+    }
+
+    /// The coordinates alone, for a metric that needs no factor.
+    pub(crate) fn coordinates_only(&self) -> Points {
+        Points {
+            n: self.n,
+            d: self.d,
+            m: 0,
+            coords: self.coords.clone(),
+            raw_coords: Vec::new(),
+            factor: Vec::new(),
+            width: 0,
+            variances: vec![1.0; self.n],
+            inverse_sds: vec![1.0; self.n],
+        }
+    }
+
+    /// Reorders every array: point `order[i]` becomes point i. V, the largest, is permuted in place.
+    pub(crate) fn reorder(&mut self, order: &[u32]) -> Result<()> {
+        let mut column = try_with_capacity(self.n, "reordering")?;
+        let mut gather = |values: &mut [f64]| {
+            column.clear();
+            column.extend(order.iter().map(|&i| values[i as usize]));
+            values.copy_from_slice(&column);
+        };
+        self.coords.chunks_exact_mut(self.n).for_each(&mut gather);
+        gather(&mut self.variances);
+        gather(&mut self.inverse_sds);
+        reorder_rows(&mut self.factor, self.width, order)?;
+        if !self.raw_coords.is_empty() {
+            reorder_rows(&mut self.raw_coords, self.d, order)?;
+        }
+        Ok(())
+    }
+
+    /// Bytes held.
+    pub(crate) fn bytes(&self) -> usize {
+        let floats = self.coords.capacity()
+            + self.raw_coords.capacity()
+            + self.factor.capacity()
+            + self.variances.capacity()
+            + self.inverse_sds.capacity();
+        floats * std::mem::size_of::<f64>()
+    }
+}
+
+/// Row `order[i]` becomes row i, following the cycles of the permutation: one spare row, no second matrix.
+fn reorder_rows(data: &mut [f64], width: usize, order: &[u32]) -> Result<()> {
+    if width == 0 {
+        return Ok(());
+    }
+    let mut placed = try_vec(order.len(), false, "reordering")?;
+    let mut spare = vec![0.0; width];
+    for start in 0..order.len() {
+        if placed[start] {
+            continue;
+        }
+        spare.copy_from_slice(&data[start * width..(start + 1) * width]);
+        let mut hole = start;
+        loop {
+            placed[hole] = true;
+            let source = order[hole] as usize;
+            if source == start {
+                data[hole * width..(hole + 1) * width].copy_from_slice(&spare);
+                break;
+            }
+            data.copy_within(source * width..(source + 1) * width, hole * width);
+            hole = source;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reordering_moves_whole_rows() {
+        let mut points = Points::zeros(6, 2, 3, true).unwrap();
+        for i in 0..6 {
+            points.variances[i] = i as f64;
+            points.coords[i] = i as f64;
+            points.coords[6 + i] = 10.0 + i as f64;
+            points.raw_coords[2 * i] = 20.0 + i as f64;
+            points.factor[i * 8] = 30.0 + i as f64;
+        }
+        let order = [2, 0, 1, 3, 5, 4];
+        points.reorder(&order).unwrap();
+        for (i, &o) in order.iter().enumerate() {
+            let o = f64::from(o);
+            assert_eq!(points.variances[i], o);
+            assert_eq!((points.coord(i, 0), points.coord(i, 1)), (o, 10.0 + o));
+            assert_eq!(points.raw_coords[2 * i], 20.0 + o);
+            assert_eq!(points.factor_row(i)[0], 30.0 + o);
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! From the caller's arrays to the rows a metric works on: scaled coordinates, V and p, for stored and new points.
+
+use super::{Correlation, Euclidean, Points, QueryBlock};
+use crate::control::Control;
+use crate::data::{Data, check_finite, check_positive, check_shape, not_finite};
+use crate::error::{Error, ErrorKind, Result, checked_area};
+use crate::inducing::{InducingPoints, PointRows, SOLVE_BLOCK};
+use crate::kernel::{Covariance, checked_covariances};
+use crate::metric::NEW;
+use crate::options::{MetricKind, Options};
+use crate::parallel::Threads;
+use crate::simd::Simd;
+use crate::simd::dots::{Dense, dots};
+use ndarray::{ArrayView1, ArrayView2};
+
+/// Where V and p come from.
+pub(crate) enum FactorSource {
+    /// There is none: m = 0.
+    None,
+    /// Inducing points.
+    Inducing(InducingPoints),
+    /// The caller, p included or not.
+    Given {
+        /// Whether the caller gives p too.
+        with_variances: bool,
+    },
+}
+
+/// How points become rows.
+pub(crate) struct Preparation {
+    simd: Simd,
+    metric: MetricKind,
+    covariance: Covariance,
+    /// Reciprocal lengthscales.
+    scales: Vec<f64>,
+    /// Number of columns of V.
+    m: usize,
+    source: FactorSource,
+    /// Least residual variance.
+    floor: f64,
+}
+
+/// The metric of a tree.
+pub(crate) enum AnyMetric {
+    /// Residual or plain correlation.
+    Correlation(Correlation),
+    /// Euclidean.
+    Euclidean(Euclidean),
+}
+
+impl Preparation {
+    /// Checks the shapes of `data` against the options, and factorises the inducing points.
+    pub(crate) fn new(options: &Options, simd: Simd, data: &Data<'_>) -> Result<Self> {
+        let (n, d) = data.coords.dim();
+        if n == 0 || d == 0 {
+            return Err(Error::invalid(format!("coords is {n} x {d}; it needs at least one row and one column")));
+        }
+        let scales = match &options.covariance {
+            Covariance::Stationary(kernel) => kernel.scales(d)?,
+            Covariance::Custom(_) => vec![1.0; d],
+        };
+        let residual = options.metric == MetricKind::Residual;
+        for (name, given) in [("inducing", data.inducing.is_some()), ("factor", data.factor.is_some())] {
+            if given && !residual {
+                return Err(Error::invalid(format!("{name} is given, but the metric is not the residual one")));
+            }
+        }
+        if data.inducing.is_some() && data.factor.is_some() {
+            return Err(Error::invalid("both inducing and factor are given; give one of them"));
+        }
+        if data.residual_variances.is_some() && data.factor.is_none() {
+            return Err(Error::invalid("residual_variances is given without factor"));
+        }
+        let mut preparation = Preparation {
+            simd,
+            metric: options.metric,
+            covariance: options.covariance.clone(),
+            scales,
+            m: 0,
+            source: FactorSource::None,
+            floor: 0.0,
+        };
+        if let Covariance::Stationary(kernel) = &options.covariance {
+            preparation.floor = options.residual_floor * kernel.variance;
+        }
+        if let Some(z) = data.inducing {
+            if z.ncols() != d {
+                return Err(Error::invalid(format!("inducing has {} columns but coords has {d}", z.ncols())));
+            }
+            checked_area(n, z.nrows(), "n x m")?;
+            let (mut coords, mut raw) = (Vec::new(), Vec::new());
+            for i in 0..z.nrows() {
+                preparation.append_coords("inducing", z, i, &mut coords, &mut raw)?;
+            }
+            if z.nrows() > 0 {
+                let rows = PointRows { coords: &coords, raw_coords: &raw, d };
+                let inducing = InducingPoints::new(simd, &options.covariance, rows, options.jitter)?;
+                preparation.m = inducing.len();
+                preparation.source = FactorSource::Inducing(inducing);
+            }
+        }
+        if let Some(factor) = data.factor {
+            if factor.nrows() != n {
+                return Err(Error::invalid(format!("factor has {} rows but coords has {n}", factor.nrows())));
+            }
+            checked_area(n, factor.ncols(), "n x m")?;
+            if let Some(p) = data.residual_variances
+                && p.len() != n
+            {
+                return Err(Error::invalid(format!("residual_variances has {} values but coords has {n} rows", p.len())));
+            }
+            preparation.m = factor.ncols();
+            preparation.source = FactorSource::Given { with_variances: data.residual_variances.is_some() };
+        }
+        Ok(preparation)
+    }
+
+    /// Number of columns of V.
+    pub(crate) fn m(&self) -> usize {
+        self.m
+    }
+
+    /// Bytes held by the inducing points.
+    pub(crate) fn bytes(&self) -> usize {
+        if let FactorSource::Inducing(inducing) = &self.source { inducing.bytes() } else { 0 }
+    }
+
+    /// The metric over all points of `data`, in the order of their ids.
+    pub(crate) fn metric(
+        &mut self,
+        options: &Options,
+        data: &Data<'_>,
+        threads: &Threads,
+        control: &mut Control<'_>,
+    ) -> Result<AnyMetric> {
+        let (n, d) = data.coords.dim();
+        let custom = matches!(self.covariance, Covariance::Custom(_));
+        let mut points = Points::zeros(n, d, self.m, custom)?;
+        if n >= NEW as usize {
+            return Err(Error::invalid(format!("coords has {n} rows; at most {} are supported", NEW - 1)));
+        }
+        let (mut row, mut raw) = (Vec::new(), Vec::new());
+        for i in 0..n {
+            row.clear();
+            raw.clear();
+            self.append_coords("coords", data.coords, i, &mut row, &mut raw)?;
+            row.iter().enumerate().for_each(|(j, &x)| points.coords[j * n + i] = x);
+            if custom {
+                points.raw_coords[i * d..(i + 1) * d].copy_from_slice(&raw);
+            }
+        }
+        if self.metric == MetricKind::Euclidean {
+            points.variances.fill(1.0);
+            points.inverse_sds.fill(1.0);
+            return Ok(AnyMetric::Euclidean(Euclidean { simd: self.simd, points }));
+        }
+
+        if let Some(factor) = data.factor {
+            check_finite("factor", factor)?;
+            for (row, given) in points.factor.chunks_exact_mut(points.width.max(1)).zip(factor.rows()) {
+                row.iter_mut().zip(given).for_each(|(to, &from)| *to = from);
+            }
+        }
+        let diagonal = self.diagonal(&points)?;
+        let unit = diagonal.iter().copied().fold(0.0, f64::max);
+        if custom {
+            self.floor = options.residual_floor * unit;
+        }
+        self.inducing_rows(&mut points, threads, control)?;
+
+        let mut proper = true;
+        for (i, &variance) in diagonal.iter().enumerate() {
+            let explained = squared_norm(self.simd, points.factor_row(i));
+            let left = variance - explained;
+            // A residual cannot have a negative variance, nor a given one be less than what is left.
+            proper &= left >= -1e-9 * variance;
+            points.variances[i] = left.max(self.floor);
+        }
+        if let Some(p) = data.residual_variances {
+            check_positive("residual_variances", p)?;
+            for (own, &given) in points.variances.iter_mut().zip(p) {
+                proper &= *own <= given * (1.0 + 1e-9) || *own <= self.floor;
+                *own = given;
+            }
+        }
+        for (isd, p) in points.inverse_sds.iter_mut().zip(&points.variances) {
+            *isd = p.sqrt().recip();
+        }
+        let covariance = self.covariance.clone();
+        Ok(AnyMetric::Correlation(Correlation { simd: self.simd, points, covariance, sd: unit.sqrt(), proper }))
+    }
+
+    /// k(x, x) of every point.
+    fn diagonal(&self, points: &Points) -> Result<Vec<f64>> {
+        match &self.covariance {
+            Covariance::Stationary(kernel) => Ok(vec![kernel.variance; points.n]),
+            Covariance::Custom(function) => (0..points.n)
+                .map(|i| {
+                    let x = &points.raw_coords[i * points.d..(i + 1) * points.d];
+                    let mut value = [0.0];
+                    checked_covariances(function.as_ref(), x, x, &mut value)?;
+                    if value[0] <= 0.0 {
+                        return Err(Error::invalid(format!(
+                            "covariance callback returned {} for point {i} with itself; a variance must be positive",
+                            value[0]
+                        )));
+                    }
+                    Ok(value[0])
+                })
+                .collect(),
+        }
+    }
+
+    /// Fills in V from the inducing points, if there are any; O(n m^2), in parallel.
+    fn inducing_rows(&self, points: &mut Points, threads: &Threads, control: &mut Control<'_>) -> Result<()> {
+        let FactorSource::Inducing(inducing) = &self.source else { return control.step(1.0) };
+        let (n, d, width) = (points.n, points.d, points.width);
+        let mut factor = std::mem::take(&mut points.factor);
+        let tasks: Vec<_> = factor.chunks_mut(SOLVE_BLOCK * width).enumerate().collect();
+        let this = &*points;
+        threads.run(tasks, control, || (Vec::new(), Vec::new()), |(coords, block), (task, out)| {
+            let range = task * SOLVE_BLOCK..((task + 1) * SOLVE_BLOCK).min(n);
+            coords.clear();
+            for i in range.clone() {
+                coords.extend((0..d).map(|j| this.coord(i, j)));
+            }
+            let raw = if this.raw_coords.is_empty() { &[][..] } else { &this.raw_coords[range.start * d..range.end * d] };
+            let rows = PointRows { coords, raw_coords: raw, d };
+            inducing.factor_rows(self.simd, &self.covariance, rows, block, out)
+        })?;
+        points.factor = factor;
+        Ok(())
+    }
+
+    /// Checks arrays of new points: shapes, and presence of what the tree was built with.
+    pub(crate) fn check_new(
+        &self,
+        coords: ArrayView2<'_, f64>,
+        factor: Option<ArrayView2<'_, f64>>,
+        variances: Option<ArrayView1<'_, f64>>,
+    ) -> Result<()> {
+        let q = coords.nrows();
+        check_shape("query coords", coords, q, self.scales.len())?;
+        let (needs_factor, needs_variances) = match self.source {
+            FactorSource::Given { with_variances } => (true, with_variances),
+            _ => (false, false),
+        };
+        let expect = |name: &str, needed: bool, given: bool| match (needed, given) {
+            (true, false) => Err(Error::invalid(format!("query {name} is missing: the tree was built with the caller's"))),
+            (false, true) => Err(Error::invalid(format!("query {name} is given, but the tree was not built with one"))),
+            _ => Ok(()),
+        };
+        expect("factor", needs_factor, factor.is_some())?;
+        expect("residual_variances", needs_variances, variances.is_some())?;
+        if let Some(factor) = factor {
+            check_shape("query factor", factor, q, self.m)?;
+            check_finite("query factor", factor)?;
+        }
+        if let Some(variances) = variances {
+            if variances.len() != q {
+                let len = variances.len();
+                return Err(Error::invalid(format!("query residual_variances has {len} values; it must have {q}")));
+            }
+            check_positive("query residual_variances", variances)?;
+        }
+        Ok(())
+    }
+
+    /// Scaled coordinates of all new points, row by row, checked.
+    pub(crate) fn scaled(&self, name: &str, coords: ArrayView2<'_, f64>) -> Result<Vec<f64>> {
+        let (mut rows, mut raw) = (Vec::new(), Vec::new());
+        for i in 0..coords.nrows() {
+            self.append_coords(name, coords, i, &mut rows, &mut raw)?;
+            raw.clear();
+        }
+        Ok(rows)
+    }
+
+    /// Adds the new points of the given numbers to `block`. Their arrays have been checked.
+    pub(crate) fn load_new(
+        &self,
+        numbers: &[u32],
+        coords: ArrayView2<'_, f64>,
+        factor: Option<ArrayView2<'_, f64>>,
+        variances: Option<ArrayView1<'_, f64>>,
+        block: &mut QueryBlock,
+    ) -> Result<()> {
+        let d = self.scales.len();
+        let width = crate::simd::padded(self.m);
+        let custom = matches!(self.covariance, Covariance::Custom(_));
+        block.len = numbers.len();
+        block.positions.resize(numbers.len(), NEW);
+        let mut raw = Vec::new();
+        for &q in numbers {
+            self.append_coords("query coords", coords, q as usize, &mut block.coords, &mut raw)?;
+        }
+        block.factor.resize(numbers.len() * width, 0.0);
+        match (&self.source, factor) {
+            (FactorSource::Inducing(inducing), _) => {
+                let mut memory = Vec::new();
+                for (start, out) in (0..).step_by(SOLVE_BLOCK).zip(block.factor.chunks_mut(SOLVE_BLOCK * width)) {
+                    let range = start * d..(start + out.len() / width) * d;
+                    let raw_coords = if custom { &raw[range.clone()] } else { &[][..] };
+                    let rows = PointRows { coords: &block.coords[range], raw_coords, d };
+                    inducing.factor_rows(self.simd, &self.covariance, rows, &mut memory, out)?;
+                }
+            }
+            (_, Some(factor)) if width > 0 => {
+                for (&q, row) in numbers.iter().zip(block.factor.chunks_exact_mut(width)) {
+                    row.iter_mut().zip(factor.row(q as usize)).for_each(|(to, &from)| *to = from);
+                }
+            }
+            _ => {}
+        }
+        for (i, &q) in numbers.iter().enumerate() {
+            let p = match (self.metric, variances) {
+                (MetricKind::Euclidean, _) => 1.0,
+                (_, Some(variances)) => variances[q as usize],
+                _ => {
+                    let variance = match &self.covariance {
+                        Covariance::Stationary(kernel) => kernel.variance,
+                        Covariance::Custom(function) => {
+                            let x = &raw[i * d..(i + 1) * d];
+                            let mut value = [0.0];
+                            checked_covariances(function.as_ref(), x, x, &mut value)?;
+                            value[0]
+                        }
+                    };
+                    let explained = squared_norm(self.simd, &block.factor[i * width..(i + 1) * width]);
+                    (variance - explained).max(self.floor)
+                }
+            };
+            block.inverse_sds.push(p.sqrt().recip());
+        }
+        if custom {
+            block.raw_coords = raw;
+        }
+        Ok(())
+    }
+
+    /// Appends row `i` of `matrix`, scaled, to `scaled`, and as given to `raw` where a custom covariance needs it.
+    fn append_coords(
+        &self,
+        name: &str,
+        matrix: ArrayView2<'_, f64>,
+        i: usize,
+        scaled: &mut Vec<f64>,
+        raw: &mut Vec<f64>,
+    ) -> Result<()> {
+        for (j, &scale) in self.scales.iter().enumerate() {
+            let x = matrix[[i, j]];
+            if !x.is_finite() {
+                return Err(not_finite(name, i, Some(j), x));
+            }
+            if !(x * scale).is_finite() {
+                let message = format!("{name}[{i}, {j}] is {x}, which overflows when divided by its lengthscale");
+                return Err(Error::new(ErrorKind::InvalidArgument, message));
+            }
+            scaled.push(x * scale);
+            if matches!(self.covariance, Covariance::Custom(_)) {
+                raw.push(x);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// V.V of a row, by the sum that scores use: a duplicate is then at distance 0, or next to it.
+fn squared_norm(simd: Simd, row: &[f64]) -> f64 {
+    let mut out = [0.0];
+    let row = Dense { data: row, width: row.len(), len: 1 };
+    dots(simd, row, row, &mut out);
+    out[0]
+}

@@ -1,0 +1,60 @@
+//! The queries that are evaluated together, copied side by side.
+
+use super::points::Points;
+
+/// No stored point: the query is new.
+pub(crate) const NEW: u32 = u32::MAX;
+
+/// A block of queries: what a metric needs of each, row by row.
+#[derive(Default)]
+pub(crate) struct QueryBlock {
+    pub(crate) len: usize,
+    /// Scaled coordinates, len x d.
+    pub(crate) coords: Vec<f64>,
+    /// Coordinates as given, len x d, where the points keep them.
+    pub(crate) raw_coords: Vec<f64>,
+    /// Rows of V, len x width.
+    pub(crate) factor: Vec<f64>,
+    /// 1 / sqrt(p)
+    pub(crate) inverse_sds: Vec<f64>,
+    /// Tree position of a stored point, or [`NEW`].
+    pub(crate) positions: Vec<u32>,
+}
+
+impl QueryBlock {
+    /// Empties the block, keeping its memory.
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+        self.coords.clear();
+        self.raw_coords.clear();
+        self.factor.clear();
+        self.inverse_sds.clear();
+        self.positions.clear();
+    }
+
+    /// Adds the stored point at tree position `i`.
+    pub(crate) fn push_stored(&mut self, points: &Points, i: usize) {
+        self.len += 1;
+        self.coords.extend((0..points.d).map(|j| points.coord(i, j)));
+        if !points.raw_coords.is_empty() {
+            self.raw_coords.extend_from_slice(&points.raw_coords[i * points.d..(i + 1) * points.d]);
+        }
+        self.factor.extend_from_slice(points.factor_row(i));
+        self.inverse_sds.push(points.inverse_sds[i]);
+        self.positions.push(i as u32);
+    }
+
+    /// Adds query `i` of `other`.
+    pub(crate) fn push_from(&mut self, other: &QueryBlock, i: usize) {
+        let d = other.coords.len() / other.len;
+        let width = other.factor.len() / other.len;
+        self.len += 1;
+        self.coords.extend_from_slice(&other.coords[i * d..(i + 1) * d]);
+        if !other.raw_coords.is_empty() {
+            self.raw_coords.extend_from_slice(&other.raw_coords[i * d..(i + 1) * d]);
+        }
+        self.factor.extend_from_slice(&other.factor[i * width..(i + 1) * width]);
+        self.inverse_sds.push(other.inverse_sds[i]);
+        self.positions.push(other.positions[i]);
+    }
+}

@@ -1,0 +1,218 @@
+//! Orderings of points: the permutations that Vecchia approximations start from.
+//!
+//! In a Vecchia approximation every observation is conditioned on earlier ones only, so the order decides which
+//! neighbours are to be had: along a Hilbert curve they are near on one side, in maximin order they surround the
+//! point at the scale it is reached at. All orderings are deterministic: the same coordinates and seed give the same
+//! permutation on every machine.
+
+pub(crate) mod hilbert;
+mod maximin;
+
+use crate::control::Control;
+use crate::data::check_finite;
+use crate::error::{Error, Result, checked_area, try_with_capacity};
+use ndarray::ArrayView2;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// The order in which points follow one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ordering {
+    /// As given: 0, 1, 2, ... O(n).
+    Natural,
+    /// Along a Hilbert curve through cubic cells, ties by id; in one dimension, ascending. O(n d + n log n).
+    ///
+    /// With a dimensions along which points differ, the cube around all points is cut into 2^b cells along each of
+    /// them, b = min(52, 128 / a); beyond 128 dimensions, the 128 of largest range are cut once each. Points in the
+    /// same cell tie. Source: Skilling, *Programming the Hilbert curve*, AIP Conf. Proc. 707 (2004).
+    Hilbert,
+    /// First the point nearest to the mean, then always the point whose least distance to those before it is largest;
+    /// ties by smallest id.
+    ///
+    /// Exact, in Euclidean distances computed in f64; duplicates of earlier points come last, by id. About
+    /// O(n log n) where points fill few dimensions, O(n^2 d) at worst. Sources: Guinness, *Permutation and grouping
+    /// methods for sharpening Gaussian process approximations*, Technometrics 60 (2018); Schaefer, Katzfuss &
+    /// Owhadi, *Sparse Cholesky factorization by Kullback-Leibler minimization*, SIAM J. Sci. Comput. 43 (2021).
+    Maximin,
+    /// Uniformly random, drawn with the seed: Fisher & Yates's shuffle with ChaCha8. O(n).
+    Random,
+}
+
+/// A permutation of the ids 0..n: value t of the result is the id of the point that comes t-th.
+///
+/// `coords` is n x d, one row a point, in any layout and any unit; a length is the Euclidean distance of rows, so
+/// coordinates are to be divided by their lengthscales first where there are several. `seed` matters to
+/// [`Ordering::Random`] only. `control` hears the fraction done; the curve and the shuffle are too quick to stop
+/// halfway, [`Ordering::Maximin`] stops within a few million distances. Cost: see [`Ordering`].
+///
+/// # Errors
+/// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) where there is no row or no column, or more than 2^32 - 1
+/// rows; [`NotFinite`](crate::ErrorKind::NotFinite), naming row and column;
+/// [`Cancelled`](crate::ErrorKind::Cancelled); [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+///
+/// ```
+/// use rct::{Control, ordering::{Ordering, order}};
+///
+/// let coords = ndarray::array![[0.0], [1.0], [5.0], [9.0]];
+/// let ids = order(coords.view(), Ordering::Maximin, 0, &mut Control::none())?;
+/// assert_eq!(ids, [2, 0, 3, 1]);
+/// # Ok::<(), rct::Error>(())
+/// ```
+pub fn order(
+    coords: ArrayView2<'_, f64>,
+    ordering: Ordering,
+    seed: u64,
+    control: &mut Control<'_>,
+) -> Result<Vec<usize>> {
+    let (n, d) = coords.dim();
+    if n == 0 || d == 0 {
+        return Err(Error::invalid(format!("coords is {n} x {d}; it needs at least one row and one column")));
+    }
+    check_count(n)?;
+    check_finite("coords", coords)?;
+    control.step(0.0)?;
+    let ids = match ordering {
+        Ordering::Natural => all_ids(n)?,
+        Ordering::Hilbert => {
+            let keys = hilbert::hilbert_keys(coords)?;
+            let mut ids = all_ids(n)?;
+            ids.sort_unstable_by_key(|&id| (keys[id as usize], id));
+            ids
+        }
+        Ordering::Maximin => maximin::maximin(coords, control)?,
+        Ordering::Random => draw_without_replacement(&mut ChaCha8Rng::seed_from_u64(seed), n, n)?,
+    };
+    let mut order = try_with_capacity(n, "the order")?;
+    order.extend(ids.into_iter().map(|id| id as usize));
+    control.step(1.0)?;
+    Ok(order)
+}
+
+/// Checks that ids of `n` points fit 32 bits.
+pub(crate) fn check_count(n: usize) -> Result<()> {
+    if u32::try_from(n).is_err() {
+        return Err(Error::invalid(format!("coords has {n} rows; at most {} are supported", u32::MAX)));
+    }
+    Ok(())
+}
+
+/// The ids 0..n; n has passed [`check_count`].
+pub(crate) fn all_ids(n: usize) -> Result<Vec<u32>> {
+    let mut ids = try_with_capacity(n, "ids")?;
+    ids.extend(0..n as u32);
+    Ok(ids)
+}
+
+/// `count` <= n distinct ids of 0..n, every sequence of them equally likely: the first steps of Fisher & Yates's
+/// shuffle; O(n) time and memory.
+pub(crate) fn draw_without_replacement(rng: &mut ChaCha8Rng, n: usize, count: usize) -> Result<Vec<u32>> {
+    let mut ids = all_ids(n)?;
+    for place in 0..count {
+        // Drawn as u32, so that 32-bit and 64-bit machines see the same numbers.
+        let from = rng.random_range(place as u32..n as u32) as usize;
+        ids.swap(place, from);
+    }
+    ids.truncate(count);
+    Ok(ids)
+}
+
+/// The dimensions along which points differ, and a power of two times which their coordinates can be subtracted,
+/// squared and summed without overflow, and without underflow that matters.
+///
+/// Multiplying by a power of two rounds nothing, so squared distances compare as those of the given coordinates do.
+/// The largest range becomes about 2^400, so differences below 2^-936 of it square to zero. Coordinates stay below
+/// 2^456, because different f64 of size x differ by at least 2^-53 x, and dimensions without range are left out.
+pub(crate) struct Frame {
+    /// The power of two.
+    pub(crate) factor: f64,
+    /// Dimensions with a range above 0, ascending.
+    pub(crate) dims: Vec<usize>,
+    /// Least coordinate along each of `dims`, times `factor`.
+    pub(crate) lower: Vec<f64>,
+    /// Range along each of `dims`, times `factor`.
+    pub(crate) ranges: Vec<f64>,
+}
+
+/// Exponent of the largest range, after scaling.
+const RANGE_EXPONENT: i32 = 400;
+
+impl Frame {
+    /// The frame of finite coordinates, n x d; O(n d).
+    pub(crate) fn of(coords: ArrayView2<'_, f64>) -> Self {
+        let d = coords.ncols();
+        let (mut lower, mut upper) = (vec![f64::INFINITY; d], vec![f64::NEG_INFINITY; d]);
+        for row in coords.rows() {
+            for ((&x, lower), upper) in row.iter().zip(&mut lower).zip(&mut upper) {
+                *lower = lower.min(x);
+                *upper = upper.max(x);
+            }
+        }
+        let dims: Vec<usize> = (0..d).filter(|&j| lower[j] < upper[j]).collect();
+        // Halves, because the range itself may overflow.
+        let half_range = dims.iter().map(|&j| 0.5 * upper[j] - 0.5 * lower[j]).fold(0.0, f64::max);
+        let factor = power_of_two(RANGE_EXPONENT - exponent(half_range));
+        let ranges = dims.iter().map(|&j| factor * upper[j] - factor * lower[j]).collect();
+        let lower = dims.iter().map(|&j| factor * lower[j]).collect();
+        Frame { factor, dims, lower, ranges }
+    }
+
+    /// Scaled coordinates of the points `ids` along `dims`, dimension by dimension; O(ids d).
+    pub(crate) fn columns(&self, coords: ArrayView2<'_, f64>, ids: &[u32]) -> Result<Vec<f64>> {
+        let mut columns = try_with_capacity(checked_area(ids.len(), self.dims.len(), "coords")?, "coordinates")?;
+        for &j in &self.dims {
+            let column = coords.column(j);
+            columns.extend(ids.iter().map(|&id| self.factor * column[id as usize]));
+        }
+        Ok(columns)
+    }
+}
+
+/// floor(log2(x)) of a normal x > 0, -1023 below.
+fn exponent(x: f64) -> i32 {
+    (x.to_bits() >> 52 & 0x7ff) as i32 - 1023
+}
+
+/// 2^e, e moved into the range of normal numbers.
+fn power_of_two(e: i32) -> f64 {
+    f64::from_bits(((e.clamp(-1022, 1023) + 1023) as u64) << 52)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn a_frame_scales_by_powers_of_two_and_drops_constant_dimensions() {
+        for unit in [1e-320, 1e-300, 1.0, 1e300] {
+            let coords = array![[unit, f64::MAX, -unit], [5.0 * unit, f64::MAX, 0.0]];
+            let frame = Frame::of(coords.view());
+            assert_eq!(frame.dims, [0, 2]);
+            assert_eq!(frame.factor.to_bits() << 12, 0);
+            assert_eq!(frame.lower, [frame.factor * unit, -frame.factor * unit]);
+            let columns = frame.columns(coords.view(), &[1, 0]).unwrap();
+            assert_eq!(columns.iter().map(|x| x / frame.factor).collect::<Vec<_>>(), [5.0 * unit, unit, 0.0, -unit]);
+            assert!(columns.iter().all(|x| (x * x).is_finite()));
+        }
+    }
+
+    #[test]
+    fn a_frame_survives_the_whole_range() {
+        let frame = Frame::of(array![[f64::MAX], [f64::MIN]].view());
+        assert!(frame.ranges[0].is_finite() && (frame.ranges[0] * frame.ranges[0]).is_finite());
+        let frame = Frame::of(array![[3.0, 3.0]].view());
+        assert!(frame.dims.is_empty() && frame.factor.is_finite());
+    }
+
+    #[test]
+    fn a_draw_is_distinct_and_reaches_everything() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let mut seen = [0; 6];
+        for _ in 0..600 {
+            let ids = draw_without_replacement(&mut rng, 6, 2).unwrap();
+            assert!(ids.len() == 2 && ids[0] != ids[1]);
+            ids.iter().for_each(|&id| seen[id as usize] += 1);
+        }
+        assert!(seen.iter().all(|&count| (140..260).contains(&count)), "{seen:?}");
+    }
+}

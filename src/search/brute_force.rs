@@ -1,0 +1,35 @@
+//! Every allowed pair, in blocks: the oracle's fast sibling, and the choice where nothing can be pruned.
+
+use super::collect::Collector;
+use super::space::{Group, Scratch, Space};
+use crate::error::Result;
+use crate::metric::{Candidates, Metric, QueryBlock};
+
+/// Points evaluated at a time: their rows of V stay in the second-level cache while a group passes over them.
+const CHUNK: usize = 256;
+
+/// Scores every query of the group with every point that one of them may find.
+pub(crate) fn search<M: Metric, C: Collector>(
+    space: &Space<'_, M>,
+    queries: &QueryBlock,
+    group: &mut Group<C>,
+    scratch: &mut Scratch,
+) -> Result<()> {
+    let n = space.tree.len();
+    let limit = group.limits.iter().copied().max().unwrap_or(0) as usize;
+    scratch.rows.clear();
+    scratch.rows.extend(0..queries.len as u32);
+    let chunks = (0..n.min(limit)).step_by(CHUNK);
+    for start in chunks {
+        let range = start..(start + CHUNK).min(n).min(limit);
+        // All points: as they lie. A prefix of the keys: gathered.
+        let candidates = if limit >= n {
+            Candidates::Range(range)
+        } else {
+            Candidates::Gather(&space.keys.positions[range])
+        };
+        let parts = (&mut scratch.score, &mut scratch.scores, &mut scratch.counters);
+        space.evaluate(group, &scratch.rows, queries, &candidates, parts)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! What a query keeps of the points it meets: the k nearest, or all within a radius.
+
+use crate::metric::Metric;
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+/// A found point; ordered by (distance, id).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Neighbor {
+    pub(crate) distance: f64,
+    pub(crate) id: u32,
+}
+
+impl Eq for Neighbor {}
+
+impl Ord for Neighbor {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.distance.total_cmp(&other.distance).then(self.id.cmp(&other.id))
+    }
+}
+
+impl PartialOrd for Neighbor {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Keeps what a query is looking for.
+pub(crate) trait Collector: Send {
+    /// No point with a score below this can be kept any more.
+    fn threshold(&self) -> f64;
+
+    /// Keeps the point if it belongs to the answer so far.
+    fn offer<M: Metric>(&mut self, metric: &M, score: f64, id: u32);
+
+    /// How many points must be met before the threshold means anything.
+    fn wanted(&self) -> usize;
+}
+
+/// The k nearest, nearer than a bound.
+pub(crate) struct Nearest {
+    k: usize,
+    bound: f64,
+    threshold: f64,
+    /// The farthest kept point is on top.
+    kept: BinaryHeap<Neighbor>,
+}
+
+impl Nearest {
+    /// The `k` nearest of distance below `bound`. Memory grows with what is found, not with `k`.
+    pub(crate) fn new<M: Metric>(metric: &M, k: usize, bound: f64) -> Self {
+        let threshold = if bound == f64::INFINITY { f64::NEG_INFINITY } else { metric.score_at(bound) };
+        Nearest { k, bound, threshold, kept: BinaryHeap::new() }
+    }
+
+    /// The kept points, nearest first.
+    pub(crate) fn into_sorted(self) -> Vec<Neighbor> {
+        self.kept.into_sorted_vec()
+    }
+}
+
+impl Collector for Nearest {
+    #[inline]
+    fn threshold(&self) -> f64 {
+        self.threshold
+    }
+
+    fn wanted(&self) -> usize {
+        self.k
+    }
+
+    #[inline]
+    fn offer<M: Metric>(&mut self, metric: &M, score: f64, id: u32) {
+        if score < self.threshold {
+            return;
+        }
+        let neighbor = Neighbor { distance: metric.distance(score), id };
+        if neighbor.distance >= self.bound {
+            return;
+        }
+        if self.kept.len() < self.k {
+            self.kept.push(neighbor);
+        } else if let Some(mut farthest) = self.kept.peek_mut() {
+            if neighbor >= *farthest {
+                return;
+            }
+            *farthest = neighbor;
+        }
+        if self.kept.len() == self.k
+            && let Some(farthest) = self.kept.peek()
+        {
+            self.threshold = self.threshold.max(metric.score_at(farthest.distance));
+        }
+    }
+}
+
+/// All of distance below a radius.
+pub(crate) struct Within {
+    radius: f64,
+    threshold: f64,
+    kept: Vec<Neighbor>,
+}
+
+impl Within {
+    /// All of distance below `radius`.
+    pub(crate) fn new<M: Metric>(metric: &M, radius: f64) -> Self {
+        Within { radius, threshold: metric.score_at(radius), kept: Vec::new() }
+    }
+
+    /// The kept points, nearest first.
+    pub(crate) fn into_sorted(mut self) -> Vec<Neighbor> {
+        self.kept.sort_unstable();
+        self.kept
+    }
+}
+
+impl Collector for Within {
+    #[inline]
+    fn threshold(&self) -> f64 {
+        self.threshold
+    }
+
+    fn wanted(&self) -> usize {
+        0
+    }
+
+    #[inline]
+    fn offer<M: Metric>(&mut self, metric: &M, score: f64, id: u32) {
+        if score >= self.threshold {
+            let distance = metric.distance(score);
+            if distance < self.radius {
+                self.kept.push(Neighbor { distance, id });
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Search: exact nearest neighbours, predecessors and neighbours within a radius.
+//!
+//! A batch is cut into groups of queries that lie near each other (and have similar limits); each group is searched
+//! by one thread with one of the traversals. All traversals score pairs with the same bits and keep points by
+//! (distance, id), so they agree.
+
+mod best_first;
+mod blocked;
+mod blocks;
+mod brute_force;
+mod collect;
+mod level_synchronous;
+mod space;
+
+pub(crate) use blocks::Blocks;
+pub(crate) use collect::{Collector, Nearest, Neighbor, Within};
+pub use space::SearchCounters;
+pub(crate) use space::{Keys, Space, least_keys};
+
+use crate::control::Control;
+use crate::error::Result;
+use crate::metric::{Metric, QueryBlock};
+use crate::options::Traversal;
+use crate::parallel::Threads;
+use space::{Group, Scratch};
+
+/// Queries of a group.
+const GROUP: usize = 32;
+/// Fewer allowed points than this are scored one and all.
+const FEW: usize = 1024;
+
+/// A batch of queries.
+pub(crate) struct Batch<'a> {
+    /// Keys below its limit may be found by a query, one limit a query.
+    pub(crate) limits: &'a [u32],
+    /// Queries with close places lie near each other.
+    pub(crate) places: &'a [u128],
+    pub(crate) traversal: Traversal,
+}
+
+/// Searches for every query of a batch: `load` fills a block with the queries of given numbers, `collector` makes what
+/// a query keeps its points in. Returns what each query kept.
+pub(crate) fn run_batch<M: Metric, C: Collector>(
+    space: &Space<'_, M>,
+    batch: &Batch<'_>,
+    load: impl Fn(&[u32], &mut QueryBlock) -> Result<()> + Sync,
+    collector: impl Fn(u32) -> C + Sync,
+    finish: impl Fn(C) -> Vec<Neighbor> + Sync,
+    threads: &Threads,
+    control: &mut Control<'_>,
+) -> Result<(Vec<Vec<Neighbor>>, SearchCounters)> {
+    let order = arrange(batch, space.tree.len());
+    let groups: Vec<&[u32]> = order.chunks(GROUP).collect();
+    let mut found: Vec<(Vec<Vec<Neighbor>>, SearchCounters)> = Vec::new();
+    found.resize_with(groups.len(), Default::default);
+    let tasks: Vec<_> = groups.iter().zip(&mut found).collect();
+    let memory = || (QueryBlock::default(), Scratch::default());
+    threads.run(tasks, control, memory, |(queries, scratch), (numbers, found)| {
+        queries.clear();
+        load(numbers, queries)?;
+        let mut group = Group {
+            positions: queries.positions.clone(),
+            limits: numbers.iter().map(|&q| batch.limits[q as usize]).collect(),
+            collectors: numbers.iter().map(|&q| collector(q)).collect(),
+        };
+        scratch.counters = SearchCounters::default();
+        match choose(batch.traversal, space, &group) {
+            Traversal::BruteForce => brute_force::search(space, queries, &mut group, scratch)?,
+            Traversal::BestFirst => best_first::search(space, queries, &mut group, scratch)?,
+            Traversal::LevelSynchronous => level_synchronous::search(space, queries, &mut group, scratch)?,
+            Traversal::Automatic => blocked::search(space, queries, &mut group, scratch)?,
+        }
+        found.0.extend(group.collectors.into_iter().map(&finish));
+        found.1 = scratch.counters;
+        Ok(())
+    })?;
+    let mut neighbors = Vec::new();
+    neighbors.resize_with(order.len(), Vec::new);
+    let mut counters = SearchCounters::default();
+    for (numbers, (kept, counted)) in groups.iter().zip(found) {
+        counters += counted;
+        numbers.iter().zip(kept).for_each(|(&q, kept)| neighbors[q as usize] = kept);
+    }
+    Ok((neighbors, counters))
+}
+
+/// The numbers of the queries in the order in which they are searched for: brute force by limit, so that a group's
+/// prefixes are about equally long; otherwise by powers of two of the limit, so that at least half of the points a
+/// group looks at are allowed, and then by place.
+fn arrange(batch: &Batch<'_>, n: usize) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..batch.limits.len() as u32).collect();
+    let limit = |q: u32| batch.limits[q as usize].min(n as u32);
+    if batch.traversal == Traversal::BruteForce {
+        order.sort_by_key(|&q| limit(q));
+    } else {
+        let cohort = |q: u32| if limit(q) as usize <= FEW { 0 } else { u32::BITS - (limit(q) - 1).leading_zeros() };
+        order.sort_by_cached_key(|&q| (cohort(q), batch.places[q as usize], q));
+    }
+    order
+}
+
+/// The traversal for a group.
+fn choose<M: Metric, C: Collector>(traversal: Traversal, space: &Space<'_, M>, group: &Group<C>) -> Traversal {
+    if !space.metric.is_metric() {
+        return Traversal::BruteForce;
+    }
+    let n = space.tree.len();
+    let allowed = group.limits.iter().max().map_or(0, |&limit| n.min(limit as usize));
+    let wanted = group.collectors.iter().map(|c| c.wanted()).max().unwrap_or(0);
+    match traversal {
+        Traversal::Automatic if allowed <= FEW.max(wanted.saturating_mul(4)) => Traversal::BruteForce,
+        chosen => chosen,
+    }
+}

@@ -1,0 +1,122 @@
+//! What a search runs over, and the queries it runs for.
+
+use super::blocks::Blocks;
+use super::collect::Collector;
+use crate::metric::{Candidates, Metric, NEW, QueryBlock, ScoreScratch};
+use crate::tree::CoverTree;
+use std::ops::AddAssign;
+
+/// Keys that decide which points a query may find: ids, or places in an order of the caller's. A query with limit l
+/// finds points with a key below l.
+pub(crate) struct Keys<'a> {
+    /// Key of each tree position.
+    pub(crate) of: &'a [u32],
+    /// Least key of each subtree.
+    pub(crate) least: &'a [u32],
+    /// Tree position of each key.
+    pub(crate) positions: &'a [u32],
+}
+
+/// Least key of each subtree, from the keys of its positions; O(n).
+pub(crate) fn least_keys(tree: &CoverTree, keys: &[u32]) -> Vec<u32> {
+    let mut least = keys.to_vec();
+    for node in (1..tree.len()).rev() {
+        let parent = tree.parents[node] as usize;
+        least[parent] = least[parent].min(least[node]);
+    }
+    least
+}
+
+/// A tree, its metric, and who may be found.
+pub(crate) struct Space<'a, M> {
+    pub(crate) metric: &'a M,
+    pub(crate) tree: &'a CoverTree,
+    pub(crate) blocks: &'a Blocks,
+    pub(crate) keys: Keys<'a>,
+    pub(crate) exclude_self: bool,
+}
+
+/// What a few queries that are searched for together may find, and have found.
+pub(crate) struct Group<C> {
+    /// Tree position of each query, or [`NEW`].
+    pub(crate) positions: Vec<u32>,
+    /// Keys below this may be found, one limit a query.
+    pub(crate) limits: Vec<u32>,
+    pub(crate) collectors: Vec<C>,
+}
+
+/// What a search did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SearchCounters {
+    /// Pairs whose score was computed, those spent on bounds included.
+    pub distance_evaluations: u64,
+    /// Nodes or blocks that were considered.
+    pub nodes_visited: u64,
+    /// Of these, discarded by the ball (angle) bound.
+    pub pruned_by_ball: u64,
+    /// Of these, discarded by the spatial bound.
+    pub pruned_by_cell: u64,
+    /// Of these, discarded because they hold no allowed id.
+    pub pruned_by_id: u64,
+}
+
+impl AddAssign for SearchCounters {
+    fn add_assign(&mut self, other: Self) {
+        self.distance_evaluations += other.distance_evaluations;
+        self.nodes_visited += other.nodes_visited;
+        self.pruned_by_ball += other.pruned_by_ball;
+        self.pruned_by_cell += other.pruned_by_cell;
+        self.pruned_by_id += other.pruned_by_id;
+    }
+}
+
+/// Memory of one thread, reused from group to group; nothing in it has length n.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    pub(crate) score: ScoreScratch,
+    pub(crate) scores: Vec<f64>,
+    pub(crate) active: QueryBlock,
+    pub(crate) rows: Vec<u32>,
+    pub(crate) candidates: Vec<u32>,
+    pub(crate) frontier: Vec<u32>,
+    pub(crate) next: Vec<u32>,
+    pub(crate) counters: SearchCounters,
+}
+
+impl<M: Metric> Space<'_, M> {
+    /// Scores `queries`, which are the queries `rows` of the group, with the candidates, and offers what is allowed.
+    pub(crate) fn evaluate<C: Collector>(
+        &self,
+        group: &mut Group<C>,
+        rows: &[u32],
+        queries: &QueryBlock,
+        candidates: &Candidates<'_>,
+        scratch: (&mut ScoreScratch, &mut Vec<f64>, &mut SearchCounters),
+    ) -> crate::error::Result<()> {
+        let (score, scores, counters) = scratch;
+        let count = candidates.len();
+        scores.resize(rows.len() * count, 0.0);
+        if scores.is_empty() {
+            return Ok(());
+        }
+        self.metric.scores(queries, candidates, score, scores)?;
+        counters.distance_evaluations += scores.len() as u64;
+        for (&q, row) in rows.iter().zip(scores.chunks_exact(count)) {
+            let q = q as usize;
+            let (limit, own) = (group.limits[q], group.positions[q]);
+            let own = if self.exclude_self { own } else { NEW };
+            let collector = &mut group.collectors[q];
+            let mut threshold = collector.threshold();
+            for (c, &score) in row.iter().enumerate() {
+                if score >= threshold {
+                    let position = candidates.position(c);
+                    if self.keys.of[position] < limit && position as u32 != own {
+                        collector.offer(self.metric, score, self.tree.ids[position]);
+                        threshold = collector.threshold();
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

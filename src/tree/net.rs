@@ -1,0 +1,321 @@
+//! Construction: the cover sets as nested nets, from the largest radius down, each greedy in the order of the points.
+//!
+//! A point becomes a node at the first level where no node is within that level's radius. Finding a node that covers
+//! a point is cheap (the one that covered it before, or its neighbours along a Hilbert curve); that no node does is
+//! proved once for each point, by a search of the tree as far as it is built, pruned by balls. Batches are checked
+//! against the tree in parallel and then, in order, against each other, so the tree does not depend on threads.
+
+use super::NO_PARENT;
+use crate::control::Control;
+use crate::error::{Result, try_vec};
+use crate::metric::{Ball, Candidates, Metric, QueryBlock, ScoreScratch};
+use crate::parallel::Threads;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Points that are checked against the tree before they are checked against each other.
+const BATCH: usize = 512;
+/// Points of a batch that are searched for together.
+const GROUP: usize = 32;
+
+/// Parents and levels by id; the root is its own start.
+pub(crate) struct Net {
+    pub(crate) root: u32,
+    pub(crate) parents: Vec<u32>,
+    pub(crate) levels: Vec<u8>,
+    pub(crate) radii: Vec<f64>,
+    /// Pairs evaluated.
+    pub(crate) evaluations: u64,
+}
+
+/// The tree while it grows, by id.
+struct Growing<'a, M> {
+    metric: &'a M,
+    root: u32,
+    parents: Vec<u32>,
+    levels: Vec<u8>,
+    children: Vec<Vec<u32>>,
+    balls: Vec<Ball>,
+    /// The node that covers each point that is not yet a node; a node covers itself.
+    cover: Vec<u32>,
+    /// Score of each point with its cover.
+    cover_scores: Vec<f64>,
+    evaluations: AtomicU64,
+}
+
+/// Memory of one thread.
+#[derive(Default)]
+struct Scratch {
+    queries: QueryBlock,
+    active: QueryBlock,
+    score: ScoreScratch,
+    scores: Vec<f64>,
+}
+
+/// What a search for a cover found: a node and the score with it.
+type Cover = Option<(u32, f64)>;
+
+/// Builds the nets over all points of `metric`, which enter in the order `order`; `along[h]` is the id at place h of a
+/// Hilbert curve. O(n) evaluations a cover set that balls cannot prune, at most n^2 / 2 in all.
+pub(crate) fn build_net<M: Metric>(
+    metric: &M,
+    order: &[u32],
+    along: &[u32],
+    threads: &Threads,
+    control: &mut Control<'_>,
+) -> Result<Net> {
+    let n = order.len();
+    let root = order[0];
+    let mut places = try_vec(n, 0u32, "the tree")?;
+    along.iter().enumerate().for_each(|(h, &id)| places[id as usize] = h as u32);
+    let weight = |id: u32| metric.weight(metric.points().inverse_sds[id as usize]);
+
+    let mut tree = Growing {
+        metric,
+        root,
+        parents: try_vec(n, NO_PARENT, "the tree")?,
+        levels: try_vec(n, u8::MAX, "the tree")?,
+        children: try_vec(n, Vec::new(), "the tree")?,
+        balls: (0..n as u32).map(|id| metric.point_ball(weight(id))).collect(),
+        cover: try_vec(n, root, "the tree")?,
+        cover_scores: try_vec(n, M::SELF_SCORE, "the tree")?,
+        evaluations: AtomicU64::new(0),
+    };
+    tree.levels[root as usize] = 0;
+    tree.score_root(threads)?;
+    let reach = tree.cover_scores.iter().copied().fold(M::SELF_SCORE, f64::min);
+    let radii = metric.level_radii(reach);
+
+    let mut pending: Vec<u32> = order[1..].to_vec();
+    for (level, &radius) in radii.iter().enumerate().skip(1) {
+        let least = metric.score_at_length(radius);
+        let all_equal = pending.iter().all(|&p| tree.cover_scores[p as usize] >= M::SELF_SCORE);
+        if all_equal {
+            break;
+        }
+        let mut loose: Vec<u32> = pending.iter().copied().filter(|&p| tree.cover_scores[p as usize] < least).collect();
+        let mut done = 0;
+        for batch in loose.chunks_mut(BATCH) {
+            tree.grow_by_batch(batch, level as u8, least, along, &places, threads)?;
+            done += batch.len();
+            control.step((n - pending.len() + done) as f64 / n as f64)?;
+        }
+        pending.retain(|&p| tree.levels[p as usize] == u8::MAX);
+    }
+    let last = radii.len().min(usize::from(u8::MAX) - 1) as u8;
+    for p in pending {
+        tree.parents[p as usize] = tree.cover[p as usize];
+        tree.levels[p as usize] = last;
+    }
+    let evaluations = tree.evaluations.into_inner();
+    Ok(Net { root, parents: tree.parents, levels: tree.levels, radii, evaluations })
+}
+
+impl<M: Metric> Growing<'_, M> {
+    /// Scores every point with the root, its first cover.
+    fn score_root(&mut self, threads: &Threads) -> Result<()> {
+        let (metric, root) = (self.metric, self.root);
+        let tasks: Vec<_> = self.cover_scores.chunks_mut(4096).enumerate().collect();
+        threads.run(tasks, &mut Control::none(), Scratch::default, |s, (t, out)| {
+            s.queries.clear();
+            s.queries.push_stored(metric.points(), root as usize);
+            let range = t * 4096..t * 4096 + out.len();
+            metric.scores(&s.queries, &Candidates::Range(range), &mut s.score, out)
+        })?;
+        self.evaluations.fetch_add(self.cover_scores.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Finds a cover for every point of `batch` (in the order of the points) or makes it a node of `level`.
+    fn grow_by_batch(
+        &mut self,
+        batch: &mut [u32],
+        level: u8,
+        least: f64,
+        along: &[u32],
+        places: &[u32],
+        threads: &Threads,
+    ) -> Result<()> {
+        let mut near: Vec<u32> = batch.to_vec();
+        near.sort_unstable_by_key(|&p| places[p as usize]);
+        let mut covers: Vec<Cover> = vec![None; near.len()];
+        let tasks: Vec<_> = near.chunks(GROUP).zip(covers.chunks_mut(GROUP)).collect();
+        let this = &*self;
+        threads.run(tasks, &mut Control::none(), Scratch::default, |scratch, (points, covers)| {
+            this.cover_by_neighbors(points, least, along, places, scratch, covers)?;
+            this.cover_by_search(points, least, scratch, covers)
+        })?;
+
+        for (&p, cover) in near.iter().zip(&covers) {
+            if let Some((node, score)) = *cover {
+                self.cover[p as usize] = node;
+                self.cover_scores[p as usize] = score;
+            }
+        }
+        let uncovered: Vec<u32> =
+            batch.iter().copied().filter(|&p| self.cover_scores[p as usize] < least).collect();
+        self.settle(&uncovered, level, least, threads)
+    }
+
+    /// Tries the covers of each point's neighbours along the Hilbert curve.
+    fn cover_by_neighbors(
+        &self,
+        points: &[u32],
+        least: f64,
+        along: &[u32],
+        places: &[u32],
+        scratch: &mut Scratch,
+        covers: &mut [Cover],
+    ) -> Result<()> {
+        const REACH: usize = 3;
+        let mut candidates: Vec<u32> = Vec::with_capacity(2 * REACH);
+        for (&p, cover) in points.iter().zip(covers) {
+            let place = places[p as usize] as usize;
+            let window = place.saturating_sub(REACH)..(place + REACH + 1).min(along.len());
+            candidates.clear();
+            for &neighbor in &along[window] {
+                let node = self.cover[neighbor as usize];
+                if node != self.cover[p as usize] && !candidates.contains(&node) {
+                    candidates.push(node);
+                }
+            }
+            if candidates.is_empty() {
+                continue;
+            }
+            scratch.queries.clear();
+            scratch.queries.push_stored(self.metric.points(), p as usize);
+            self.score(&scratch.queries, &candidates, &mut scratch.score, &mut scratch.scores)?;
+            let best = (0..candidates.len()).max_by(|&a, &b| scratch.scores[a].total_cmp(&scratch.scores[b]));
+            *cover = best.map(|i| (candidates[i], scratch.scores[i])).filter(|&(_, score)| score >= least);
+        }
+        Ok(())
+    }
+
+    /// Searches the tree for the points that have no cover yet, down from the root, each node's children against
+    /// those points that its ball cannot exclude.
+    fn cover_by_search(&self, points: &[u32], least: f64, scratch: &mut Scratch, covers: &mut [Cover]) -> Result<()> {
+        let open: Vec<usize> = (0..points.len()).filter(|&i| covers[i].is_none()).collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let stored = self.metric.points();
+        scratch.queries.clear();
+        open.iter().for_each(|&i| scratch.queries.push_stored(stored, points[i] as usize));
+        let weights: Vec<f64> = scratch.queries.inverse_sds.iter().map(|&isd| self.metric.weight(isd)).collect();
+        // Nodes whose children are to be looked at, each with the bit mask of the points it may cover.
+        let mut frontier = vec![(self.root, u32::MAX >> (32 - open.len()))];
+        let mut next = Vec::new();
+        let mut found = 0u32;
+        while !frontier.is_empty() {
+            for &(node, mask) in &frontier {
+                let mask = mask & !found;
+                let children = &self.children[node as usize];
+                if mask == 0 || children.is_empty() {
+                    continue;
+                }
+                scratch.active.clear();
+                let members: Vec<usize> = (0..open.len()).filter(|&i| mask >> i & 1 == 1).collect();
+                members.iter().for_each(|&i| scratch.active.push_from(&scratch.queries, i));
+                self.score(&scratch.active, children, &mut scratch.score, &mut scratch.scores)?;
+                for (c, &child) in children.iter().enumerate() {
+                    let mut below = 0u32;
+                    let has_children = !self.children[child as usize].is_empty();
+                    for (row, &i) in members.iter().enumerate() {
+                        let score = scratch.scores[row * children.len() + c];
+                        if score >= least {
+                            let cover = &mut covers[open[i]];
+                            if cover.is_none_or(|(_, best)| score > best) {
+                                *cover = Some((child, score));
+                            }
+                            found |= 1 << i;
+                        } else if has_children
+                            && self.metric.bound(weights[i], score, self.balls[child as usize]) >= least
+                        {
+                            below |= 1 << i;
+                        }
+                    }
+                    if below & !found != 0 {
+                        next.push((child, below));
+                    }
+                }
+            }
+            frontier.clear();
+            std::mem::swap(&mut frontier, &mut next);
+        }
+        Ok(())
+    }
+
+    /// Makes nodes of those uncovered points, in order, that no earlier one of them covers.
+    fn settle(&mut self, uncovered: &[u32], level: u8, least: f64, threads: &Threads) -> Result<()> {
+        let count = uncovered.len();
+        let mut pairs = try_vec(count * count, 0.0, "the tree")?;
+        let tasks: Vec<_> = uncovered.chunks(GROUP).zip(pairs.chunks_mut(GROUP * count.max(1))).enumerate().collect();
+        let (metric, evaluations) = (self.metric, &self.evaluations);
+        threads.run(tasks, &mut Control::none(), Scratch::default, |s, (t, (points, out))| {
+            s.queries.clear();
+            points.iter().for_each(|&p| s.queries.push_stored(metric.points(), p as usize));
+            // Only pairs with an earlier point are read.
+            let earlier = &uncovered[..(t * GROUP + points.len()).min(count)];
+            s.scores.resize(points.len() * earlier.len(), 0.0);
+            metric.scores(&s.queries, &Candidates::Gather(earlier), &mut s.score, &mut s.scores)?;
+            evaluations.fetch_add(s.scores.len() as u64, Ordering::Relaxed);
+            for (row, scores) in out.chunks_exact_mut(count).zip(s.scores.chunks_exact(earlier.len())) {
+                row[..earlier.len()].copy_from_slice(scores);
+            }
+            Ok(())
+        })?;
+
+        let mut scratch = Scratch::default();
+        let mut nodes: Vec<usize> = Vec::new();
+        for (i, &p) in uncovered.iter().enumerate() {
+            let row = &pairs[i * count..(i + 1) * count];
+            match nodes.iter().copied().find(|&earlier| row[earlier] >= least) {
+                Some(earlier) => {
+                    self.cover[p as usize] = uncovered[earlier];
+                    self.cover_scores[p as usize] = row[earlier];
+                }
+                None => {
+                    nodes.push(i);
+                    self.add_node(p, level, &mut scratch)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes `p` a node below its cover and grows the balls of its ancestors.
+    fn add_node(&mut self, p: u32, level: u8, scratch: &mut Scratch) -> Result<()> {
+        let parent = self.cover[p as usize];
+        self.parents[p as usize] = parent;
+        self.levels[p as usize] = level;
+        self.children[parent as usize].push(p);
+        self.cover[p as usize] = p;
+        self.cover_scores[p as usize] = M::SELF_SCORE;
+        let ancestors: Vec<u32> =
+            std::iter::successors(Some(parent), |&a| Some(self.parents[a as usize]).filter(|&a| a != NO_PARENT))
+                .collect();
+        scratch.queries.clear();
+        scratch.queries.push_stored(self.metric.points(), p as usize);
+        self.score(&scratch.queries, &ancestors, &mut scratch.score, &mut scratch.scores)?;
+        let isds = &self.metric.points().inverse_sds;
+        for (&ancestor, &score) in ancestors.iter().zip(&scratch.scores) {
+            let ball = &mut self.balls[ancestor as usize];
+            let (centre, weight) =
+                (self.metric.weight(isds[ancestor as usize]), self.metric.weight(isds[p as usize]));
+            *ball = self.metric.grow(*ball, centre, weight, score);
+        }
+        Ok(())
+    }
+
+    /// Scores of `queries` with the points `nodes`, counted.
+    fn score(
+        &self,
+        queries: &QueryBlock,
+        nodes: &[u32],
+        scratch: &mut ScoreScratch,
+        scores: &mut Vec<f64>,
+    ) -> Result<()> {
+        scores.resize(queries.len * nodes.len(), 0.0);
+        self.evaluations.fetch_add(scores.len() as u64, Ordering::Relaxed);
+        self.metric.scores(queries, &Candidates::Gather(nodes), scratch, scores)
+    }
+}

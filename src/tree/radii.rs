@@ -1,0 +1,52 @@
+//! Balls of the nodes under the metric that is searched: for a pure tree and a hybrid one alike, from the definition.
+
+use super::CoverTree;
+use crate::control::Control;
+use crate::error::{Result, try_vec};
+use crate::metric::{Ball, Candidates, Metric, QueryBlock, ScoreScratch};
+use crate::parallel::Threads;
+
+/// Nodes of one task.
+const NODES: usize = 1024;
+/// Descendants scored at a time.
+const CHUNK: usize = 1024;
+
+/// The ball of every node: each is scored with all its descendants, n times the mean depth evaluations in all.
+/// The points of `metric` are in the order of the tree. Also returns the number of evaluations.
+pub(crate) fn node_balls<M: Metric>(
+    metric: &M,
+    tree: &CoverTree,
+    threads: &Threads,
+    control: &mut Control<'_>,
+) -> Result<(Vec<Ball>, u64)> {
+    let n = tree.len();
+    let weights: Vec<f64> = metric.points().inverse_sds.iter().map(|&isd| metric.weight(isd)).collect();
+    let mut balls = try_vec(n, metric.point_ball(0.0), "the tree")?;
+    let tasks: Vec<_> = balls.chunks_mut(NODES).enumerate().collect();
+    #[derive(Default)]
+    struct Scratch {
+        query: QueryBlock,
+        score: ScoreScratch,
+        scores: Vec<f64>,
+    }
+    threads.run(tasks, control, Scratch::default, |scratch, (task, balls)| {
+        for (offset, ball) in balls.iter_mut().enumerate() {
+            let node = task * NODES + offset;
+            *ball = metric.point_ball(weights[node]);
+            let descendants = node + 1..tree.subtree(node).end;
+            scratch.query.clear();
+            scratch.query.push_stored(metric.points(), node);
+            for start in descendants.clone().step_by(CHUNK) {
+                let range = start..(start + CHUNK).min(descendants.end);
+                scratch.scores.resize(range.len(), 0.0);
+                metric.scores(&scratch.query, &Candidates::Range(range), &mut scratch.score, &mut scratch.scores)?;
+                for (&score, &weight) in scratch.scores.iter().zip(&weights[start..]) {
+                    *ball = metric.grow(*ball, weights[node], weight, score);
+                }
+            }
+        }
+        Ok(())
+    })?;
+    let evaluations = (0..n).map(|node| (tree.subtree(node).len() - 1) as u64).sum();
+    Ok((balls, evaluations))
+}

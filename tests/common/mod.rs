@@ -1,0 +1,189 @@
+//! The one oracle of all tests: the definition, in plain f64, one pair at a time.
+#![allow(dead_code)]
+
+use ndarray::{Array1, Array2, ArrayView2};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rct::{Kernel, KernelFamily, Lengthscale, MetricKind};
+
+/// Random numbers of a seed that a failing test prints.
+pub fn rng(seed: u64) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(seed)
+}
+
+/// n x d uniform coordinates in [0, 1).
+pub fn uniform(n: usize, d: usize, rng: &mut ChaCha8Rng) -> Array2<f64> {
+    Array2::from_shape_fn((n, d), |_| rng.random::<f64>())
+}
+
+/// The definition of section "how exactness is defined" of the README, pair by pair.
+pub struct Oracle {
+    pub metric: MetricKind,
+    pub coords: Array2<f64>,
+    pub kernel: Kernel,
+    pub factor: Array2<f64>,
+    pub variances: Array1<f64>,
+}
+
+/// Covariance at scaled distance r, by its formula.
+pub fn covariance(kernel: &Kernel, r: f64) -> f64 {
+    kernel.variance
+        * match kernel.family {
+            KernelFamily::Rbf => (-0.5 * r * r).exp(),
+            KernelFamily::Matern12 => (-r).exp(),
+            KernelFamily::Matern32 => (1.0 + 3f64.sqrt() * r) * (-(3f64.sqrt()) * r).exp(),
+            KernelFamily::Matern52 => (1.0 + 5f64.sqrt() * r + 5.0 * r * r / 3.0) * (-(5f64.sqrt()) * r).exp(),
+            KernelFamily::RationalQuadratic { alpha } => (1.0 + r * r / (2.0 * alpha)).powf(-alpha),
+        }
+}
+
+/// Distance of two points divided by the lengthscales.
+pub fn scaled_distance(kernel: &Kernel, a: &[f64], b: &[f64]) -> f64 {
+    let scale = |j: usize| match &kernel.lengthscale {
+        Lengthscale::Isotropic(l) => *l,
+        Lengthscale::PerDimension(all) => all[j],
+    };
+    (0..a.len()).map(|j| ((a[j] - b[j]) / scale(j)).powi(2)).sum::<f64>().sqrt()
+}
+
+impl Oracle {
+    /// From coordinates and inducing points: plain Cholesky and substitution.
+    pub fn new(
+        metric: MetricKind,
+        coords: ArrayView2<'_, f64>,
+        inducing: Option<ArrayView2<'_, f64>>,
+        kernel: Kernel,
+        jitter: f64,
+        floor: f64,
+    ) -> Self {
+        let n = coords.nrows();
+        let coords = coords.to_owned();
+        let row = |i: usize| coords.row(i).to_vec();
+        let mut factor = Array2::zeros((n, 0));
+        if let Some(z) = inducing {
+            let m = z.nrows();
+            let k = |a: &[f64], b: &[f64]| covariance(&kernel, scaled_distance(&kernel, a, b));
+            let mut l = Array2::<f64>::zeros((m, m));
+            for i in 0..m {
+                for j in 0..=i {
+                    let mut sum = k(&z.row(i).to_vec(), &z.row(j).to_vec());
+                    if i == j {
+                        sum += jitter * kernel.variance;
+                    }
+                    for t in 0..j {
+                        sum -= l[[i, t]] * l[[j, t]];
+                    }
+                    l[[i, j]] = if i == j { sum.sqrt() } else { sum / l[[j, j]] };
+                }
+            }
+            factor = Array2::zeros((n, m));
+            for i in 0..n {
+                for a in 0..m {
+                    let mut sum = k(&z.row(a).to_vec(), &row(i));
+                    for t in 0..a {
+                        sum -= l[[a, t]] * factor[[i, t]];
+                    }
+                    factor[[i, a]] = sum / l[[a, a]];
+                }
+            }
+        }
+        Self::from_factor(metric, coords.view(), factor, None, kernel, floor)
+    }
+
+    /// From a factor, and residual variances where given.
+    pub fn from_factor(
+        metric: MetricKind,
+        coords: ArrayView2<'_, f64>,
+        factor: Array2<f64>,
+        variances: Option<Array1<f64>>,
+        kernel: Kernel,
+        floor: f64,
+    ) -> Self {
+        let variances = variances.unwrap_or_else(|| {
+            factor.rows().into_iter().map(|v| (kernel.variance - v.dot(&v)).max(floor * kernel.variance)).collect()
+        });
+        Oracle { metric, coords: coords.to_owned(), kernel, factor, variances }
+    }
+
+    /// Covariance of two points.
+    pub fn k(&self, i: usize, j: usize) -> f64 {
+        covariance(&self.kernel, self.r(i, j))
+    }
+
+    fn r(&self, i: usize, j: usize) -> f64 {
+        scaled_distance(&self.kernel, &self.coords.row(i).to_vec(), &self.coords.row(j).to_vec())
+    }
+
+    /// Signed residual correlation.
+    pub fn rho(&self, i: usize, j: usize) -> f64 {
+        if i == j {
+            return 1.0;
+        }
+        let residual = self.k(i, j) - self.factor.row(i).dot(&self.factor.row(j));
+        (residual / (self.variances[i] * self.variances[j]).sqrt()).clamp(-1.0, 1.0)
+    }
+
+    /// Distance.
+    pub fn distance(&self, i: usize, j: usize) -> f64 {
+        match self.metric {
+            MetricKind::Euclidean => self.r(i, j),
+            _ => (1.0 - self.rho(i, j).abs()).sqrt(),
+        }
+    }
+
+    /// How far abs(rho_ij) (or the distance) may be off by rounding.
+    pub fn tolerance(&self, i: usize, j: usize) -> f64 {
+        match self.metric {
+            MetricKind::Euclidean => 1e-12 * (1.0 + self.r(i, j)),
+            _ => 1e-9 * (1.0 + self.k(i, j) / (self.variances[i] * self.variances[j]).sqrt()),
+        }
+    }
+
+    /// A score that rounding moves by at most the tolerance; larger is nearer.
+    fn score(&self, i: usize, j: usize) -> f64 {
+        match self.metric {
+            MetricKind::Euclidean => -self.r(i, j),
+            _ => self.rho(i, j).abs(),
+        }
+    }
+
+    /// All allowed points by (distance, id).
+    pub fn nearest(&self, q: usize, k: usize, allowed: impl Fn(usize) -> bool) -> Vec<usize> {
+        let mut all: Vec<usize> = (0..self.coords.nrows()).filter(|&j| allowed(j)).collect();
+        all.sort_by(|&a, &b| self.distance(q, a).total_cmp(&self.distance(q, b)).then(a.cmp(&b)));
+        all.truncate(k);
+        all
+    }
+
+    /// Checks an answer: as many as there are, none twice, all allowed, distances right and ascending, and at every
+    /// place the oracle's id or one that rounding cannot tell from it.
+    pub fn check(&self, q: usize, k: usize, allowed: impl Fn(usize) -> bool, answer: &[(i64, f64)], context: &str) {
+        let expected = self.nearest(q, k, &allowed);
+        assert_eq!(answer.len(), expected.len(), "number of neighbours of {q}; {context}");
+        let mut seen = std::collections::HashSet::new();
+        let mut previous = (f64::NEG_INFINITY, -1);
+        for (place, (&(id, distance), &truth)) in answer.iter().zip(&expected).enumerate() {
+            let j = id as usize;
+            assert!(seen.insert(j), "id {j} twice for {q}; {context}");
+            assert!(allowed(j), "id {j} is not allowed for {q}; {context}");
+            assert!((previous.0, previous.1) < (distance, id), "order at place {place} of {q}; {context}");
+            previous = (distance, id);
+            let score = match self.metric {
+                MetricKind::Euclidean => -distance,
+                _ => 1.0 - distance * distance,
+            };
+            let tolerance = self.tolerance(q, j);
+            assert!(
+                (score - self.score(q, j)).abs() <= tolerance + 1e-15,
+                "distance {distance} of {q} to {j}, not {}; {context}",
+                self.distance(q, j)
+            );
+            assert!(
+                j == truth || (self.score(q, j) - self.score(q, truth)).abs() <= tolerance + self.tolerance(q, truth),
+                "place {place} of {q} is {j} ({}), not {truth} ({}); {context}",
+                self.distance(q, j),
+                self.distance(q, truth)
+            );
+        }
+    }
+}
