@@ -54,7 +54,7 @@ const STEP: usize = 1 << 22;
 /// [`OutOfMemory`](ErrorKind::OutOfMemory).
 ///
 /// ```
-/// use rct::{Control, inducing_selection::{InducingMethod, select_inducing}};
+/// use rct::{Control, InducingMethod, select_inducing};
 ///
 /// let coords = ndarray::array![[0.0], [10.0], [0.5], [11.0]];
 /// let z = select_inducing(coords.view(), 2, InducingMethod::KMeansPlusPlus, 1, &mut Control::none())?;
@@ -119,8 +119,8 @@ fn k_means(
     // The seeds' rows have the values of the dimensions along which all points agree.
     let mut inducing = rows(coords, &seeds.iter().map(|&seed| ids[seed]).collect::<Vec<_>>())?;
     clustering.refine(control)?;
-    for (mut row, centre) in inducing.rows_mut().into_iter().zip(clustering.centres.chunks_exact(frame.dims.len().max(1))) {
-        for (&j, &x) in frame.dims.iter().zip(centre) {
+    for (c, mut row) in inducing.rows_mut().into_iter().enumerate() {
+        for (&j, &x) in frame.dims.iter().zip(clustering.centre(c)) {
             row[j] = x / frame.factor;
         }
     }
@@ -159,6 +159,11 @@ impl Clustering {
             least_squared: try_vec(n, f64::INFINITY, "distances to centres")?,
             work: 0,
         })
+    }
+
+    /// Coordinates of a centre.
+    fn centre(&self, centre: usize) -> &[f64] {
+        &self.centres[centre * self.d..(centre + 1) * self.d]
     }
 
     /// Makes m points centres, each drawn with probability proportional to its squared distance from the nearest
@@ -271,8 +276,7 @@ impl Clustering {
     /// Squared distances of `centre` from the points from `start` on into `out`.
     fn squared_distances(&self, centre: usize, start: usize, out: &mut [f64]) {
         out.fill(0.0);
-        let centre = &self.centres[centre * self.d..(centre + 1) * self.d];
-        for (&x, column) in centre.iter().zip(self.points.chunks_exact(self.n)) {
+        for (&x, column) in self.centre(centre).iter().zip(self.points.chunks_exact(self.n)) {
             add_squared_differences(self.simd, x, &column[start..start + out.len()], out);
         }
     }

@@ -11,7 +11,7 @@ use crate::options::{Construction, Options, Traversal, TreeOrder};
 use crate::ordering::hilbert::HilbertFrame;
 use crate::parallel::Threads;
 use crate::search::{
-    Batch, Blocks, Collector, Keys, Nearest, Neighbor, SearchCounters, Space, Within, least_keys, run_batch,
+    Anchors, Batch, Blocks, Collector, Keys, Nearest, Neighbor, SearchCounters, Space, Within, least_keys, run_batch,
 };
 use crate::simd::Simd;
 use crate::stats::{BuildSeconds, SearchStats, Stats};
@@ -30,9 +30,13 @@ pub struct ResidualCoverTree {
     metric: AnyMetric,
     tree: CoverTree,
     blocks: Blocks,
+    anchors: Anchors,
+    largest_weight: f64,
     /// Least id of each subtree.
     least_ids: Vec<u32>,
     frame: HilbertFrame,
+    /// (key, position) of every stored point along the Hilbert curve.
+    curve: Vec<(u128, u32)>,
     build_evaluations: u64,
     seconds: BuildSeconds,
     /// Whether bounds hold, so that something else than brute force is exact.
@@ -109,7 +113,7 @@ impl ResidualCoverTree {
             keys.push((frame.key(&row), i as u32));
         }
         keys.sort_unstable();
-        let along: Vec<u32> = keys.into_iter().map(|(_, id)| id).collect();
+        let along: Vec<u32> = keys.iter().map(|&(_, id)| id).collect();
         let mut places = vec![0; n];
         along.iter().enumerate().for_each(|(place, &id)| places[id as usize] = place as u32);
         let seconds_order = clock.elapsed().as_secs_f64();
@@ -139,13 +143,21 @@ impl ResidualCoverTree {
         let mut build_evaluations = net.evaluations;
         let mut tree = CoverTree::pack(net, &places)?;
         with_metric!(&mut metric, m => m.points_mut().reorder(&tree.ids)?);
+        let curve = keys.into_iter().map(|(key, id): (u128, u32)| (key, tree.positions[id as usize])).collect();
         control.phase(0.8, 0.9);
         let (balls, evaluations) = with_metric!(&metric, m => node_balls(m, &tree, &threads, control)?);
         tree.balls = balls;
         build_evaluations += evaluations;
         control.phase(0.9, 1.0);
-        let (blocks, evaluations) = with_metric!(&metric, m => Blocks::new(m, &tree, &threads, control)?);
+        let blocks = with_metric!(&metric, m => Blocks::new(m.points(), &tree)?);
+        let (anchors, evaluations) = with_metric!(&metric, m => match m.is_spatial() {
+            true => (Anchors::default(), 0),
+            false => Anchors::new(m, &tree, &threads, control)?,
+        });
         build_evaluations += evaluations;
+        let largest_weight = with_metric!(&metric, m => {
+            m.points().inverse_sds.iter().map(|&isd| m.weight(isd)).fold(0.0, f64::max)
+        });
         let least_ids = least_keys(&tree, &tree.ids);
         let seconds_tree = clock.elapsed().as_secs_f64();
         Ok(ResidualCoverTree {
@@ -155,8 +167,11 @@ impl ResidualCoverTree {
             metric,
             tree,
             blocks,
+            anchors,
+            largest_weight,
             least_ids,
             frame,
+            curve,
             build_evaluations,
             seconds: BuildSeconds { factor: seconds_factor, order: seconds_order, tree: seconds_tree },
             proper,
@@ -233,10 +248,10 @@ impl ResidualCoverTree {
         let least = least_keys(&self.tree, &ranks);
         let keys = Keys { of: &ranks, least: &least, positions: &positions };
         let limits: Vec<u32> = (0..n as u32).collect();
-        let places: Vec<u128> = positions.iter().map(|&position| u128::from(position)).collect();
+        let places: Vec<(u32, u32)> = positions.iter().map(|&position| self.place(position)).collect();
         let batch = Batch { limits: &limits, places: &places, traversal: self.options.traversal };
         with_metric!(&self.metric, m => {
-            let space = Space { metric: m, tree: &self.tree, blocks: &self.blocks, keys, exclude_self: true };
+            let space = self.space(m, keys, true);
             let load = |numbers: &[u32], block: &mut QueryBlock| {
                 numbers.iter().for_each(|&t| block.push_stored(m.points(), positions[t as usize] as usize));
                 Ok(())
@@ -277,7 +292,7 @@ impl ResidualCoverTree {
             d: points.d,
             shape: self.tree.shape(),
             blocks: self.blocks.len(),
-            memory_bytes: points.bytes() + self.tree.bytes() + self.blocks.bytes() + self.preparation.bytes() + ids,
+            memory_bytes: points.bytes() + self.tree.bytes() + self.blocks.bytes() + self.anchors.bytes() + self.preparation.bytes() + ids,
             build_evaluations: self.build_evaluations,
             seconds: self.seconds,
             brute_force_only: !self.proper,
@@ -299,7 +314,7 @@ impl ResidualCoverTree {
         }
         control.phase(0.5, 1.0);
         with_metric!(&self.metric, m => {
-            self.blocks.check(m)?;
+            self.blocks.check(m.points())?;
             self.tree.check_balls(m, &self.threads, control)
         })
     }
@@ -318,15 +333,14 @@ impl ResidualCoverTree {
             chosen => chosen,
         };
         let keys = Keys { of: &self.tree.ids, least: &self.least_ids, positions: &self.tree.positions };
-        let exclude_self = query.exclude_self;
-        let space = Space { metric, tree: &self.tree, blocks: &self.blocks, keys, exclude_self };
+        let space = self.space(metric, keys, query.exclude_self);
         match &query.points {
             QueryPoints::Ids(ids) => {
                 let ids: Vec<u32> =
                     ids.iter().enumerate().map(|(t, &id)| self.checked_id("ids", t, id)).collect::<Result<_>>()?;
                 let positions: Vec<u32> = ids.iter().map(|&id| self.tree.positions[id as usize]).collect();
-                let places: Vec<u128> = positions.iter().map(|&position| u128::from(position)).collect();
                 let limits = self.limits(query, ids.len())?;
+                let places: Vec<(u32, u32)> = positions.iter().map(|&position| self.place(position)).collect();
                 let batch = Batch { limits: &limits, places: &places, traversal };
                 let load = |numbers: &[u32], block: &mut QueryBlock| {
                     numbers.iter().for_each(|&t| block.push_stored(metric.points(), positions[t as usize] as usize));
@@ -337,7 +351,8 @@ impl ResidualCoverTree {
             QueryPoints::New { coords, factor, residual_variances } => {
                 self.preparation.check_new(*coords, *factor, *residual_variances)?;
                 let scaled = self.preparation.scaled("query coords", *coords)?;
-                let places: Vec<u128> = scaled.chunks_exact(metric.points().d).map(|x| self.frame.key(x)).collect();
+                let near = scaled.chunks_exact(metric.points().d).map(|x| self.near_on_curve(x));
+                let places: Vec<(u32, u32)> = near.map(|position| self.place(position)).collect();
                 let limits = self.limits(query, places.len())?;
                 let batch = Batch { limits: &limits, places: &places, traversal };
                 let load = |numbers: &[u32], block: &mut QueryBlock| {
@@ -345,6 +360,35 @@ impl ResidualCoverTree {
                 };
                 self.run(&space, &batch, load, collector, finish, control)
             }
+        }
+    }
+
+    /// Position of the stored point at or after `x` (scaled) along the Hilbert curve.
+    fn near_on_curve(&self, x: &[f64]) -> u32 {
+        let key = self.frame.key(x);
+        let next = self.curve.partition_point(|&(stored, _)| stored < key).min(self.len() - 1);
+        self.curve[next].1
+    }
+
+    /// Home and position of a stored point: queries are grouped by it.
+    fn place(&self, position: u32) -> (u32, u32) {
+        let home = match self.anchors.of.get(position as usize) {
+            Some(&anchor) => anchor,
+            None => self.blocks.of_position(position as usize) as u32,
+        };
+        (home, position)
+    }
+
+    /// What a search runs over.
+    fn space<'a, M: Metric>(&'a self, metric: &'a M, keys: Keys<'a>, exclude_self: bool) -> Space<'a, M> {
+        Space {
+            metric,
+            tree: &self.tree,
+            blocks: &self.blocks,
+            anchors: &self.anchors,
+            largest_weight: self.largest_weight,
+            keys,
+            exclude_self,
         }
     }
 

@@ -169,7 +169,7 @@ impl Metric for Correlation {
     }
 
     fn length(&self, score: f64) -> f64 {
-        score.acos()
+        score.clamp(0.0, 1.0).acos()
     }
 
     fn score_at_length(&self, length: f64) -> f64 {
@@ -190,16 +190,20 @@ impl Metric for Correlation {
         self.sd * inverse_sd
     }
 
+    fn slack(&self, a: f64, b: f64) -> f64 {
+        SLACK * (1.0 + a * b)
+    }
+
     fn grow(&self, ball: Ball, centre: f64, weight: f64, score: f64) -> Ball {
         Ball {
-            reach: ball.reach.min(score - SLACK * (1.0 + centre * weight)).max(0.0),
+            reach: ball.reach.min(score - self.slack(centre, weight)).max(0.0),
             weight: ball.weight.max(weight),
         }
     }
 
     #[inline]
     fn bound(&self, query_weight: f64, score: f64, ball: Ball) -> f64 {
-        let slack = SLACK * (1.0 + query_weight * ball.weight);
+        let slack = self.slack(query_weight, ball.weight);
         let centre = score + slack;
         if centre >= ball.reach {
             return 1.0;
@@ -207,6 +211,10 @@ impl Metric for Correlation {
         // cos(theta - r) = cos theta cos r + sin theta sin r, here with theta > r.
         let sines = ((1.0 - centre * centre) * (1.0 - ball.reach * ball.reach)).max(0.0).sqrt();
         (centre * ball.reach + sines + slack).min(1.0)
+    }
+
+    fn is_spatial(&self) -> bool {
+        self.points.m == 0 && matches!(self.covariance, Covariance::Stationary(_))
     }
 
     fn separation_bound(&self, squared: f64) -> f64 {

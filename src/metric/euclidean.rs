@@ -65,8 +65,16 @@ impl Metric for Euclidean {
         0.0
     }
 
+    fn slack(&self, _a: f64, _b: f64) -> f64 {
+        0.0
+    }
+
     fn grow(&self, ball: Ball, _centre: f64, _weight: f64, score: f64) -> Ball {
         Ball { reach: ball.reach.min(score * (1.0 + SLACK)), ..ball }
+    }
+
+    fn is_spatial(&self) -> bool {
+        true
     }
 
     fn separation_bound(&self, squared: f64) -> f64 {

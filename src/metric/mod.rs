@@ -121,6 +121,9 @@ pub(crate) trait Metric: Sync {
     /// What rounding a point's scores can have, relative to the metric's unit.
     fn weight(&self, inverse_sd: f64) -> f64;
 
+    /// What rounding can change of a score of two points, from their weights.
+    fn slack(&self, a: f64, b: f64) -> f64;
+
     /// The ball of one point.
     fn point_ball(&self, weight: f64) -> Ball {
         Ball { reach: Self::SELF_SCORE, weight }
@@ -132,6 +135,9 @@ pub(crate) trait Metric: Sync {
     /// An upper bound of the score of a query with any point of a ball, from its score with the centre. Rounding of
     /// all scores is allowed for, so what is below a threshold by this bound is below it as computed.
     fn bound(&self, query_weight: f64, score: f64, ball: Ball) -> f64;
+
+    /// Whether [`Metric::separation_bound`] tells all there is to tell, so that balls need not be looked at.
+    fn is_spatial(&self) -> bool;
 
     /// An upper bound of the score of any two points whose squared scaled Euclidean distance is at least `squared`;
     /// tells something where the metric is a function of that distance.

@@ -2,8 +2,7 @@
 //!
 //! A point's cell is found on a grid of 2^b cells along each of a dimensions, and the cell's index along the curve
 //! through all 2^(a b) of them is the key. The curve is that of Skilling, *Programming the Hilbert curve*, AIP Conf.
-//! Proc. 707 (2004): O(a b) a key, without tables. Cells are cubes: one scale, the largest range, for all dimensions,
-//! so that a thin strip is followed along its length.
+//! Proc. 707 (2004): O(a b) a key, without tables. Cells are cubes: one scale, the largest range, for all dimensions.
 
 use super::Frame;
 use crate::error::{Result, try_with_capacity};
@@ -17,52 +16,68 @@ const MAX_BITS: usize = 52;
 
 /// The grid around a set of points, in which keys of these and other points compare.
 pub(crate) struct HilbertFrame {
-    /// Scale and lower corner, cut to at most [`MAX_DIMENSIONS`] dimensions.
-    frame: Frame,
-    /// Edge of the cube, times `frame.factor`.
+    /// A power of two that coordinates are multiplied by: see [`Frame`].
+    factor: f64,
+    /// The dimensions that are used, ascending: at most [`MAX_DIMENSIONS`].
+    dims: Vec<usize>,
+    /// Lower corner of the cube along `dims`, times `factor`.
+    lower: Vec<f64>,
+    /// Edge of the cube, times `factor`.
     edge: f64,
-    /// b: cells along an edge, as a power of two; `bits * frame.dims.len() <= 128`.
+    /// b: cells along an edge, as a power of two; `bits * dims.len() <= 128`.
     bits: usize,
 }
 
 impl HilbertFrame {
-    /// The grid around finite coordinates, n x d; O(n d).
+    /// The grid around finite coordinates, n x d; O(n d + d log d).
     ///
-    /// Dimensions in which all points agree take no bits; of more than 128 others, the 128 of largest range are used
-    /// (ties: the first).
+    /// At most the 128 dimensions of largest range are used (ties: the first). A dimension whose whole range is less
+    /// than the edge of a cell would only turn the curve and take bits from the others: the narrowest such is left
+    /// out, until there is none.
     pub(crate) fn new(coords: ArrayView2<'_, f64>) -> Self {
-        let mut frame = Frame::of(coords);
-        if frame.dims.len() > MAX_DIMENSIONS {
-            let mut widest: Vec<usize> = (0..frame.dims.len()).collect();
-            widest.sort_by(|&a, &b| frame.ranges[b].total_cmp(&frame.ranges[a]));
-            widest.truncate(MAX_DIMENSIONS);
-            widest.sort_unstable();
-            frame = Frame {
-                factor: frame.factor,
-                dims: widest.iter().map(|&k| frame.dims[k]).collect(),
-                lower: widest.iter().map(|&k| frame.lower[k]).collect(),
-                ranges: widest.iter().map(|&k| frame.ranges[k]).collect(),
-            };
+        let Frame { factor, dims, lower, ranges } = Frame::of(coords);
+        let mut widest: Vec<usize> = (0..dims.len()).collect();
+        widest.sort_by(|&a, &b| ranges[b].total_cmp(&ranges[a]));
+        widest.truncate(MAX_DIMENSIONS);
+        let edge = widest.first().map_or(0.0, |&k| ranges[k]);
+        while widest.last().is_some_and(|&k| ranges[k] < edge / cells_per_edge(bits(widest.len()))) {
+            widest.pop();
         }
-        let edge = frame.ranges.iter().copied().fold(0.0, f64::max);
-        let bits = MAX_BITS.min(128 / frame.dims.len().max(1));
-        HilbertFrame { frame, edge, bits }
+        widest.sort_unstable();
+        let bits = bits(widest.len());
+        HilbertFrame {
+            factor,
+            dims: widest.iter().map(|&k| dims[k]).collect(),
+            lower: widest.iter().map(|&k| lower[k]).collect(),
+            edge,
+            bits,
+        }
     }
 
     /// The key of `point`, d coordinates as given; a point outside the cube has the key of the nearest cell.
     /// O(a b), without allocation.
     pub(crate) fn key(&self, point: &[f64]) -> u128 {
         let mut cells = [0; MAX_DIMENSIONS];
-        let cells = &mut cells[..self.frame.dims.len()];
-        let count = (1u64 << self.bits) as f64;
-        for ((cell, &j), &lower) in cells.iter_mut().zip(&self.frame.dims).zip(&self.frame.lower) {
-            let place = ((self.frame.factor * point[j] - lower) / self.edge).clamp(0.0, 1.0);
+        let cells = &mut cells[..self.dims.len()];
+        let count = cells_per_edge(self.bits);
+        for ((cell, &j), &lower) in cells.iter_mut().zip(&self.dims).zip(&self.lower) {
+            let place = ((self.factor * point[j] - lower) / self.edge).clamp(0.0, 1.0);
             // The upper face of the cube belongs to the last cell.
             *cell = ((place * count) as u64).min((1 << self.bits) - 1);
         }
         to_curve(cells, self.bits);
         interleave(cells, self.bits)
     }
+}
+
+/// b for a dimensions.
+fn bits(dimensions: usize) -> usize {
+    MAX_BITS.min(128 / dimensions.max(1))
+}
+
+/// 2^b
+fn cells_per_edge(bits: usize) -> f64 {
+    (1u64 << bits) as f64
 }
 
 /// Keys of all rows of finite coordinates, n x d, in the frame of these; O(n d).
@@ -168,6 +183,13 @@ mod tests {
     }
 
     #[test]
+    fn a_dimension_narrower_than_a_cell_takes_no_bits() {
+        let frame = |width: f64| HilbertFrame::new(array![[0.0, 0.0, 0.0], [1.0, width, 2.0]].view());
+        assert_eq!((frame(1e-12).dims, frame(1e-12).bits), (vec![0, 1, 2], 42));
+        assert_eq!((frame(1e-13).dims, frame(1e-13).bits), (vec![0, 2], 52));
+    }
+
+    #[test]
     fn the_widest_of_many_dimensions_count() {
         // Dimensions 0..3 are too narrow to be among the 128.
         let mut coords = Array2::from_shape_fn((3, 131), |(i, j)| (i * usize::from(j >= 3)) as f64);
@@ -175,7 +197,7 @@ mod tests {
         coords[[1, 1]] = 0.5;
         coords[[2, 2]] = 0.5;
         let frame = HilbertFrame::new(coords.view());
-        assert_eq!((frame.frame.dims.len(), frame.frame.dims[0], frame.bits), (128, 3, 1));
+        assert_eq!((frame.dims.len(), frame.dims[0], frame.bits), (128, 3, 1));
         let row = coords.row(1).to_vec();
         let moved: Vec<f64> = row.iter().enumerate().map(|(j, x)| if j < 3 { 2.0 } else { *x }).collect();
         assert_eq!(frame.key(&row), frame.key(&moved));

@@ -18,7 +18,7 @@ use ndarray::ArrayView2;
 const LEAF: usize = 16;
 
 /// Distances, of points and of boxes, between two looks at `control`: some ten milliseconds.
-const STEP: usize = 1 << 22;
+const STEP: usize = 1 << 20;
 
 /// Least squared distance of a point that is chosen already: below all others.
 const CHOSEN: f64 = -1.0;
@@ -164,10 +164,10 @@ impl FarthestTree {
         self.nodes.push(Node { start: start as u32, end: end as u32, right: NO_CHILD, farthest: Farthest::UNKNOWN });
         let (mut widest, mut width) = (0, f64::NEG_INFINITY);
         for (j, column) in self.coords.chunks_exact(n).enumerate() {
-            let bounds = ids.iter().map(|&id| column[id as usize]).fold(
-                [f64::INFINITY, f64::NEG_INFINITY],
-                |[lower, upper], x| [lower.min(x), upper.max(x)],
-            );
+            let bounds = ids
+                .iter()
+                .map(|&id| column[id as usize])
+                .fold([f64::INFINITY, f64::NEG_INFINITY], |[lower, upper], x| [lower.min(x), upper.max(x)]);
             if bounds[1] - bounds[0] > width {
                 (widest, width) = (j, bounds[1] - bounds[0]);
             }

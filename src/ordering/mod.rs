@@ -22,9 +22,9 @@ pub enum Ordering {
     Natural,
     /// Along a Hilbert curve through cubic cells, ties by id; in one dimension, ascending. O(n d + n log n).
     ///
-    /// With a dimensions along which points differ, the cube around all points is cut into 2^b cells along each of
-    /// them, b = min(52, 128 / a); beyond 128 dimensions, the 128 of largest range are cut once each. Points in the
-    /// same cell tie. Source: Skilling, *Programming the Hilbert curve*, AIP Conf. Proc. 707 (2004).
+    /// The cube around all points is cut into 2^b cells along each of a dimensions, b = min(52, 128 / a). They are
+    /// those, 128 at most, whose range is at least a cell's edge, the widest first. Points in the same cell tie.
+    /// Source: Skilling, *Programming the Hilbert curve*, AIP Conf. Proc. 707 (2004).
     Hilbert,
     /// First the point nearest to the mean, then always the point whose least distance to those before it is largest;
     /// ties by smallest id.
@@ -43,7 +43,7 @@ pub enum Ordering {
 /// `coords` is n x d, one row a point, in any layout and any unit; a length is the Euclidean distance of rows, so
 /// coordinates are to be divided by their lengthscales first where there are several. `seed` matters to
 /// [`Ordering::Random`] only. `control` hears the fraction done; the curve and the shuffle are too quick to stop
-/// halfway, [`Ordering::Maximin`] stops within a few million distances. Cost: see [`Ordering`].
+/// halfway, [`Ordering::Maximin`] stops within some ten milliseconds. Cost: see [`Ordering`].
 ///
 /// # Errors
 /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) where there is no row or no column, or more than 2^32 - 1
@@ -51,7 +51,7 @@ pub enum Ordering {
 /// [`Cancelled`](crate::ErrorKind::Cancelled); [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
 ///
 /// ```
-/// use rct::{Control, ordering::{Ordering, order}};
+/// use rct::{Control, Ordering, order};
 ///
 /// let coords = ndarray::array![[0.0], [1.0], [5.0], [9.0]];
 /// let ids = order(coords.view(), Ordering::Maximin, 0, &mut Control::none())?;

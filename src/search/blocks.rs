@@ -1,83 +1,47 @@
-//! Blocks: consecutive positions of the tree, a few dozen points that are evaluated together.
+//! Blocks: consecutive positions of the tree, a few dozen points in a box of space, for metrics that are a function of
+//! Euclidean distance.
 
-use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result, try_vec};
-use crate::metric::{Ball, Candidates, Metric, QueryBlock, ScoreScratch};
-use crate::parallel::Threads;
+use crate::metric::Points;
 use crate::tree::CoverTree;
 use std::ops::Range;
 
 /// Points of a block, at most.
-const BLOCK: usize = 64;
+const BLOCK: usize = 32;
 
 /// The blocks of a tree: every position is in exactly one, and small subtrees are not cut.
 #[derive(Default)]
 pub(crate) struct Blocks {
     /// Block b holds the positions `starts[b]..starts[b + 1]`.
     pub(crate) starts: Vec<u32>,
-    /// Position of the point at the centre of each ball: the one with the smallest ball.
-    pub(crate) centres: Vec<u32>,
-    /// The ball of each block under the metric.
-    pub(crate) balls: Vec<Ball>,
     /// Corners of each block's bounding box in scaled coordinates, d lower then d upper ones.
     pub(crate) boxes: Vec<f64>,
 }
 
 impl Blocks {
-    /// Cuts a tree into blocks and computes their balls and boxes: n times the block size evaluations, which are also
-    /// returned. The points of `metric` are in the order of the tree.
-    pub(crate) fn new<M: Metric>(
-        metric: &M,
-        tree: &CoverTree,
-        threads: &Threads,
-        control: &mut Control<'_>,
-    ) -> Result<(Self, u64)> {
+    /// Cuts a tree into blocks and computes their boxes. The points of `metric` are in the order of the tree.
+    pub(crate) fn new(points: &Points, tree: &CoverTree) -> Result<Self> {
         let starts = cut(tree);
-        let count = starts.len() - 1;
-        let points = metric.points();
         let d = points.d;
-        let mut blocks = Blocks {
-            starts,
-            centres: try_vec(count, 0, "blocks")?,
-            balls: try_vec(count, metric.point_ball(0.0), "blocks")?,
-            boxes: try_vec(count * 2 * d, 0.0, "blocks")?,
-        };
-        let parts = blocks.centres.iter_mut().zip(&mut blocks.balls).zip(blocks.boxes.chunks_exact_mut(2 * d));
-        let tasks: Vec<_> = parts.zip(blocks.starts.windows(2)).collect();
-        let scratch = || (QueryBlock::default(), ScoreScratch::default(), Vec::new());
-        threads.run(tasks, control, scratch, |(queries, scratch, scores), (((centre, ball), corners), ends)| {
-            let range = ends[0] as usize..ends[1] as usize;
+        let mut boxes = try_vec((starts.len() - 1) * 2 * d, 0.0, "blocks")?;
+        for (corners, ends) in boxes.chunks_exact_mut(2 * d).zip(starts.windows(2)) {
             for j in 0..d {
-                let column = &points.coords[j * points.n..(j + 1) * points.n][range.clone()];
+                let column = &points.coords[j * points.n..(j + 1) * points.n][ends[0] as usize..ends[1] as usize];
                 corners[j] = column.iter().copied().fold(f64::INFINITY, f64::min);
                 corners[d + j] = column.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             }
-            queries.clear();
-            range.clone().for_each(|i| queries.push_stored(points, i));
-            scores.resize(range.len() * range.len(), 0.0);
-            metric.scores(queries, &Candidates::Range(range.clone()), scratch, scores)?;
-            let weight = |i: usize| metric.weight(points.inverse_sds[range.start + i]);
-            let farthest = |i: &usize| {
-                let row = &scores[i * range.len()..(i + 1) * range.len()];
-                row.iter().copied().fold(f64::INFINITY, f64::min)
-            };
-            let best = (0..range.len()).max_by(|a, b| farthest(a).total_cmp(&farthest(b))).unwrap_or(0);
-            *centre = (range.start + best) as u32;
-            *ball = metric.point_ball(weight(best));
-            for (i, &score) in scores[best * range.len()..(best + 1) * range.len()].iter().enumerate() {
-                if i != best {
-                    *ball = metric.grow(*ball, weight(best), weight(i), score);
-                }
-            }
-            Ok(())
-        })?;
-        let evaluations = (0..count).map(|b| (blocks.range(b).len() as u64).pow(2)).sum();
-        Ok((blocks, evaluations))
+        }
+        Ok(Blocks { starts, boxes })
     }
 
     /// Number of blocks.
     pub(crate) fn len(&self) -> usize {
-        self.centres.len()
+        self.starts.len() - 1
+    }
+
+    /// The block that holds `position`.
+    pub(crate) fn of_position(&self, position: usize) -> usize {
+        self.starts.partition_point(|&start| start as usize <= position) - 1
     }
 
     /// Positions of block `b`.
@@ -97,30 +61,17 @@ impl Blocks {
         sum
     }
 
-    /// Checks by definition that the blocks are a partition and that balls and boxes hold their points.
-    pub(crate) fn check<M: Metric>(&self, metric: &M) -> Result<()> {
+    /// Checks by definition that the blocks are a partition and that boxes hold their points.
+    pub(crate) fn check(&self, points: &Points) -> Result<()> {
         let broken = |b: usize, what: &str| Error::new(ErrorKind::Internal, format!("block {b}: {what}"));
-        let points = metric.points();
         if self.starts.first() != Some(&0) || self.starts.last() != Some(&(points.n as u32)) {
             return Err(broken(0, "blocks do not hold all points"));
         }
-        let (mut queries, mut scratch, mut scores) = (QueryBlock::default(), ScoreScratch::default(), Vec::new());
         for b in 0..self.len() {
-            if self.starts[b] >= self.starts[b + 1] || !self.range(b).contains(&(self.centres[b] as usize)) {
-                return Err(broken(b, "is empty or has its centre elsewhere"));
+            if self.starts[b] >= self.starts[b + 1] {
+                return Err(broken(b, "is empty"));
             }
-            let range = self.range(b);
-            let centre = self.centres[b] as usize;
-            queries.clear();
-            queries.push_stored(points, centre);
-            scores.resize(range.len(), 0.0);
-            metric.scores(&queries, &Candidates::Range(range.clone()), &mut scratch, &mut scores)?;
-            let weight = |i: usize| metric.weight(points.inverse_sds[i]);
-            for (i, &score) in range.zip(&scores) {
-                let ball = self.balls[b];
-                if i != centre && metric.grow(ball, weight(centre), weight(i), score) != ball {
-                    return Err(broken(b, "its ball leaves out a point"));
-                }
+            for i in self.range(b) {
                 let point: Vec<f64> = (0..points.d).map(|j| points.coord(i, j)).collect();
                 if self.squared_gap(b, &point, &point) > 0.0 {
                     return Err(broken(b, "its box leaves out a point"));
@@ -132,13 +83,11 @@ impl Blocks {
 
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
-        (self.starts.len() + self.centres.len()) * 4
-            + self.balls.len() * std::mem::size_of::<Ball>()
-            + self.boxes.len() * 8
+        self.starts.len() * 4 + self.boxes.len() * 8
     }
 }
 
-/// Ends of runs of whole small subtrees (and single inner nodes) of at most [`BLOCK`] points.
+/// Ends of runs of whole small subtrees, and single inner nodes, of at most [`BLOCK`] points.
 fn cut(tree: &CoverTree) -> Vec<u32> {
     let mut starts = vec![0u32];
     let mut node = 0;

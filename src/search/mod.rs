@@ -4,8 +4,10 @@
 //! by one thread with one of the traversals. All traversals score pairs with the same bits and keep points by
 //! (distance, id), so they agree.
 
+mod anchors;
+mod angles;
 mod best_first;
-mod blocked;
+mod boxes;
 mod blocks;
 mod brute_force;
 mod collect;
@@ -14,6 +16,7 @@ mod space;
 
 pub(crate) use blocks::Blocks;
 pub(crate) use collect::{Collector, Nearest, Neighbor, Within};
+pub(crate) use anchors::Anchors;
 pub use space::SearchCounters;
 pub(crate) use space::{Keys, Space, least_keys};
 
@@ -24,8 +27,10 @@ use crate::options::Traversal;
 use crate::parallel::Threads;
 use space::{Group, Scratch};
 
-/// Queries of a group.
+/// Queries of a group, at most.
 const GROUP: usize = 32;
+/// Homes that a group may span, where all points are allowed.
+const SPAN: u32 = 2;
 /// Fewer allowed points than this are scored one and all.
 const FEW: usize = 1024;
 
@@ -33,8 +38,8 @@ const FEW: usize = 1024;
 pub(crate) struct Batch<'a> {
     /// Keys below its limit may be found by a query, one limit a query.
     pub(crate) limits: &'a [u32],
-    /// Queries with close places lie near each other.
-    pub(crate) places: &'a [u128],
+    /// Home of each query (its anchor or block, or that of a stored point near it) and its tree position.
+    pub(crate) places: &'a [(u32, u32)],
     pub(crate) traversal: Traversal,
 }
 
@@ -50,7 +55,7 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
     control: &mut Control<'_>,
 ) -> Result<(Vec<Vec<Neighbor>>, SearchCounters)> {
     let order = arrange(batch, space.tree.len());
-    let groups: Vec<&[u32]> = order.chunks(GROUP).collect();
+    let groups = cut(batch, &order, space.tree.len());
     let mut found: Vec<(Vec<Vec<Neighbor>>, SearchCounters)> = Vec::new();
     found.resize_with(groups.len(), Default::default);
     let tasks: Vec<_> = groups.iter().zip(&mut found).collect();
@@ -60,6 +65,7 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
         load(numbers, queries)?;
         let mut group = Group {
             positions: queries.positions.clone(),
+            homes: numbers.iter().map(|&q| batch.places[q as usize].0).collect(),
             limits: numbers.iter().map(|&q| batch.limits[q as usize]).collect(),
             collectors: numbers.iter().map(|&q| collector(q)).collect(),
         };
@@ -68,7 +74,8 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
             Traversal::BruteForce => brute_force::search(space, queries, &mut group, scratch)?,
             Traversal::BestFirst => best_first::search(space, queries, &mut group, scratch)?,
             Traversal::LevelSynchronous => level_synchronous::search(space, queries, &mut group, scratch)?,
-            Traversal::Automatic => blocked::search(space, queries, &mut group, scratch)?,
+            Traversal::Automatic if space.metric.is_spatial() => boxes::search(space, queries, &mut group, scratch)?,
+            Traversal::Automatic => angles::search(space, queries, &mut group, scratch)?,
         }
         found.0.extend(group.collectors.into_iter().map(&finish));
         found.1 = scratch.counters;
@@ -97,6 +104,26 @@ fn arrange(batch: &Batch<'_>, n: usize) -> Vec<u32> {
         order.sort_by_cached_key(|&q| (cohort(q), batch.places[q as usize], q));
     }
     order
+}
+
+/// Cuts the arranged queries into groups. Queries of a group lie near each other: the fewer points are allowed, the
+/// farther apart neighbours are.
+fn cut<'o>(batch: &Batch<'_>, order: &'o [u32], n: usize) -> Vec<&'o [u32]> {
+    let mut groups = Vec::new();
+    let mut rest = order;
+    while let Some(&first) = rest.first() {
+        let allowed = (batch.limits[first as usize] as usize).clamp(1, n);
+        let span = SPAN * (n / allowed) as u32;
+        let near = |&q: &u32| {
+            let apart = batch.places[q as usize].0.abs_diff(batch.places[first as usize].0);
+            batch.traversal != Traversal::Automatic || allowed <= FEW || apart <= span
+        };
+        let len = rest.iter().take(GROUP).take_while(|q| near(q)).count();
+        let (group, remaining) = rest.split_at(len);
+        groups.push(group);
+        rest = remaining;
+    }
+    groups
 }
 
 /// The traversal for a group.

@@ -2,9 +2,14 @@
 
 use super::blocks::Blocks;
 use super::collect::Collector;
+use super::anchors::Anchors;
+use crate::error::Result;
 use crate::metric::{Candidates, Metric, NEW, QueryBlock, ScoreScratch};
 use crate::tree::CoverTree;
 use std::ops::AddAssign;
+
+/// Points that are scored at a time, so that scores stay in the first-level cache.
+const CHUNK: usize = 256;
 
 /// Keys that decide which points a query may find: ids, or places in an order of the caller's. A query with limit l
 /// finds points with a key below l.
@@ -32,6 +37,9 @@ pub(crate) struct Space<'a, M> {
     pub(crate) metric: &'a M,
     pub(crate) tree: &'a CoverTree,
     pub(crate) blocks: &'a Blocks,
+    pub(crate) anchors: &'a Anchors,
+    /// The largest weight of a stored point.
+    pub(crate) largest_weight: f64,
     pub(crate) keys: Keys<'a>,
     pub(crate) exclude_self: bool,
 }
@@ -40,6 +48,8 @@ pub(crate) struct Space<'a, M> {
 pub(crate) struct Group<C> {
     /// Tree position of each query, or [`NEW`].
     pub(crate) positions: Vec<u32>,
+    /// Anchor or block of each query, or of a stored point near it.
+    pub(crate) homes: Vec<u32>,
     /// Keys below this may be found, one limit a query.
     pub(crate) limits: Vec<u32>,
     pub(crate) collectors: Vec<C>,
@@ -84,6 +94,33 @@ pub(crate) struct Scratch {
 }
 
 impl<M: Metric> Space<'_, M> {
+    /// Scores `rows`, which are queries of the group, with those of the points that one of them may find.
+    pub(crate) fn evaluate_some<C: Collector>(
+        &self,
+        group: &mut Group<C>,
+        rows: &[u32],
+        queries: &QueryBlock,
+        points: impl Iterator<Item = u32>,
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let limit = rows.iter().map(|&q| group.limits[q as usize]).max().unwrap_or(0);
+        let Scratch { active, candidates, score, scores, counters, .. } = scratch;
+        candidates.clear();
+        candidates.extend(points.filter(|&i| self.keys.of[i as usize] < limit));
+        let queries = if rows.len() == queries.len {
+            queries
+        } else {
+            active.clear();
+            rows.iter().for_each(|&q| active.push_from(queries, q as usize));
+            &*active
+        };
+        for candidates in candidates.chunks(CHUNK) {
+            let parts = (&mut *score, &mut *scores, &mut *counters);
+            self.evaluate(group, rows, queries, &Candidates::Gather(candidates), parts)?;
+        }
+        Ok(())
+    }
+
     /// Scores `queries`, which are the queries `rows` of the group, with the candidates, and offers what is allowed.
     pub(crate) fn evaluate<C: Collector>(
         &self,
@@ -92,7 +129,7 @@ impl<M: Metric> Space<'_, M> {
         queries: &QueryBlock,
         candidates: &Candidates<'_>,
         scratch: (&mut ScoreScratch, &mut Vec<f64>, &mut SearchCounters),
-    ) -> crate::error::Result<()> {
+    ) -> Result<()> {
         let (score, scores, counters) = scratch;
         let count = candidates.len();
         scores.resize(rows.len() * count, 0.0);

@@ -1,0 +1,140 @@
+//! Search of residual correlations: a group of queries near one anchor against the members of anchors.
+//!
+//! The members of the nearest anchors are evaluated first: they hold nearly all of the answer, and make the thresholds
+//! tight. What is left is a certificate that no other point is nearer: for most anchors by the table of gaps, at no
+//! evaluation, for the rest by the angle between query and anchor.
+
+use super::collect::Collector;
+use super::space::{Group, Scratch, Space};
+use crate::error::Result;
+use crate::metric::{Candidates, Metric, NEW, QueryBlock};
+
+/// Allowed points that are met before bounds are looked at, as a multiple of the number wanted.
+const SEED_FACTOR: usize = 2;
+
+/// Searches for all queries of the group together.
+pub(crate) fn search<M: Metric, C: Collector>(
+    space: &Space<'_, M>,
+    queries: &QueryBlock,
+    group: &mut Group<C>,
+    scratch: &mut Scratch,
+) -> Result<()> {
+    let (metric, anchors) = (space.metric, space.anchors);
+    let homes: Vec<(usize, f64)> =
+        (0..queries.len).map(|q| home(space, queries, group, q, scratch)).collect::<Result<_>>()?;
+    let seeds = evaluate_seeds(space, queries, group, &homes, scratch)?;
+
+    // Anchors that the table leaves to some query.
+    let weights: Vec<f64> = queries.inverse_sds.iter().map(|&isd| metric.weight(isd)).collect();
+    let mut near: Vec<u32> = Vec::new();
+    for (q, &(home, offset)) in homes.iter().enumerate() {
+        let threshold = group.collectors[q].threshold() - metric.slack(weights[q], space.largest_weight);
+        anchors.near(home, offset, metric.length(threshold), &mut near);
+    }
+    near.sort_unstable();
+    near.dedup();
+    scratch.counters.nodes_visited += anchors.len() as u64;
+    scratch.counters.pruned_by_ball += (anchors.len() - near.len()) as u64;
+    near.retain(|a| seeds.binary_search(a).is_err());
+    if near.is_empty() {
+        return Ok(());
+    }
+
+    let all: Vec<u32> = (0..queries.len as u32).collect();
+    if 2 * near.len() > anchors.len() {
+        // Angles discard little here: the time is better spent on the points themselves.
+        let points = near.iter().flat_map(|&a| anchors.members(a as usize).iter().copied());
+        return space.evaluate_some(group, &all, queries, points, scratch);
+    }
+    let centres: Vec<u32> = near.iter().map(|&a| anchors.positions[a as usize]).collect();
+    let mut scores = vec![0.0; queries.len * near.len()];
+    metric.scores(queries, &Candidates::Gather(&centres), &mut scratch.score, &mut scores)?;
+    scratch.counters.distance_evaluations += scores.len() as u64;
+    let mut rows = Vec::with_capacity(queries.len);
+    for (c, &a) in near.iter().enumerate() {
+        let ball = anchors.balls[a as usize];
+        rows.clear();
+        rows.extend(all.iter().copied().filter(|&q| {
+            let bound = metric.bound(weights[q as usize], scores[q as usize * near.len() + c], ball);
+            bound >= group.collectors[q as usize].threshold()
+        }));
+        if rows.is_empty() {
+            scratch.counters.pruned_by_ball += 1;
+        } else {
+            space.evaluate_some(group, &rows, queries, anchors.members(a as usize).iter().copied(), scratch)?;
+        }
+    }
+    Ok(())
+}
+
+/// The anchor of a query and its angle to it, rounded up: known for stored points; for new ones the best of the anchors
+/// around that of the stored point that is nearest along the Hilbert curve.
+fn home<M: Metric, C>(
+    space: &Space<'_, M>,
+    queries: &QueryBlock,
+    group: &Group<C>,
+    q: usize,
+    scratch: &mut Scratch,
+) -> Result<(usize, f64)> {
+    let (metric, anchors) = (space.metric, space.anchors);
+    if group.positions[q] != NEW {
+        let position = group.positions[q] as usize;
+        return Ok((anchors.of[position] as usize, f64::from(anchors.offsets[position])));
+    }
+    scratch.active.clear();
+    scratch.active.push_from(queries, q);
+    let weight = metric.weight(queries.inverse_sds[q]);
+    let mut home = group.homes[q] as usize;
+    let mut score = f64::NEG_INFINITY;
+    loop {
+        let around = anchors.nearest(home);
+        let centres: Vec<u32> = around.iter().map(|&a| anchors.positions[a as usize]).collect();
+        scratch.scores.resize(centres.len(), 0.0);
+        metric.scores(&scratch.active, &Candidates::Gather(&centres), &mut scratch.score, &mut scratch.scores)?;
+        scratch.counters.distance_evaluations += centres.len() as u64;
+        let best = (0..centres.len()).max_by(|&a, &b| scratch.scores[a].total_cmp(&scratch.scores[b])).unwrap_or(0);
+        if scratch.scores[best] <= score {
+            return Ok((home, metric.length(score - metric.slack(weight, space.largest_weight))));
+        }
+        score = scratch.scores[best];
+        home = around[best] as usize;
+    }
+}
+
+/// Evaluates all queries with the members of the nearest anchors until enough allowed points have been met; returns
+/// the anchors, ascending.
+fn evaluate_seeds<M: Metric, C: Collector>(
+    space: &Space<'_, M>,
+    queries: &QueryBlock,
+    group: &mut Group<C>,
+    homes: &[(usize, f64)],
+    scratch: &mut Scratch,
+) -> Result<Vec<u32>> {
+    let anchors = space.anchors;
+    let wanted = group.collectors.iter().map(|c| c.wanted()).max().unwrap_or(0).saturating_mul(SEED_FACTOR);
+    let least_limit = group.limits.iter().copied().min().unwrap_or(0);
+    let mut order: Vec<u32> = homes.iter().map(|&(home, _)| home as u32).collect();
+    order.dedup();
+    let around = homes.iter().flat_map(|&(home, _)| anchors.nearest(home).iter().copied());
+    let around: Vec<u32> = around.filter(|a| !order.contains(a)).collect();
+    order.extend(around);
+    let mut seeds: Vec<u32> = Vec::new();
+    let mut met = 0;
+    let mut points: Vec<u32> = Vec::new();
+    let mut take = |a: u32, seeds: &mut Vec<u32>, points: &mut Vec<u32>| {
+        if met < wanted && !seeds.contains(&a) {
+            let members = anchors.members(a as usize);
+            met += members.iter().filter(|&&i| space.keys.of[i as usize] < least_limit).count();
+            points.extend_from_slice(members);
+            seeds.push(a);
+        }
+        met < wanted
+    };
+    if order.iter().all(|&a| take(a, &mut seeds, &mut points)) {
+        anchors.by_gap(homes[0].0).into_iter().all(|a| take(a, &mut seeds, &mut points));
+    }
+    let all: Vec<u32> = (0..queries.len as u32).collect();
+    space.evaluate_some(group, &all, queries, points.into_iter(), scratch)?;
+    seeds.sort_unstable();
+    Ok(seeds)
+}
