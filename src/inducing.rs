@@ -87,6 +87,29 @@ impl InducingPoints {
         self.m
     }
 
+    /// Scaled coordinate `j` of inducing point `i`.
+    pub(crate) fn coord(&self, i: usize, j: usize) -> f64 {
+        self.coords[j * self.m + i]
+    }
+
+    /// Adds the squared scaled distance of `x` from every inducing point to `out`.
+    pub(crate) fn squared_distances(&self, simd: Simd, x: &[f64], out: &mut [f64]) {
+        for (j, &x) in x.iter().enumerate() {
+            add_squared_differences(simd, x, &self.coords[j * self.m..(j + 1) * self.m], out);
+        }
+    }
+
+    /// L^-T, m rows of `width` values: a_q = L^-T V_q has k(q, x) - V_q.V_x = k(q, x) - a_q.k(Z, x). O(m^3).
+    pub(crate) fn inverse_transposed(&self, width: usize) -> Vec<f64> {
+        let mut inverse = Mat::<f64>::identity(self.m, self.m);
+        solve_lower_triangular_in_place(self.cholesky.as_ref(), inverse.as_mut(), Par::Seq);
+        let mut rows = vec![0.0; self.m * width];
+        for (i, row) in rows.chunks_exact_mut(width).enumerate() {
+            (i..self.m).for_each(|j| row[j] = inverse[(j, i)]);
+        }
+        rows
+    }
+
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
         (self.coords.len() + self.raw_coords.len() + self.m * self.m) * std::mem::size_of::<f64>()
@@ -123,9 +146,7 @@ impl InducingPoints {
             match covariance {
                 Covariance::Stationary(kernel) => {
                     row.fill(0.0);
-                    for (j, &x) in points.coords[i * d..(i + 1) * d].iter().enumerate() {
-                        add_squared_differences(simd, x, &self.coords[j * m..(j + 1) * m], row);
-                    }
+                    self.squared_distances(simd, &points.coords[i * d..(i + 1) * d], row);
                     kernel.covariances_in_place(simd, row);
                 }
                 Covariance::Custom(function) => {

@@ -7,11 +7,12 @@ use crate::metric::{
     AnyMetric, Candidates, Euclidean, Metric, Points, Preparation, QueryBlock, ScoreScratch, check_symmetry,
     is_covariance,
 };
+use crate::kernel::Covariance;
 use crate::options::{Construction, Options, Traversal, TreeOrder};
 use crate::ordering::hilbert::HilbertFrame;
 use crate::parallel::Threads;
 use crate::search::{
-    Anchors, Batch, Blocks, Collector, Keys, Nearest, Neighbor, SearchCounters, Space, Within, least_keys, run_batch,
+    Anchors, Batch, Blocks, CellBound, Cells, Collector, Keys, Nearest, Neighbor, SearchCounters, Space, Within, least_keys, run_batch,
 };
 use crate::simd::Simd;
 use crate::stats::{BuildSeconds, SearchStats, Stats};
@@ -31,6 +32,7 @@ pub struct ResidualCoverTree {
     tree: CoverTree,
     blocks: Blocks,
     anchors: Anchors,
+    cells: Option<Cells>,
     largest_weight: f64,
     /// Least id of each subtree.
     least_ids: Vec<u32>,
@@ -94,7 +96,7 @@ impl ResidualCoverTree {
         options.check()?;
         let clock = Instant::now();
         let simd = if options.portable_simd { Simd::Portable } else { Simd::detect() };
-        let custom = matches!(options.covariance, crate::kernel::Covariance::Custom(_));
+        let custom = matches!(options.covariance, Covariance::Custom(_));
         let threads = Threads::new(if custom { 1 } else { options.threads });
         control.phase(0.0, 0.3);
         let mut preparation = Preparation::new(options, simd, data)?;
@@ -155,6 +157,12 @@ impl ResidualCoverTree {
             false => Anchors::new(m, &tree, &threads, control)?,
         });
         build_evaluations += evaluations;
+        let cells = match (&metric, preparation.inducing(), &options.covariance) {
+            (AnyMetric::Correlation(m), Some(inducing), Covariance::Stationary(kernel)) => {
+                Some(Cells::new(simd, kernel, &m.points, inducing, &threads, control)?)
+            }
+            _ => None,
+        };
         let largest_weight = with_metric!(&metric, m => {
             m.points().inverse_sds.iter().map(|&isd| m.weight(isd)).fold(0.0, f64::max)
         });
@@ -168,6 +176,7 @@ impl ResidualCoverTree {
             tree,
             blocks,
             anchors,
+            cells,
             largest_weight,
             least_ids,
             frame,
@@ -292,7 +301,7 @@ impl ResidualCoverTree {
             d: points.d,
             shape: self.tree.shape(),
             blocks: self.blocks.len(),
-            memory_bytes: points.bytes() + self.tree.bytes() + self.blocks.bytes() + self.anchors.bytes() + self.preparation.bytes() + ids,
+            memory_bytes: points.bytes() + self.tree.bytes() + self.blocks.bytes() + self.anchors.bytes() + self.cells.as_ref().map_or(0, Cells::bytes) + self.preparation.bytes() + ids,
             build_evaluations: self.build_evaluations,
             seconds: self.seconds,
             brute_force_only: !self.proper,
@@ -379,6 +388,16 @@ impl ResidualCoverTree {
         (home, position)
     }
 
+    /// The bounds over cells, if the tree has them.
+    fn cell_bound(&self) -> Option<CellBound<'_>> {
+        match (&self.cells, &self.metric, &self.options.covariance) {
+            (Some(cells), AnyMetric::Correlation(metric), Covariance::Stationary(kernel)) => {
+                Some(CellBound { cells, kernel, simd: metric.simd })
+            }
+            _ => None,
+        }
+    }
+
     /// What a search runs over.
     fn space<'a, M: Metric>(&'a self, metric: &'a M, keys: Keys<'a>, exclude_self: bool) -> Space<'a, M> {
         Space {
@@ -386,6 +405,7 @@ impl ResidualCoverTree {
             tree: &self.tree,
             blocks: &self.blocks,
             anchors: &self.anchors,
+            cell_bound: self.cell_bound(),
             largest_weight: self.largest_weight,
             keys,
             exclude_self,

@@ -120,9 +120,14 @@ impl Preparation {
         self.m
     }
 
+    /// The inducing points, if V comes from them.
+    pub(crate) fn inducing(&self) -> Option<&InducingPoints> {
+        if let FactorSource::Inducing(inducing) = &self.source { Some(inducing) } else { None }
+    }
+
     /// Bytes held by the inducing points.
     pub(crate) fn bytes(&self) -> usize {
-        if let FactorSource::Inducing(inducing) = &self.source { inducing.bytes() } else { 0 }
+        self.inducing().map_or(0, InducingPoints::bytes)
     }
 
     /// The metric over all points of `data`, in the order of their ids.

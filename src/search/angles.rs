@@ -4,6 +4,7 @@
 //! tight. What is left is a certificate that no other point is nearer: for most anchors by the table of gaps, at no
 //! evaluation, for the rest by the angle between query and anchor.
 
+use super::certify_cells;
 use super::collect::Collector;
 use super::space::{Group, Scratch, Space};
 use crate::error::Result;
@@ -11,6 +12,8 @@ use crate::metric::{Candidates, Metric, NEW, QueryBlock};
 
 /// Allowed points that are met before bounds are looked at, as a multiple of the number wanted.
 const SEED_FACTOR: usize = 2;
+/// More anchors than this are not worth looking at where there are cells.
+const ANGLES_AT_MOST: usize = 700;
 
 /// Searches for all queries of the group together.
 pub(crate) fn search<M: Metric, C: Collector>(
@@ -22,14 +25,23 @@ pub(crate) fn search<M: Metric, C: Collector>(
     let (metric, anchors) = (space.metric, space.anchors);
     let homes: Vec<(usize, f64)> =
         (0..queries.len).map(|q| home(space, queries, group, q, scratch)).collect::<Result<_>>()?;
-    let seeds = evaluate_seeds(space, queries, group, &homes, scratch)?;
+    let (seeds, seed_points) = evaluate_seeds(space, queries, group, &homes, scratch)?;
 
-    // Anchors that the table leaves to some query.
+    // Anchors that the table leaves to some query; where it leaves too many to one, the cells decide for that one.
     let weights: Vec<f64> = queries.inverse_sds.iter().map(|&isd| metric.weight(isd)).collect();
     let mut near: Vec<u32> = Vec::new();
+    let mut rows: Vec<u32> = Vec::new();
     for (q, &(home, offset)) in homes.iter().enumerate() {
         let threshold = group.collectors[q].threshold() - metric.slack(weights[q], space.largest_weight);
+        let before = near.len();
         anchors.near(home, offset, metric.length(threshold), &mut near);
+        match &space.cell_bound {
+            Some(cells) if near.len() - before > ANGLES_AT_MOST => {
+                near.truncate(before);
+                certify_cells::search(space, cells, queries, q, group, &seed_points, scratch)?;
+            }
+            _ => rows.push(q as u32),
+        }
     }
     near.sort_unstable();
     near.dedup();
@@ -39,29 +51,43 @@ pub(crate) fn search<M: Metric, C: Collector>(
     if near.is_empty() {
         return Ok(());
     }
-
-    let all: Vec<u32> = (0..queries.len as u32).collect();
     if 2 * near.len() > anchors.len() {
         // Angles discard little here: the time is better spent on the points themselves.
         let points = near.iter().flat_map(|&a| anchors.members(a as usize).iter().copied());
-        return space.evaluate_some(group, &all, queries, points, scratch);
+        return space.evaluate_some(group, &rows, queries, points, scratch);
     }
+    certify_by_anchors(space, queries, group, &rows, &near, scratch)
+}
+
+/// Evaluates for `rows` the members of those anchors in `near` that their balls cannot exclude.
+fn certify_by_anchors<M: Metric, C: Collector>(
+    space: &Space<'_, M>,
+    queries: &QueryBlock,
+    group: &mut Group<C>,
+    rows: &[u32],
+    near: &[u32],
+    scratch: &mut Scratch,
+) -> Result<()> {
+    let (metric, anchors) = (space.metric, space.anchors);
+    let mut active = QueryBlock::default();
+    rows.iter().for_each(|&q| active.push_from(queries, q as usize));
+    let weights: Vec<f64> = active.inverse_sds.iter().map(|&isd| metric.weight(isd)).collect();
     let centres: Vec<u32> = near.iter().map(|&a| anchors.positions[a as usize]).collect();
-    let mut scores = vec![0.0; queries.len * near.len()];
-    metric.scores(queries, &Candidates::Gather(&centres), &mut scratch.score, &mut scores)?;
+    let mut scores = vec![0.0; rows.len() * near.len()];
+    metric.scores(&active, &Candidates::Gather(&centres), &mut scratch.score, &mut scores)?;
     scratch.counters.distance_evaluations += scores.len() as u64;
-    let mut rows = Vec::with_capacity(queries.len);
+    let mut open = Vec::with_capacity(rows.len());
     for (c, &a) in near.iter().enumerate() {
         let ball = anchors.balls[a as usize];
-        rows.clear();
-        rows.extend(all.iter().copied().filter(|&q| {
-            let bound = metric.bound(weights[q as usize], scores[q as usize * near.len() + c], ball);
-            bound >= group.collectors[q as usize].threshold()
+        open.clear();
+        open.extend(rows.iter().enumerate().filter_map(|(row, &q)| {
+            let bound = metric.bound(weights[row], scores[row * near.len() + c], ball);
+            (bound >= group.collectors[q as usize].threshold()).then_some(q)
         }));
-        if rows.is_empty() {
+        if open.is_empty() {
             scratch.counters.pruned_by_ball += 1;
         } else {
-            space.evaluate_some(group, &rows, queries, anchors.members(a as usize).iter().copied(), scratch)?;
+            space.evaluate_some(group, &open, queries, anchors.members(a as usize).iter().copied(), scratch)?;
         }
     }
     Ok(())
@@ -102,14 +128,14 @@ fn home<M: Metric, C>(
 }
 
 /// Evaluates all queries with the members of the nearest anchors until enough allowed points have been met; returns
-/// the anchors, ascending.
+/// the anchors and their members, both ascending.
 fn evaluate_seeds<M: Metric, C: Collector>(
     space: &Space<'_, M>,
     queries: &QueryBlock,
     group: &mut Group<C>,
     homes: &[(usize, f64)],
     scratch: &mut Scratch,
-) -> Result<Vec<u32>> {
+) -> Result<(Vec<u32>, Vec<u32>)> {
     let anchors = space.anchors;
     let wanted = group.collectors.iter().map(|c| c.wanted()).max().unwrap_or(0).saturating_mul(SEED_FACTOR);
     let least_limit = group.limits.iter().copied().min().unwrap_or(0);
@@ -134,7 +160,8 @@ fn evaluate_seeds<M: Metric, C: Collector>(
         anchors.by_gap(homes[0].0).into_iter().all(|a| take(a, &mut seeds, &mut points));
     }
     let all: Vec<u32> = (0..queries.len as u32).collect();
-    space.evaluate_some(group, &all, queries, points.into_iter(), scratch)?;
+    space.evaluate_some(group, &all, queries, points.iter().copied(), scratch)?;
     seeds.sort_unstable();
-    Ok(seeds)
+    points.sort_unstable();
+    Ok((seeds, points))
 }

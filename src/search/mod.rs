@@ -8,6 +8,8 @@ mod anchors;
 mod angles;
 mod best_first;
 mod boxes;
+mod cells;
+mod certify_cells;
 mod blocks;
 mod brute_force;
 mod collect;
@@ -17,6 +19,8 @@ mod space;
 pub(crate) use blocks::Blocks;
 pub(crate) use collect::{Collector, Nearest, Neighbor, Within};
 pub(crate) use anchors::Anchors;
+pub(crate) use cells::Cells;
+pub(crate) use certify_cells::CellBound;
 pub use space::SearchCounters;
 pub(crate) use space::{Keys, Space, least_keys};
 

@@ -3,6 +3,7 @@
 use super::blocks::Blocks;
 use super::collect::Collector;
 use super::anchors::Anchors;
+use super::certify_cells::CellBound;
 use crate::error::Result;
 use crate::metric::{Candidates, Metric, NEW, QueryBlock, ScoreScratch};
 use crate::tree::CoverTree;
@@ -38,6 +39,8 @@ pub(crate) struct Space<'a, M> {
     pub(crate) tree: &'a CoverTree,
     pub(crate) blocks: &'a Blocks,
     pub(crate) anchors: &'a Anchors,
+    /// Bounds over cells of space, where the metric has them.
+    pub(crate) cell_bound: Option<CellBound<'a>>,
     /// The largest weight of a stored point.
     pub(crate) largest_weight: f64,
     pub(crate) keys: Keys<'a>,
