@@ -276,7 +276,7 @@ impl ResidualCoverTree {
             let mut score = [0.0];
             block.clear();
             block.push_stored(m.points(), a);
-            m.scores(&block, &Candidates::Range(b..b + 1), &mut scratch, &mut score)?;
+            m.scores(&block, &block.all, &Candidates::Range(b..b + 1), &mut scratch, &mut score)?;
             Ok(m.distance(score[0]))
         }))
     }

@@ -43,13 +43,14 @@ impl Correlation {
     fn covariances(
         &self,
         queries: &QueryBlock,
+        rows: &[u32],
         candidates: &Candidates<'_>,
         scratch: &mut ScoreScratch,
         out: &mut [f64],
     ) -> Result<()> {
         match &self.covariance {
             Covariance::Stationary(kernel) => {
-                squared_distances(self.simd, &self.points, queries, candidates, scratch, out);
+                squared_distances(self.simd, &self.points, queries, rows, candidates, scratch, out);
                 kernel.covariances_in_place(self.simd, out);
                 Ok(())
             }
@@ -66,7 +67,8 @@ impl Correlation {
                         &scratch.raw_coords[..]
                     }
                 };
-                for (x, row) in queries.raw_coords.chunks_exact(d).zip(out.chunks_exact_mut(candidates.len())) {
+                for (&q, row) in rows.iter().zip(out.chunks_exact_mut(candidates.len())) {
+                    let x = &queries.raw_coords[q as usize * d..(q as usize + 1) * d];
                     checked_covariances(function.as_ref(), x, others, row)?;
                 }
                 Ok(())
@@ -81,11 +83,11 @@ impl Correlation {
         candidates: &Candidates<'_>,
         scratch: &mut ScoreScratch,
     ) -> Result<Vec<f64>> {
-        let count = candidates.len();
+        let (count, rows) = (candidates.len(), &queries.all[..]);
         let mut rho = vec![0.0; queries.len * count];
-        self.covariances(queries, candidates, scratch, &mut rho)?;
+        self.covariances(queries, rows, candidates, scratch, &mut rho)?;
         let mut products = vec![0.0; rho.len()];
-        self.factor_dots(queries, candidates, &mut products);
+        self.factor_dots(queries, rows, candidates, &mut products);
         for (i, (rho, product)) in rho.iter_mut().zip(products).enumerate() {
             let isd = self.points.inverse_sds[candidates.position(i % count)];
             *rho = (*rho - product) * (queries.inverse_sds[i / count] * isd);
@@ -104,9 +106,9 @@ impl Correlation {
     }
 
     /// V_q.V_c for every query and candidate, row by row in `out`.
-    fn factor_dots(&self, queries: &QueryBlock, candidates: &Candidates<'_>, out: &mut [f64]) {
+    fn factor_dots(&self, queries: &QueryBlock, rows: &[u32], candidates: &Candidates<'_>, out: &mut [f64]) {
         let (data, width) = (&self.points.factor, self.points.width);
-        let rows = Dense { data: &queries.factor, width, len: queries.len };
+        let rows = Gathered { data: &queries.factor, width, index: rows };
         match candidates {
             Candidates::Range(range) => {
                 let data = &data[range.start * width..range.end * width];
@@ -131,19 +133,20 @@ impl Metric for Correlation {
     fn scores(
         &self,
         queries: &QueryBlock,
+        rows: &[u32],
         candidates: &Candidates<'_>,
         scratch: &mut ScoreScratch,
         out: &mut [f64],
     ) -> Result<()> {
         let count = candidates.len();
-        if count == 0 || queries.len == 0 {
+        if count == 0 || rows.is_empty() {
             return Ok(());
         }
         let mut covariances = std::mem::take(&mut scratch.covariances);
         covariances.resize(out.len(), 0.0);
-        let evaluated = self.covariances(queries, candidates, scratch, &mut covariances);
+        let evaluated = self.covariances(queries, rows, candidates, scratch, &mut covariances);
 
-        self.factor_dots(queries, candidates, out);
+        self.factor_dots(queries, rows, candidates, out);
         let inverse_sds = match candidates {
             Candidates::Range(range) => &self.points.inverse_sds[range.clone()],
             Candidates::Gather(index) => {
@@ -152,7 +155,8 @@ impl Metric for Correlation {
                 &scratch.inverse_sds[..]
             }
         };
-        for (q, (row, k)) in out.chunks_exact_mut(count).zip(covariances.chunks_exact(count)).enumerate() {
+        for (&q, (row, k)) in rows.iter().zip(out.chunks_exact_mut(count).zip(covariances.chunks_exact(count))) {
+            let q = q as usize;
             absolute_correlations(self.simd, queries.inverse_sds[q], inverse_sds, k, row);
             candidates.find(queries.positions[q], |c| row[c] = Self::SELF_SCORE);
         }

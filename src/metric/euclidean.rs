@@ -31,11 +31,12 @@ impl Metric for Euclidean {
     fn scores(
         &self,
         queries: &QueryBlock,
+        rows: &[u32],
         candidates: &Candidates<'_>,
         scratch: &mut ScoreScratch,
         out: &mut [f64],
     ) -> Result<()> {
-        squared_distances(self.simd, &self.points, queries, candidates, scratch, out);
+        squared_distances(self.simd, &self.points, queries, rows, candidates, scratch, out);
         out.iter_mut().for_each(|s| *s = -*s);
         Ok(())
     }
@@ -90,11 +91,12 @@ impl Metric for Euclidean {
     }
 }
 
-/// `out[q * candidates.len() + c]` = squared scaled distance of query q and candidate c.
+/// `out[r * candidates.len() + c]` = squared scaled distance of query `rows[r]` and candidate c.
 pub(super) fn squared_distances(
     simd: Simd,
     points: &Points,
     queries: &QueryBlock,
+    rows: &[u32],
     candidates: &Candidates<'_>,
     scratch: &mut ScoreScratch,
     out: &mut [f64],
@@ -111,8 +113,8 @@ pub(super) fn squared_distances(
                 &scratch.coords[..]
             }
         };
-        for (q, row) in out.chunks_exact_mut(count).enumerate() {
-            add_squared_differences(simd, queries.coords[q * points.d + j], column, row);
+        for (&q, row) in rows.iter().zip(out.chunks_exact_mut(count)) {
+            add_squared_differences(simd, queries.coords[q as usize * points.d + j], column, row);
         }
     }
 }

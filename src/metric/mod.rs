@@ -90,11 +90,12 @@ pub(crate) trait Metric: Sync {
     /// The stored points, to be reordered.
     fn points_mut(&mut self) -> &mut Points;
 
-    /// `out[q * candidates.len() + c]` = score of query q with candidate c. The same pair has the same bits in any
-    /// block, and a stored query scores itself as [`Metric::SELF_SCORE`].
+    /// `out[r * candidates.len() + c]` = score of query `rows[r]` with candidate c. The same pair has the same bits in
+    /// any block, and a stored query scores itself as [`Metric::SELF_SCORE`].
     fn scores(
         &self,
         queries: &QueryBlock,
+        rows: &[u32],
         candidates: &Candidates<'_>,
         scratch: &mut ScoreScratch,
         out: &mut [f64],

@@ -295,6 +295,7 @@ impl Preparation {
         let custom = matches!(self.covariance, Covariance::Custom(_));
         block.len = numbers.len();
         block.positions.resize(numbers.len(), NEW);
+        block.all.extend(0..numbers.len() as u32);
         let mut raw = Vec::new();
         for &q in numbers {
             self.append_coords("query coords", coords, q as usize, &mut block.coords, &mut raw)?;

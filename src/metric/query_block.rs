@@ -19,6 +19,8 @@ pub(crate) struct QueryBlock {
     pub(crate) inverse_sds: Vec<f64>,
     /// Tree position of a stored point, or [`NEW`].
     pub(crate) positions: Vec<u32>,
+    /// 0, 1, ..., len - 1: all queries, where some may be chosen.
+    pub(crate) all: Vec<u32>,
 }
 
 impl QueryBlock {
@@ -30,10 +32,12 @@ impl QueryBlock {
         self.factor.clear();
         self.inverse_sds.clear();
         self.positions.clear();
+        self.all.clear();
     }
 
     /// Adds the stored point at tree position `i`.
     pub(crate) fn push_stored(&mut self, points: &Points, i: usize) {
+        self.all.push(self.len as u32);
         self.len += 1;
         self.coords.extend((0..points.d).map(|j| points.coord(i, j)));
         if !points.raw_coords.is_empty() {
@@ -42,19 +46,5 @@ impl QueryBlock {
         self.factor.extend_from_slice(points.factor_row(i));
         self.inverse_sds.push(points.inverse_sds[i]);
         self.positions.push(i as u32);
-    }
-
-    /// Adds query `i` of `other`.
-    pub(crate) fn push_from(&mut self, other: &QueryBlock, i: usize) {
-        let d = other.coords.len() / other.len;
-        let width = other.factor.len() / other.len;
-        self.len += 1;
-        self.coords.extend_from_slice(&other.coords[i * d..(i + 1) * d]);
-        if !other.raw_coords.is_empty() {
-            self.raw_coords.extend_from_slice(&other.raw_coords[i * d..(i + 1) * d]);
-        }
-        self.factor.extend_from_slice(&other.factor[i * width..(i + 1) * width]);
-        self.inverse_sds.push(other.inverse_sds[i]);
-        self.positions.push(other.positions[i]);
     }
 }

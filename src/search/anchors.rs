@@ -106,7 +106,7 @@ impl Anchors {
             s.queries.clear();
             positions[rows.clone()].iter().for_each(|&i| s.queries.push_stored(points, i as usize));
             s.scores.resize(rows.len() * count, 0.0);
-            metric.scores(&s.queries, &Candidates::Gather(positions), &mut s.score, &mut s.scores)?;
+            metric.scores(&s.queries, &s.queries.all, &Candidates::Gather(positions), &mut s.score, &mut s.scores)?;
             let scores = s.scores.chunks_exact(count);
             for (((a, scores), gaps), nearest) in
                 rows.zip(scores).zip(gaps.chunks_exact_mut(count)).zip(nearest.chunks_exact_mut(choices))
@@ -160,7 +160,7 @@ impl Anchors {
                 s.queries.clear();
                 s.queries.push_stored(points, i);
                 s.scores.resize(choices, 0.0);
-                metric.scores(&s.queries, &Candidates::Gather(&s.order), &mut s.score, &mut s.scores)?;
+                metric.scores(&s.queries, &s.queries.all, &Candidates::Gather(&s.order), &mut s.score, &mut s.scores)?;
                 let best = (0..choices).rev().max_by(|&a, &b| s.scores[a].total_cmp(&s.scores[b])).unwrap_or(0);
                 *of = around[best];
                 let anchor = s.order[best] as usize;

@@ -12,16 +12,17 @@ use crate::metric::{Candidates, Metric, NEW, QueryBlock};
 
 /// Allowed points that are met before bounds are looked at, as a multiple of the number wanted.
 const SEED_FACTOR: usize = 2;
-/// More anchors than this are not worth looking at where there are cells.
-const ANGLES_AT_MOST: usize = 700;
+/// Where the table leaves more anchors than this (or an eighth of them), angles are given up.
+const ANGLES_AT_MOST: usize = 256;
 
-/// Searches for all queries of the group together.
+/// Searches for all queries of the group together. Returns those for which neither angles nor cells discard enough:
+/// brute force, with many queries together, is what remains for them.
 pub(crate) fn search<M: Metric, C: Collector>(
     space: &Space<'_, M>,
     queries: &QueryBlock,
     group: &mut Group<C>,
     scratch: &mut Scratch,
-) -> Result<()> {
+) -> Result<Vec<u32>> {
     let (metric, anchors) = (space.metric, space.anchors);
     let homes: Vec<(usize, f64)> =
         (0..queries.len).map(|q| home(space, queries, group, q, scratch)).collect::<Result<_>>()?;
@@ -30,33 +31,33 @@ pub(crate) fn search<M: Metric, C: Collector>(
     // Anchors that the table leaves to some query; where it leaves too many to one, the cells decide for that one.
     let weights: Vec<f64> = queries.inverse_sds.iter().map(|&isd| metric.weight(isd)).collect();
     let mut near: Vec<u32> = Vec::new();
-    let mut rows: Vec<u32> = Vec::new();
+    let (mut rows, mut by_cells): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
     for (q, &(home, offset)) in homes.iter().enumerate() {
         let threshold = group.collectors[q].threshold() - metric.slack(weights[q], space.largest_weight);
         let before = near.len();
         anchors.near(home, offset, metric.length(threshold), &mut near);
-        match &space.cell_bound {
-            Some(cells) if near.len() - before > ANGLES_AT_MOST => {
-                near.truncate(before);
-                certify_cells::search(space, cells, queries, q, group, &seed_points, scratch)?;
-            }
-            _ => rows.push(q as u32),
+        if near.len() - before <= ANGLES_AT_MOST.max(anchors.len() / 8) {
+            rows.push(q as u32);
+        } else {
+            near.truncate(before);
+            by_cells.push(q as u32);
         }
     }
+    let unfinished = match &space.cell_bound {
+        Some(cells) if !by_cells.is_empty() => {
+            certify_cells::search(space, cells, queries, &by_cells, group, &seed_points, scratch)?
+        }
+        _ => by_cells,
+    };
     near.sort_unstable();
     near.dedup();
     scratch.counters.nodes_visited += anchors.len() as u64;
     scratch.counters.pruned_by_ball += (anchors.len() - near.len()) as u64;
     near.retain(|a| seeds.binary_search(a).is_err());
-    if near.is_empty() {
-        return Ok(());
+    if !near.is_empty() {
+        certify_by_anchors(space, queries, group, &rows, &near, scratch)?;
     }
-    if 2 * near.len() > anchors.len() {
-        // Angles discard little here: the time is better spent on the points themselves.
-        let points = near.iter().flat_map(|&a| anchors.members(a as usize).iter().copied());
-        return space.evaluate_some(group, &rows, queries, points, scratch);
-    }
-    certify_by_anchors(space, queries, group, &rows, &near, scratch)
+    Ok(unfinished)
 }
 
 /// Evaluates for `rows` the members of those anchors in `near` that their balls cannot exclude.
@@ -69,12 +70,10 @@ fn certify_by_anchors<M: Metric, C: Collector>(
     scratch: &mut Scratch,
 ) -> Result<()> {
     let (metric, anchors) = (space.metric, space.anchors);
-    let mut active = QueryBlock::default();
-    rows.iter().for_each(|&q| active.push_from(queries, q as usize));
-    let weights: Vec<f64> = active.inverse_sds.iter().map(|&isd| metric.weight(isd)).collect();
+    let weights: Vec<f64> = rows.iter().map(|&q| metric.weight(queries.inverse_sds[q as usize])).collect();
     let centres: Vec<u32> = near.iter().map(|&a| anchors.positions[a as usize]).collect();
     let mut scores = vec![0.0; rows.len() * near.len()];
-    metric.scores(&active, &Candidates::Gather(&centres), &mut scratch.score, &mut scores)?;
+    metric.scores(queries, rows, &Candidates::Gather(&centres), &mut scratch.score, &mut scores)?;
     scratch.counters.distance_evaluations += scores.len() as u64;
     let mut open = Vec::with_capacity(rows.len());
     for (c, &a) in near.iter().enumerate() {
@@ -107,8 +106,6 @@ fn home<M: Metric, C>(
         let position = group.positions[q] as usize;
         return Ok((anchors.of[position] as usize, f64::from(anchors.offsets[position])));
     }
-    scratch.active.clear();
-    scratch.active.push_from(queries, q);
     let weight = metric.weight(queries.inverse_sds[q]);
     let mut home = group.homes[q] as usize;
     let mut score = f64::NEG_INFINITY;
@@ -116,7 +113,7 @@ fn home<M: Metric, C>(
         let around = anchors.nearest(home);
         let centres: Vec<u32> = around.iter().map(|&a| anchors.positions[a as usize]).collect();
         scratch.scores.resize(centres.len(), 0.0);
-        metric.scores(&scratch.active, &Candidates::Gather(&centres), &mut scratch.score, &mut scratch.scores)?;
+        metric.scores(queries, &[q as u32], &Candidates::Gather(&centres), &mut scratch.score, &mut scratch.scores)?;
         scratch.counters.distance_evaluations += centres.len() as u64;
         let best = (0..centres.len()).max_by(|&a, &b| scratch.scores[a].total_cmp(&scratch.scores[b])).unwrap_or(0);
         if scratch.scores[best] <= score {
@@ -159,8 +156,7 @@ fn evaluate_seeds<M: Metric, C: Collector>(
     if order.iter().all(|&a| take(a, &mut seeds, &mut points)) {
         anchors.by_gap(homes[0].0).into_iter().all(|a| take(a, &mut seeds, &mut points));
     }
-    let all: Vec<u32> = (0..queries.len as u32).collect();
-    space.evaluate_some(group, &all, queries, points.iter().copied(), scratch)?;
+    space.evaluate_some(group, &queries.all, queries, points.iter().copied(), scratch)?;
     seeds.sort_unstable();
     points.sort_unstable();
     Ok((seeds, points))

@@ -43,9 +43,7 @@ pub(crate) fn search<M: Metric, C: Collector>(
 ) -> Result<()> {
     let (metric, tree) = (space.metric, space.tree);
     for q in 0..queries.len {
-        scratch.active.clear();
-        scratch.active.push_from(queries, q);
-        let weight = metric.weight(scratch.active.inverse_sds[0]);
+        let weight = metric.weight(queries.inverse_sds[q]);
         let mut heap = BinaryHeap::new();
         scratch.candidates.clear();
         scratch.candidates.push(0);
@@ -53,7 +51,7 @@ pub(crate) fn search<M: Metric, C: Collector>(
             // Score the candidates (the root, then children of the best node), and open those that may hold more.
             let candidates = Candidates::Gather(&scratch.candidates);
             let parts = (&mut scratch.score, &mut scratch.scores, &mut scratch.counters);
-            space.evaluate(group, &[q as u32], &scratch.active, &candidates, parts)?;
+            space.evaluate(group, &[q as u32], queries, &candidates, parts)?;
             let threshold = group.collectors[q].threshold();
             for (&node, &score) in scratch.candidates.iter().zip(&scratch.scores) {
                 if tree.is_leaf(node as usize) {

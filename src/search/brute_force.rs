@@ -17,8 +17,6 @@ pub(crate) fn search<M: Metric, C: Collector>(
 ) -> Result<()> {
     let n = space.tree.len();
     let limit = group.limits.iter().copied().max().unwrap_or(0) as usize;
-    scratch.rows.clear();
-    scratch.rows.extend(0..queries.len as u32);
     let chunks = (0..n.min(limit)).step_by(CHUNK);
     for start in chunks {
         let range = start..(start + CHUNK).min(n).min(limit);
@@ -29,7 +27,7 @@ pub(crate) fn search<M: Metric, C: Collector>(
             Candidates::Gather(&space.keys.positions[range])
         };
         let parts = (&mut scratch.score, &mut scratch.scores, &mut scratch.counters);
-        space.evaluate(group, &scratch.rows, queries, &candidates, parts)?;
+        space.evaluate(group, &queries.all, queries, &candidates, parts)?;
     }
     Ok(())
 }

@@ -210,9 +210,11 @@ impl Cells {
         &self.centres[c * self.d..(c + 1) * self.d]
     }
 
-    /// Rows of the models: cell c has rows (d + 2) c to (d + 2) c + d for B', the next for e.
-    pub(crate) fn models(&self) -> &[f64] {
-        &self.models
+    /// Models of consecutive cells: for each 1 + d rows of B' and one of e.
+    pub(crate) fn models(&self, cells: Range<usize>) -> Dense<'_> {
+        let per_cell = self.d + 2;
+        let data = &self.models[cells.start * per_cell * self.width..cells.end * per_cell * self.width];
+        Dense { data, width: self.width, len: cells.len() * per_cell }
     }
 
     /// Largest k(Z, x) of each cluster.

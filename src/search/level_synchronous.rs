@@ -15,16 +15,14 @@ pub(crate) fn search<M: Metric, C: Collector>(
 ) -> Result<()> {
     let (metric, tree) = (space.metric, space.tree);
     for q in 0..queries.len {
-        scratch.active.clear();
-        scratch.active.push_from(queries, q);
-        let weight = metric.weight(scratch.active.inverse_sds[0]);
+        let weight = metric.weight(queries.inverse_sds[q]);
         let limit = group.limits[q];
         scratch.frontier.clear();
         scratch.frontier.push(0);
         while !scratch.frontier.is_empty() {
             let candidates = Candidates::Gather(&scratch.frontier);
             let parts = (&mut scratch.score, &mut scratch.scores, &mut scratch.counters);
-            space.evaluate(group, &[q as u32], &scratch.active, &candidates, parts)?;
+            space.evaluate(group, &[q as u32], queries, &candidates, parts)?;
             let threshold = group.collectors[q].threshold();
             scratch.next.clear();
             for (&node, &score) in scratch.frontier.iter().zip(&scratch.scores) {

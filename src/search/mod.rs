@@ -34,7 +34,7 @@ use space::{Group, Scratch};
 /// Queries of a group, at most.
 const GROUP: usize = 32;
 /// Homes that a group may span, where all points are allowed.
-const SPAN: u32 = 2;
+const SPAN: u32 = 8;
 /// Fewer allowed points than this are scored one and all.
 const FEW: usize = 1024;
 
@@ -58,50 +58,98 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
     threads: &Threads,
     control: &mut Control<'_>,
 ) -> Result<(Vec<Vec<Neighbor>>, SearchCounters)> {
-    let order = arrange(batch, space.tree.len());
-    let groups = cut(batch, &order, space.tree.len());
-    let mut found: Vec<(Vec<Vec<Neighbor>>, SearchCounters)> = Vec::new();
-    found.resize_with(groups.len(), Default::default);
-    let tasks: Vec<_> = groups.iter().zip(&mut found).collect();
-    let memory = || (QueryBlock::default(), Scratch::default());
-    threads.run(tasks, control, memory, |(queries, scratch), (numbers, found)| {
-        queries.clear();
-        load(numbers, queries)?;
-        let mut group = Group {
-            positions: queries.positions.clone(),
-            homes: numbers.iter().map(|&q| batch.places[q as usize].0).collect(),
-            limits: numbers.iter().map(|&q| batch.limits[q as usize]).collect(),
-            collectors: numbers.iter().map(|&q| collector(q)).collect(),
-        };
-        scratch.counters = SearchCounters::default();
-        match choose(batch.traversal, space, &group) {
-            Traversal::BruteForce => brute_force::search(space, queries, &mut group, scratch)?,
-            Traversal::BestFirst => best_first::search(space, queries, &mut group, scratch)?,
-            Traversal::LevelSynchronous => level_synchronous::search(space, queries, &mut group, scratch)?,
-            Traversal::Automatic if space.metric.is_spatial() => boxes::search(space, queries, &mut group, scratch)?,
-            Traversal::Automatic => angles::search(space, queries, &mut group, scratch)?,
-        }
-        found.0.extend(group.collectors.into_iter().map(&finish));
-        found.1 = scratch.counters;
-        Ok(())
-    })?;
+    let search = Searcher { space, batch, load, collector, finish, threads };
     let mut neighbors = Vec::new();
-    neighbors.resize_with(order.len(), Vec::new);
+    neighbors.resize_with(batch.limits.len(), Vec::new);
     let mut counters = SearchCounters::default();
-    for (numbers, (kept, counted)) in groups.iter().zip(found) {
-        counters += counted;
-        numbers.iter().zip(kept).for_each(|(&q, kept)| neighbors[q as usize] = kept);
+    let order = arrange(batch, batch.traversal, space.tree.len());
+    let mut unfinished = search.run(cut(batch, &order, space.tree.len()), None, &mut neighbors, &mut counters, control)?;
+    if !unfinished.is_empty() {
+        unfinished.sort_by_key(|&q| (batch.limits[q as usize], batch.places[q as usize]));
+        let groups = unfinished.chunks(GROUP).collect();
+        search.run(groups, Some(Traversal::BruteForce), &mut neighbors, &mut counters, control)?;
     }
     Ok((neighbors, counters))
+}
+
+/// What every group of a batch is searched with.
+struct Searcher<'a, M, L, K, F> {
+    space: &'a Space<'a, M>,
+    batch: &'a Batch<'a>,
+    load: L,
+    collector: K,
+    finish: F,
+    threads: &'a Threads,
+}
+
+/// What a group came to: its answers, the numbers of queries without one, and what was counted.
+type Found = (Vec<Vec<Neighbor>>, Vec<u32>, SearchCounters);
+
+impl<M, C, L, K, F> Searcher<'_, M, L, K, F>
+where
+    M: Metric,
+    C: Collector,
+    L: Fn(&[u32], &mut QueryBlock) -> Result<()> + Sync,
+    K: Fn(u32) -> C + Sync,
+    F: Fn(C) -> Vec<Neighbor> + Sync,
+{
+    /// Searches for groups of queries; returns those that the automatic traversal leaves to brute force.
+    fn run(
+        &self,
+        groups: Vec<&[u32]>,
+        traversal: Option<Traversal>,
+        neighbors: &mut [Vec<Neighbor>],
+        counters: &mut SearchCounters,
+        control: &mut Control<'_>,
+    ) -> Result<Vec<u32>> {
+        let (space, batch) = (self.space, self.batch);
+        let mut found: Vec<Found> = Vec::new();
+        found.resize_with(groups.len(), Default::default);
+        let tasks: Vec<_> = groups.iter().zip(&mut found).collect();
+        let memory = || (QueryBlock::default(), Scratch::default());
+        self.threads.run(tasks, control, memory, |(queries, scratch), (numbers, found)| {
+            queries.clear();
+            (self.load)(numbers, queries)?;
+            let mut group = Group {
+                positions: queries.positions.clone(),
+                homes: numbers.iter().map(|&q| batch.places[q as usize].0).collect(),
+                limits: numbers.iter().map(|&q| batch.limits[q as usize]).collect(),
+                collectors: numbers.iter().map(|&q| (self.collector)(q)).collect(),
+            };
+            scratch.counters = SearchCounters::default();
+            match traversal.unwrap_or_else(|| choose(batch.traversal, space, &group)) {
+                Traversal::BruteForce => brute_force::search(space, queries, &mut group, scratch)?,
+                Traversal::BestFirst => best_first::search(space, queries, &mut group, scratch)?,
+                Traversal::LevelSynchronous => level_synchronous::search(space, queries, &mut group, scratch)?,
+                Traversal::Automatic if space.metric.is_spatial() => {
+                    boxes::search(space, queries, &mut group, scratch)?;
+                }
+                Traversal::Automatic => {
+                    let unfinished = angles::search(space, queries, &mut group, scratch)?;
+                    found.1.extend(unfinished.into_iter().map(|q| numbers[q as usize]));
+                }
+            }
+            found.0.extend(group.collectors.into_iter().map(&self.finish));
+            found.2 = scratch.counters;
+            Ok(())
+        })?;
+        let mut unfinished = Vec::new();
+        for (numbers, (kept, left, counted)) in groups.iter().zip(found) {
+            *counters += counted;
+            numbers.iter().zip(kept).for_each(|(&q, kept)| neighbors[q as usize] = kept);
+            unfinished.extend(left);
+        }
+        Ok(unfinished)
+    }
 }
 
 /// The numbers of the queries in the order in which they are searched for: brute force by limit, so that a group's
 /// prefixes are about equally long; otherwise by powers of two of the limit, so that at least half of the points a
 /// group looks at are allowed, and then by place.
-fn arrange(batch: &Batch<'_>, n: usize) -> Vec<u32> {
+fn arrange(batch: &Batch<'_>, traversal: Traversal, n: usize) -> Vec<u32> {
     let mut order: Vec<u32> = (0..batch.limits.len() as u32).collect();
     let limit = |q: u32| batch.limits[q as usize].min(n as u32);
-    if batch.traversal == Traversal::BruteForce {
+    if traversal == Traversal::BruteForce {
         order.sort_by_key(|&q| limit(q));
     } else {
         let cohort = |q: u32| if limit(q) as usize <= FEW { 0 } else { u32::BITS - (limit(q) - 1).leading_zeros() };

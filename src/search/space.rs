@@ -88,8 +88,6 @@ impl AddAssign for SearchCounters {
 pub(crate) struct Scratch {
     pub(crate) score: ScoreScratch,
     pub(crate) scores: Vec<f64>,
-    pub(crate) active: QueryBlock,
-    pub(crate) rows: Vec<u32>,
     pub(crate) candidates: Vec<u32>,
     pub(crate) frontier: Vec<u32>,
     pub(crate) next: Vec<u32>,
@@ -107,16 +105,9 @@ impl<M: Metric> Space<'_, M> {
         scratch: &mut Scratch,
     ) -> Result<()> {
         let limit = rows.iter().map(|&q| group.limits[q as usize]).max().unwrap_or(0);
-        let Scratch { active, candidates, score, scores, counters, .. } = scratch;
+        let Scratch { candidates, score, scores, counters, .. } = scratch;
         candidates.clear();
         candidates.extend(points.filter(|&i| self.keys.of[i as usize] < limit));
-        let queries = if rows.len() == queries.len {
-            queries
-        } else {
-            active.clear();
-            rows.iter().for_each(|&q| active.push_from(queries, q as usize));
-            &*active
-        };
         for candidates in candidates.chunks(CHUNK) {
             let parts = (&mut *score, &mut *scores, &mut *counters);
             self.evaluate(group, rows, queries, &Candidates::Gather(candidates), parts)?;
@@ -124,7 +115,7 @@ impl<M: Metric> Space<'_, M> {
         Ok(())
     }
 
-    /// Scores `queries`, which are the queries `rows` of the group, with the candidates, and offers what is allowed.
+    /// Scores the queries `rows` of the group with the candidates, and offers what is allowed.
     pub(crate) fn evaluate<C: Collector>(
         &self,
         group: &mut Group<C>,
@@ -139,7 +130,7 @@ impl<M: Metric> Space<'_, M> {
         if scores.is_empty() {
             return Ok(());
         }
-        self.metric.scores(queries, candidates, score, scores)?;
+        self.metric.scores(queries, rows, candidates, score, scores)?;
         counters.distance_evaluations += scores.len() as u64;
         for (&q, row) in rows.iter().zip(scores.chunks_exact(count)) {
             let q = q as usize;

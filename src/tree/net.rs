@@ -46,7 +46,6 @@ struct Growing<'a, M> {
 #[derive(Default)]
 struct Scratch {
     queries: QueryBlock,
-    active: QueryBlock,
     score: ScoreScratch,
     scores: Vec<f64>,
 }
@@ -119,7 +118,7 @@ impl<M: Metric> Growing<'_, M> {
             s.queries.clear();
             s.queries.push_stored(metric.points(), root as usize);
             let range = t * 4096..t * 4096 + out.len();
-            metric.scores(&s.queries, &Candidates::Range(range), &mut s.score, out)
+            metric.scores(&s.queries, &s.queries.all, &Candidates::Range(range), &mut s.score, out)
         })?;
         self.evaluations.fetch_add(self.cover_scores.len() as u64, Ordering::Relaxed);
         Ok(())
@@ -183,7 +182,7 @@ impl<M: Metric> Growing<'_, M> {
             }
             scratch.queries.clear();
             scratch.queries.push_stored(self.metric.points(), p as usize);
-            self.score(&scratch.queries, &candidates, &mut scratch.score, &mut scratch.scores)?;
+            self.score(&scratch.queries, &scratch.queries.all, &candidates, &mut scratch.score, &mut scratch.scores)?;
             let best = (0..candidates.len()).max_by(|&a, &b| scratch.scores[a].total_cmp(&scratch.scores[b]));
             *cover = best.map(|i| (candidates[i], scratch.scores[i])).filter(|&(_, score)| score >= least);
         }
@@ -212,14 +211,13 @@ impl<M: Metric> Growing<'_, M> {
                 if mask == 0 || children.is_empty() {
                     continue;
                 }
-                scratch.active.clear();
-                let members: Vec<usize> = (0..open.len()).filter(|&i| mask >> i & 1 == 1).collect();
-                members.iter().for_each(|&i| scratch.active.push_from(&scratch.queries, i));
-                self.score(&scratch.active, children, &mut scratch.score, &mut scratch.scores)?;
+                let members: Vec<u32> = (0..open.len() as u32).filter(|&i| mask >> i & 1 == 1).collect();
+                self.score(&scratch.queries, &members, children, &mut scratch.score, &mut scratch.scores)?;
                 for (c, &child) in children.iter().enumerate() {
                     let mut below = 0u32;
                     let has_children = !self.children[child as usize].is_empty();
                     for (row, &i) in members.iter().enumerate() {
+                        let i = i as usize;
                         let score = scratch.scores[row * children.len() + c];
                         if score >= least {
                             let cover = &mut covers[open[i]];
@@ -256,7 +254,7 @@ impl<M: Metric> Growing<'_, M> {
             // Only pairs with an earlier point are read.
             let earlier = &uncovered[..(t * GROUP + points.len()).min(count)];
             s.scores.resize(points.len() * earlier.len(), 0.0);
-            metric.scores(&s.queries, &Candidates::Gather(earlier), &mut s.score, &mut s.scores)?;
+            metric.scores(&s.queries, &s.queries.all, &Candidates::Gather(earlier), &mut s.score, &mut s.scores)?;
             evaluations.fetch_add(s.scores.len() as u64, Ordering::Relaxed);
             for (row, scores) in out.chunks_exact_mut(count).zip(s.scores.chunks_exact(earlier.len())) {
                 row[..earlier.len()].copy_from_slice(scores);
@@ -295,7 +293,7 @@ impl<M: Metric> Growing<'_, M> {
                 .collect();
         scratch.queries.clear();
         scratch.queries.push_stored(self.metric.points(), p as usize);
-        self.score(&scratch.queries, &ancestors, &mut scratch.score, &mut scratch.scores)?;
+        self.score(&scratch.queries, &scratch.queries.all, &ancestors, &mut scratch.score, &mut scratch.scores)?;
         let isds = &self.metric.points().inverse_sds;
         for (&ancestor, &score) in ancestors.iter().zip(&scratch.scores) {
             let ball = &mut self.balls[ancestor as usize];
@@ -306,16 +304,17 @@ impl<M: Metric> Growing<'_, M> {
         Ok(())
     }
 
-    /// Scores of `queries` with the points `nodes`, counted.
+    /// Scores of the queries `rows` with the points `nodes`, counted.
     fn score(
         &self,
         queries: &QueryBlock,
+        rows: &[u32],
         nodes: &[u32],
         scratch: &mut ScoreScratch,
         scores: &mut Vec<f64>,
     ) -> Result<()> {
-        scores.resize(queries.len * nodes.len(), 0.0);
+        scores.resize(rows.len() * nodes.len(), 0.0);
         self.evaluations.fetch_add(scores.len() as u64, Ordering::Relaxed);
-        self.metric.scores(queries, &Candidates::Gather(nodes), scratch, scores)
+        self.metric.scores(queries, rows, &Candidates::Gather(nodes), scratch, scores)
     }
 }

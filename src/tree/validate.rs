@@ -120,7 +120,7 @@ impl CoverTree {
                 let columns = first..(first + 4 * BLOCK).min(n);
                 scores.clear();
                 scores.extend_from_slice(&try_vec(rows.len() * columns.len(), 0.0, "validation")?);
-                metric.scores(queries, &Candidates::Range(columns.clone()), scratch, scores)?;
+                metric.scores(queries, &queries.all, &Candidates::Range(columns.clone()), scratch, scores)?;
                 for (i, row) in rows.clone().zip(scores.chunks_exact(columns.len())) {
                     for (j, &score) in columns.clone().zip(row) {
                         check(i, j, score)?;
