@@ -30,6 +30,7 @@ fn main() {
             let tree = ResidualCoverTree::build(&options, &Data::with_inducing(coords.view(), z.view()), &mut Control::none()).unwrap();
             let st = tree.stats();
             println!("{name} {construction:?} V {:.2}s tree {:.2}s evals/pt {:.0} blocks {} {:?}", st.seconds.factor, st.seconds.tree, st.build_evaluations as f64 / n as f64, st.blocks, st.shape);
+            if std::env::var("PROF").is_ok() { for _ in 0..2 { let t = Instant::now(); tree.vecchia_neighbors(30, None, &mut Control::none()).unwrap(); println!("pred {:.2}", t.elapsed().as_secs_f64()); } continue; }
             let ids: Array1<i64> = sample(&mut rng, n, 1024).iter().map(|i| i as i64).collect();
             let mut brute = None;
             for traversal in [Traversal::BruteForce, Traversal::Automatic, Traversal::LevelSynchronous, Traversal::BestFirst] {

@@ -499,8 +499,6 @@ uint32_t rct_abi_version(void);
 }  // extern "C"
 #endif  // __cplusplus
 
-#endif  /* RCT_H */
-
 /* Views of contiguous memory. */
 
 static inline rct_matrix rct_row_major(const double *data, size_t rows, size_t cols) {
@@ -542,3 +540,5 @@ static inline rct_index_vector_out rct_index_vector_out_of(int64_t *data, size_t
   rct_index_vector_out view = {data, len, 1};
   return view;
 }
+
+#endif /* RCT_H */

@@ -5,18 +5,25 @@
 use crate::error::{Error, ErrorKind, Result};
 
 /// The caller's progress and cancellation callbacks, and the part of the whole that the current phase is.
-#[derive(Default)]
 pub struct Control<'a> {
     progress: Option<&'a mut (dyn FnMut(f64) + 'a)>,
     should_stop: Option<&'a mut (dyn FnMut() -> bool + 'a)>,
     from: f64,
     span: f64,
+    /// The largest fraction reported: progress never goes back.
+    reported: f64,
+}
+
+impl Default for Control<'_> {
+    fn default() -> Self {
+        Control::none()
+    }
 }
 
 impl<'a> Control<'a> {
     /// Neither reports nor stops.
     pub fn none() -> Self {
-        Control { progress: None, should_stop: None, from: 0.0, span: 1.0 }
+        Control { progress: None, should_stop: None, from: 0.0, span: 1.0, reported: 0.0 }
     }
 
     /// Calls `progress` with the fraction done, from 0 to 1.
@@ -40,7 +47,8 @@ impl<'a> Control<'a> {
     /// Reports that `done` (0 to 1) of the current phase is finished, and asks whether to stop.
     pub(crate) fn step(&mut self, done: f64) -> Result<()> {
         if let Some(progress) = self.progress.as_mut() {
-            progress((self.from + self.span * done).clamp(0.0, 1.0));
+            self.reported = (self.from + self.span * done).clamp(self.reported, 1.0);
+            progress(self.reported);
         }
         if self.should_stop.as_mut().is_some_and(|stop| stop()) {
             return Err(Error::new(ErrorKind::Cancelled, "the caller's should_stop asked to stop"));

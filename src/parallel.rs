@@ -4,6 +4,7 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// How often the calling thread looks up from waiting to report progress and ask whether to stop.
@@ -19,6 +20,7 @@ pub(crate) struct Threads {
 struct ProcessPool {
     process: u32,
     pool: Arc<rayon::ThreadPool>,
+    workers: Vec<JoinHandle<()>>,
 }
 
 impl Threads {
@@ -106,9 +108,14 @@ impl Threads {
         if let Some(existing) = slot.as_ref().filter(|existing| existing.process == process) {
             return Some(existing.pool.clone());
         }
-        let name = |i| format!("rct-{i}");
-        let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(self.count).thread_name(name).build().ok()?);
-        if let Some(parents) = slot.replace(ProcessPool { process, pool: pool.clone() }) {
+        let mut workers = Vec::with_capacity(self.count);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.count).spawn_handler(|worker| {
+            let name = format!("rct-{}", worker.index());
+            workers.push(std::thread::Builder::new().name(name).spawn(|| worker.run())?);
+            Ok(())
+        });
+        let pool = Arc::new(pool.build().ok()?);
+        if let Some(parents) = slot.replace(ProcessPool { process, pool: pool.clone(), workers }) {
             // The parent's threads do not exist here, so nobody could answer a shutdown.
             std::mem::forget(parents);
         }
@@ -119,8 +126,14 @@ impl Threads {
 impl Drop for Threads {
     fn drop(&mut self) {
         let slot = self.pool.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(pool) = slot.filter(|pool| pool.process != std::process::id()) {
-            std::mem::forget(pool);
+        match slot {
+            Some(parents) if parents.process != std::process::id() => std::mem::forget(parents),
+            Some(ProcessPool { pool, workers, .. }) => {
+                // After this no thread of ours runs, so the library may be unloaded.
+                drop(pool);
+                workers.into_iter().for_each(|worker| drop(worker.join()));
+            }
+            None => {}
         }
     }
 }

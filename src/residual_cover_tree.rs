@@ -104,7 +104,7 @@ impl ResidualCoverTree {
         let seconds_factor = clock.elapsed().as_secs_f64();
 
         let clock = Instant::now();
-        control.phase(0.3, 0.8);
+        control.phase(0.3, 0.75);
         let points = with_metric!(&metric, m => m.points());
         let n = points.n;
         let frame = HilbertFrame::new(scaled_view(points));
@@ -146,20 +146,22 @@ impl ResidualCoverTree {
         let mut tree = CoverTree::pack(net, &places)?;
         with_metric!(&mut metric, m => m.points_mut().reorder(&tree.ids)?);
         let curve = keys.into_iter().map(|(key, id): (u128, u32)| (key, tree.positions[id as usize])).collect();
-        control.phase(0.8, 0.9);
+        control.phase(0.75, 0.8);
         let (balls, evaluations) = with_metric!(&metric, m => node_balls(m, &tree, &threads, control)?);
         tree.balls = balls;
         build_evaluations += evaluations;
-        control.phase(0.9, 1.0);
+        control.phase(0.8, 0.9);
         let blocks = with_metric!(&metric, m => Blocks::new(m.points(), &tree)?);
         let (anchors, evaluations) = with_metric!(&metric, m => match m.is_spatial() {
             true => (Anchors::default(), 0),
             false => Anchors::new(m, &tree, &threads, control)?,
         });
         build_evaluations += evaluations;
+        control.phase(0.9, 1.0);
         let cells = match (&metric, preparation.inducing(), &options.covariance) {
             (AnyMetric::Correlation(m), Some(inducing), Covariance::Stationary(kernel)) => {
                 Some(Cells::new(simd, kernel, &m.points, inducing, &threads, control)?)
+                    .filter(|cells| cells.are_useful(simd, &m.points))
             }
             _ => None,
         };
@@ -167,6 +169,7 @@ impl ResidualCoverTree {
             m.points().inverse_sds.iter().map(|&isd| m.weight(isd)).fold(0.0, f64::max)
         });
         let least_ids = least_keys(&tree, &tree.ids);
+        control.step(1.0)?;
         let seconds_tree = clock.elapsed().as_secs_f64();
         Ok(ResidualCoverTree {
             options: options.clone(),
@@ -422,7 +425,6 @@ impl ResidualCoverTree {
         finish: impl Fn(C) -> Vec<Neighbor> + Sync,
         control: &mut Control<'_>,
     ) -> Result<Neighbors> {
-        control.phase(0.0, 1.0);
         let clock = Instant::now();
         let (found, counters): (_, SearchCounters) =
             run_batch(space, batch, load, collector, finish, &self.threads, control)?;

@@ -12,8 +12,9 @@ use crate::metric::{Candidates, Metric, NEW, QueryBlock};
 
 /// Allowed points that are met before bounds are looked at, as a multiple of the number wanted.
 const SEED_FACTOR: usize = 2;
-/// Where the table leaves more anchors than this (or an eighth of them), angles are given up.
-const ANGLES_AT_MOST: usize = 256;
+/// Angles are given up where they leave more than one in so many anchors, if there are cells, and if there are none.
+const ANGLES_OR_CELLS: usize = 8;
+const ANGLES_OR_ALL: usize = 2;
 
 /// Searches for all queries of the group together. Returns those for which neither angles nor cells discard enough:
 /// brute force, with many queries together, is what remains for them.
@@ -28,27 +29,29 @@ pub(crate) fn search<M: Metric, C: Collector>(
         (0..queries.len).map(|q| home(space, queries, group, q, scratch)).collect::<Result<_>>()?;
     let (seeds, seed_points) = evaluate_seeds(space, queries, group, &homes, scratch)?;
 
-    // Anchors that the table leaves to some query; where it leaves too many to one, the cells decide for that one.
+    let share = if space.cell_bound.is_some() { ANGLES_OR_CELLS } else { ANGLES_OR_ALL };
+    // Anchors that the table leaves to some query; where it leaves too many to one, cells decide for
+    // that one, or brute force.
     let weights: Vec<f64> = queries.inverse_sds.iter().map(|&isd| metric.weight(isd)).collect();
     let mut near: Vec<u32> = Vec::new();
-    let (mut rows, mut by_cells): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
+    let (mut rows, mut others): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
     for (q, &(home, offset)) in homes.iter().enumerate() {
         let threshold = group.collectors[q].threshold() - metric.slack(weights[q], space.largest_weight);
         let before = near.len();
         anchors.near(home, offset, metric.length(threshold), &mut near);
-        if near.len() - before <= ANGLES_AT_MOST.max(anchors.len() / 8) {
+        if near.len() - before <= anchors.len() / share {
             rows.push(q as u32);
         } else {
             near.truncate(before);
-            by_cells.push(q as u32);
+            others.push(q as u32);
         }
     }
-    let unfinished = match &space.cell_bound {
-        Some(cells) if !by_cells.is_empty() => {
-            certify_cells::search(space, cells, queries, &by_cells, group, &seed_points, scratch)?
-        }
-        _ => by_cells,
-    };
+    if let Some(cells) = &space.cell_bound
+        && !others.is_empty()
+    {
+        certify_cells::search(space, cells, queries, &others, group, &seed_points, scratch)?;
+        others.clear();
+    }
     near.sort_unstable();
     near.dedup();
     scratch.counters.nodes_visited += anchors.len() as u64;
@@ -57,7 +60,7 @@ pub(crate) fn search<M: Metric, C: Collector>(
     if !near.is_empty() {
         certify_by_anchors(space, queries, group, &rows, &near, scratch)?;
     }
-    Ok(unfinished)
+    Ok(others)
 }
 
 /// Evaluates for `rows` the members of those anchors in `near` that their balls cannot exclude.

@@ -13,7 +13,7 @@ use crate::inducing::InducingPoints;
 use crate::kernel::Kernel;
 use crate::metric::Points;
 use crate::parallel::Threads;
-use crate::simd::dots::{Dense, Rows};
+use crate::simd::dots::{Dense, Gathered, Rows, dots};
 use crate::simd::{Simd, padded};
 use faer::linalg::solvers::Solve;
 use std::ops::Range;
@@ -38,6 +38,10 @@ pub(crate) struct Cells {
     pub(crate) inverse_sds: Vec<f64>,
     /// Centres of the cells' boxes, cells x d.
     centres: Vec<f64>,
+    /// Half the sides of the cells' boxes, cells x d.
+    halves: Vec<f64>,
+    /// Largest 1 / sqrt(p) of each cell.
+    cell_inverse_sds: Vec<f64>,
     /// Rows of B' (1 + d) and of e for each cell, `width` values each.
     models: Vec<f64>,
     /// Largest k(Z, x) of each cluster, `width` values.
@@ -80,6 +84,8 @@ impl Cells {
             clusters,
             coords: try_vec(n * d, 0.0, what)?,
             centres: try_vec(count * d, 0.0, what)?,
+            halves: try_vec(count * d, 0.0, what)?,
+            cell_inverse_sds: try_vec(count, 0.0, what)?,
             models: try_vec(count * (d + 2) * width, 0.0, what)?,
             caps: try_vec(groups * width, 0.0, what)?,
             boxes: try_vec(groups * 2 * d, 0.0, what)?,
@@ -88,12 +94,14 @@ impl Cells {
         };
         for c in 0..count {
             let range = cells.range(c);
+            cells.cell_inverse_sds[c] = cells.inverse_sds[range.clone()].iter().copied().fold(0.0, f64::max);
             for j in 0..d {
                 let column = range.clone().map(|t| points.coord(cells.members[t] as usize, j));
                 let at = range.start * d + j * range.len();
                 let column: Vec<f64> = column.collect();
                 let (low, high) = extent(column.iter().copied());
                 cells.centres[c * d + j] = 0.5 * (low + high);
+                cells.halves[c * d + j] = 0.5 * (high - low) * (1.0 + 1e-12);
                 cells.coords[at..at + range.len()].copy_from_slice(&column);
             }
         }
@@ -177,6 +185,33 @@ impl Cells {
         }
     }
 
+    /// Whether the models are good enough to discard much: for most of a sample of pairs of points and cells, what the
+    /// remainder adds to the bound of abs(rho) stays well below the correlations that k-th neighbours have.
+    pub(crate) fn are_useful(&self, simd: Simd, points: &Points) -> bool {
+        const SAMPLE: usize = 48;
+        const ALLOWANCE: f64 = 0.25;
+        let (width, count) = (self.width, self.starts.len() - 1);
+        let m = self.inverse.len() / width;
+        let sampled = |t: usize, of: usize| (t * of / SAMPLE) as u32;
+        let queries: Vec<u32> = (0..SAMPLE).map(|t| sampled(t, points.n)).collect();
+        let chosen: Vec<u32> = (0..SAMPLE).map(|t| sampled(t, count)).collect();
+        let rows: Vec<u32> = chosen.iter().map(|&c| c * (self.d as u32 + 2) + self.d as u32 + 1).collect();
+        let mut products = vec![0.0; SAMPLE * m];
+        dots(simd, Gathered { data: &points.factor, width, index: &queries }, self.inverse(), &mut products);
+        let mut a = vec![0.0; SAMPLE * width];
+        for (row, products) in a.chunks_exact_mut(width).zip(products.chunks_exact(m)) {
+            row.iter_mut().zip(products).for_each(|(a, product)| *a = product.abs());
+        }
+        let mut remainders = vec![0.0; SAMPLE * SAMPLE];
+        let magnitudes = Dense { data: &a, width, len: SAMPLE };
+        dots(simd, magnitudes, Gathered { data: &self.models, width, index: &rows }, &mut remainders);
+        let small = remainders.iter().enumerate().filter(|&(i, &remainder)| {
+            let (q, c) = (queries[i / SAMPLE] as usize, chosen[i % SAMPLE] as usize);
+            remainder * points.inverse_sds[q] * self.inverse_sds[self.range(c).start] < ALLOWANCE
+        });
+        3 * small.count() > 2 * SAMPLE * SAMPLE
+    }
+
     /// Number of clusters.
     pub(crate) fn clusters(&self) -> usize {
         self.clusters.len() - 1
@@ -208,6 +243,16 @@ impl Cells {
     /// Centre of cell `c`.
     pub(crate) fn centre(&self, c: usize) -> &[f64] {
         &self.centres[c * self.d..(c + 1) * self.d]
+    }
+
+    /// Half the sides of the box of cell `c`.
+    pub(crate) fn half(&self, c: usize) -> &[f64] {
+        &self.halves[c * self.d..(c + 1) * self.d]
+    }
+
+    /// Largest 1 / sqrt(p) of cell `c`.
+    pub(crate) fn cell_inverse_sd(&self, c: usize) -> f64 {
+        self.cell_inverse_sds[c]
     }
 
     /// Models of consecutive cells: for each 1 + d rows of B' and one of e.
@@ -243,7 +288,8 @@ impl Cells {
         let words = self.members.len() + self.starts.len() + self.clusters.len();
         let values = self.coords.len()
             + self.inverse_sds.len()
-            + self.centres.len()
+            + 2 * self.centres.len()
+            + self.cell_inverse_sds.len()
             + self.models.len()
             + self.caps.len()
             + self.boxes.len()

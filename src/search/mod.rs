@@ -62,13 +62,17 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
     let mut neighbors = Vec::new();
     neighbors.resize_with(batch.limits.len(), Vec::new);
     let mut counters = SearchCounters::default();
+    control.phase(0.0, 0.9);
     let order = arrange(batch, batch.traversal, space.tree.len());
-    let mut unfinished = search.run(cut(batch, &order, space.tree.len()), None, &mut neighbors, &mut counters, control)?;
+    let mut unfinished = search.run(cut(batch, &order, space.tree.len(), space.cell_bound.is_some()), None, &mut neighbors, &mut counters, control)?;
     if !unfinished.is_empty() {
         unfinished.sort_by_key(|&q| (batch.limits[q as usize], batch.places[q as usize]));
         let groups = unfinished.chunks(GROUP).collect();
+        control.phase(0.9, 1.0);
         search.run(groups, Some(Traversal::BruteForce), &mut neighbors, &mut counters, control)?;
     }
+    control.phase(1.0, 1.0);
+    control.step(1.0)?;
     Ok((neighbors, counters))
 }
 
@@ -160,7 +164,7 @@ fn arrange(batch: &Batch<'_>, traversal: Traversal, n: usize) -> Vec<u32> {
 
 /// Cuts the arranged queries into groups. Queries of a group lie near each other: the fewer points are allowed, the
 /// farther apart neighbours are.
-fn cut<'o>(batch: &Batch<'_>, order: &'o [u32], n: usize) -> Vec<&'o [u32]> {
+fn cut<'o>(batch: &Batch<'_>, order: &'o [u32], n: usize, have_cells: bool) -> Vec<&'o [u32]> {
     let mut groups = Vec::new();
     let mut rest = order;
     while let Some(&first) = rest.first() {
@@ -168,7 +172,7 @@ fn cut<'o>(batch: &Batch<'_>, order: &'o [u32], n: usize) -> Vec<&'o [u32]> {
         let span = SPAN * (n / allowed) as u32;
         let near = |&q: &u32| {
             let apart = batch.places[q as usize].0.abs_diff(batch.places[first as usize].0);
-            batch.traversal != Traversal::Automatic || allowed <= FEW || apart <= span
+            batch.traversal != Traversal::Automatic || have_cells || allowed <= FEW || apart <= span
         };
         let len = rest.iter().take(GROUP).take_while(|q| near(q)).count();
         let (group, remaining) = rest.split_at(len);

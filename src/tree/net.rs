@@ -39,6 +39,8 @@ struct Growing<'a, M> {
     cover: Vec<u32>,
     /// Score of each point with its cover.
     cover_scores: Vec<f64>,
+    /// Nodes so far.
+    count: usize,
     evaluations: AtomicU64,
 }
 
@@ -77,6 +79,7 @@ pub(crate) fn build_net<M: Metric>(
         balls: (0..n as u32).map(|id| metric.point_ball(weight(id))).collect(),
         cover: try_vec(n, root, "the tree")?,
         cover_scores: try_vec(n, M::SELF_SCORE, "the tree")?,
+        count: 1,
         evaluations: AtomicU64::new(0),
     };
     tree.levels[root as usize] = 0;
@@ -92,11 +95,9 @@ pub(crate) fn build_net<M: Metric>(
             break;
         }
         let mut loose: Vec<u32> = pending.iter().copied().filter(|&p| tree.cover_scores[p as usize] < least).collect();
-        let mut done = 0;
         for batch in loose.chunks_mut(BATCH) {
             tree.grow_by_batch(batch, level as u8, least, along, &places, threads)?;
-            done += batch.len();
-            control.step((n - pending.len() + done) as f64 / n as f64)?;
+            control.step(tree.count as f64 / n as f64)?;
         }
         pending.retain(|&p| tree.levels[p as usize] == u8::MAX);
     }
@@ -283,6 +284,7 @@ impl<M: Metric> Growing<'_, M> {
     /// Makes `p` a node below its cover and grows the balls of its ancestors.
     fn add_node(&mut self, p: u32, level: u8, scratch: &mut Scratch) -> Result<()> {
         let parent = self.cover[p as usize];
+        self.count += 1;
         self.parents[p as usize] = parent;
         self.levels[p as usize] = level;
         self.children[parent as usize].push(p);
