@@ -5,7 +5,24 @@ use rand_chacha::ChaCha8Rng;
 use rct::*;
 use std::time::Instant;
 
+fn houses() {
+    let text = std::fs::read_to_string("examples-c/house_sales.csv").unwrap();
+    let rows: Vec<f64> = text.lines().skip(1).flat_map(|l| l.split(',').take(2).map(|v| v.parse::<f64>().unwrap()).collect::<Vec<_>>()).collect();
+    let coords = Array2::from_shape_vec((rows.len() / 2, 2), rows).unwrap();
+    let z = select_inducing(coords.view(), 200, InducingMethod::KMeansPlusPlus, 1, &mut Control::none()).unwrap();
+    let ord: Array1<i64> = order(coords.view(), Ordering::Maximin, 1, &mut Control::none()).unwrap().into_iter().map(|i| i as i64).collect();
+    let kernel = Kernel { family: KernelFamily::Matern32, variance: 1.0, lengthscale: Lengthscale::Isotropic(2900.0) };
+    let options = Options { covariance: Covariance::Stationary(kernel), construction: Construction::Hybrid, ..Options::default() };
+    let t = Instant::now();
+    let tree = ResidualCoverTree::build(&options, &Data::with_inducing(coords.view(), z.view()), &mut Control::none()).unwrap();
+    println!("build {:.2}", t.elapsed().as_secs_f64());
+    let t = Instant::now();
+    tree.vecchia_neighbors(30, Some(ord.view()), &mut Control::none()).unwrap();
+    println!("houses {:.2} {:?}", t.elapsed().as_secs_f64(), tree.stats().last_search);
+}
+
 fn main() {
+    if std::env::args().any(|a| a == "houses") { return houses(); }
     let args: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
     let sets: Vec<(&str, usize, &str, KernelFamily, f64, usize)> = vec![
         ("gold", 3, "normal", KernelFamily::Rbf, 1.0, 512),

@@ -146,6 +146,9 @@ impl ResidualCoverTree {
         let mut tree = CoverTree::pack(net, &places)?;
         with_metric!(&mut metric, m => m.points_mut().reorder(&tree.ids)?);
         let curve = keys.into_iter().map(|(key, id): (u128, u32)| (key, tree.positions[id as usize])).collect();
+        if let AnyMetric::Correlation(correlation) = &mut metric {
+            correlation.prepare_filter()?;
+        }
         control.phase(0.75, 0.8);
         let (balls, evaluations) = with_metric!(&metric, m => node_balls(m, &tree, &threads, control)?);
         tree.balls = balls;
@@ -263,7 +266,7 @@ impl ResidualCoverTree {
         let places: Vec<(u32, u32)> = positions.iter().map(|&position| self.place(position)).collect();
         let batch = Batch { limits: &limits, places: &places, traversal: self.options.traversal };
         with_metric!(&self.metric, m => {
-            let space = self.space(m, keys, true);
+            let space = self.space(m, keys, true, self.options.traversal);
             let load = |numbers: &[u32], block: &mut QueryBlock| {
                 numbers.iter().for_each(|&t| block.push_stored(m.points(), positions[t as usize] as usize));
                 Ok(())
@@ -304,7 +307,7 @@ impl ResidualCoverTree {
             d: points.d,
             shape: self.tree.shape(),
             blocks: self.blocks.len(),
-            memory_bytes: points.bytes() + self.tree.bytes() + self.blocks.bytes() + self.anchors.bytes() + self.cells.as_ref().map_or(0, Cells::bytes) + self.preparation.bytes() + ids,
+            memory_bytes: points.bytes() + self.filter_bytes() + self.tree.bytes() + self.blocks.bytes() + self.anchors.bytes() + self.cells.as_ref().map_or(0, Cells::bytes) + self.preparation.bytes() + ids,
             build_evaluations: self.build_evaluations,
             seconds: self.seconds,
             brute_force_only: !self.proper,
@@ -345,7 +348,7 @@ impl ResidualCoverTree {
             chosen => chosen,
         };
         let keys = Keys { of: &self.tree.ids, least: &self.least_ids, positions: &self.tree.positions };
-        let space = self.space(metric, keys, query.exclude_self);
+        let space = self.space(metric, keys, query.exclude_self, traversal);
         match &query.points {
             QueryPoints::Ids(ids) => {
                 let ids: Vec<u32> =
@@ -391,6 +394,11 @@ impl ResidualCoverTree {
         (home, position)
     }
 
+    /// Bytes of V in single precision.
+    fn filter_bytes(&self) -> usize {
+        if let AnyMetric::Correlation(metric) = &self.metric { metric.single.len() * size_of::<f32>() } else { 0 }
+    }
+
     /// The bounds over cells, if the tree has them.
     fn cell_bound(&self) -> Option<CellBound<'_>> {
         match (&self.cells, &self.metric, &self.options.covariance) {
@@ -402,7 +410,7 @@ impl ResidualCoverTree {
     }
 
     /// What a search runs over.
-    fn space<'a, M: Metric>(&'a self, metric: &'a M, keys: Keys<'a>, exclude_self: bool) -> Space<'a, M> {
+    fn space<'a, M: Metric>(&'a self, metric: &'a M, keys: Keys<'a>, exclude_self: bool, traversal: Traversal) -> Space<'a, M> {
         Space {
             metric,
             tree: &self.tree,
@@ -412,6 +420,7 @@ impl ResidualCoverTree {
             largest_weight: self.largest_weight,
             keys,
             exclude_self,
+            filter: traversal == Traversal::Automatic,
         }
     }
 

@@ -138,7 +138,7 @@ mod tests {
             points.coords[i] = i as f64;
             points.coords[6 + i] = 10.0 + i as f64;
             points.raw_coords[2 * i] = 20.0 + i as f64;
-            points.factor[i * 8] = 30.0 + i as f64;
+            points.factor[i * points.width] = 30.0 + i as f64;
         }
         let order = [2, 0, 1, 3, 5, 4];
         points.reorder(&order).unwrap();

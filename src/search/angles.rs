@@ -15,6 +15,8 @@ const SEED_FACTOR: usize = 2;
 /// Angles are given up where they leave more than one in so many anchors, if there are cells, and if there are none.
 const ANGLES_OR_CELLS: usize = 8;
 const ANGLES_OR_ALL: usize = 2;
+/// With fewer allowed points than this, scoring them all costs less than the products that bound all cells.
+const CELLS_FROM: usize = 49_152;
 
 /// Searches for all queries of the group together. Returns those for which neither angles nor cells discard enough:
 /// brute force, with many queries together, is what remains for them.
@@ -46,8 +48,10 @@ pub(crate) fn search<M: Metric, C: Collector>(
             others.push(q as u32);
         }
     }
+    let allowed = group.limits.iter().max().map_or(0, |&limit| space.tree.len().min(limit as usize));
     if let Some(cells) = &space.cell_bound
         && !others.is_empty()
+        && allowed >= CELLS_FROM
     {
         certify_cells::search(space, cells, queries, &others, group, &seed_points, scratch)?;
         others.clear();

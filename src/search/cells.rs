@@ -263,12 +263,12 @@ impl Cells {
     }
 
     /// Largest k(Z, x) of each cluster.
-    pub(crate) fn caps(&self) -> impl Rows {
+    pub(crate) fn caps(&self) -> impl Rows<f64> {
         Dense { data: &self.caps, width: self.width, len: self.clusters() }
     }
 
     /// Rows of L^-T.
-    pub(crate) fn inverse(&self) -> impl Rows {
+    pub(crate) fn inverse(&self) -> impl Rows<f64> {
         Dense { data: &self.inverse, width: self.width, len: self.inverse.len() / self.width }
     }
 

@@ -45,6 +45,8 @@ pub(crate) struct Space<'a, M> {
     pub(crate) largest_weight: f64,
     pub(crate) keys: Keys<'a>,
     pub(crate) exclude_self: bool,
+    /// Whether upper bounds in single precision may come before scores.
+    pub(crate) filter: bool,
 }
 
 /// What a few queries that are searched for together may find, and have found.
@@ -130,8 +132,13 @@ impl<M: Metric> Space<'_, M> {
         if scores.is_empty() {
             return Ok(());
         }
-        self.metric.scores(queries, rows, candidates, score, scores)?;
         counters.distance_evaluations += scores.len() as u64;
+        let is_tight = |&q: &u32| group.collectors[q as usize].threshold() > f64::NEG_INFINITY;
+        if self.filter && self.metric.has_filter() && rows.iter().all(is_tight) {
+            self.metric.upper_scores(queries, rows, candidates, score, scores)?;
+            return self.offer_filtered(group, rows, queries, candidates, (score, scores, counters));
+        }
+        self.metric.scores(queries, rows, candidates, score, scores)?;
         for (&q, row) in rows.iter().zip(scores.chunks_exact(count)) {
             let q = q as usize;
             let (limit, own) = (group.limits[q], group.positions[q]);
@@ -146,6 +153,39 @@ impl<M: Metric> Space<'_, M> {
                         threshold = collector.threshold();
                     }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Scores again, exactly, those pairs whose upper bound reaches the threshold, and offers what is allowed.
+    fn offer_filtered<C: Collector>(
+        &self,
+        group: &mut Group<C>,
+        rows: &[u32],
+        queries: &QueryBlock,
+        candidates: &Candidates<'_>,
+        (score, bounds, counters): (&mut ScoreScratch, &[f64], &mut SearchCounters),
+    ) -> Result<()> {
+        let mut left: Vec<u32> = Vec::new();
+        let mut scores: Vec<f64> = Vec::new();
+        for (&row, bounds) in rows.iter().zip(bounds.chunks_exact(candidates.len())) {
+            let q = row as usize;
+            let threshold = group.collectors[q].threshold();
+            let own = if self.exclude_self { group.positions[q] } else { NEW };
+            left.clear();
+            left.extend(bounds.iter().enumerate().filter(|&(_, &bound)| bound >= threshold).filter_map(|(c, _)| {
+                let position = candidates.position(c);
+                (self.keys.of[position] < group.limits[q] && position as u32 != own).then_some(position as u32)
+            }));
+            if left.is_empty() {
+                continue;
+            }
+            scores.resize(left.len(), 0.0);
+            self.metric.scores(queries, &[row], &Candidates::Gather(&left), score, &mut scores)?;
+            counters.distance_evaluations += left.len() as u64;
+            for (&position, &score) in left.iter().zip(&scores) {
+                group.collectors[q].offer(self.metric, score, self.tree.ids[position as usize]);
             }
         }
         Ok(())

@@ -30,26 +30,37 @@ impl WithSimd for Covariances<'_> {
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _simd: S) {
-        const SQRT_3: f64 = 1.732_050_807_568_877_2;
-        const SQRT_5: f64 = 2.236_067_977_499_79;
-        let s2 = self.variance;
-        match self.shape {
-            Shape::Rbf => self.squared.iter_mut().for_each(|v| *v = s2 * exp(-0.5 * *v)),
-            Shape::Matern12 => self.squared.iter_mut().for_each(|v| *v = s2 * exp(-v.sqrt())),
-            Shape::Matern32 => self.squared.iter_mut().for_each(|v| {
-                let r = SQRT_3 * v.sqrt();
-                *v = s2 * ((1.0 + r).min(f64::MAX) * exp(-r));
-            }),
-            Shape::Matern52 => self.squared.iter_mut().for_each(|v| {
-                let r = SQRT_5 * v.sqrt();
-                *v = s2 * ((1.0 + r + r * r / 3.0).min(f64::MAX) * exp(-r));
-            }),
-            // A power has no short vector form of our own; the standard library's is used.
-            Shape::RationalQuadratic(alpha) => self.squared.iter_mut().for_each(|v| {
-                *v = s2 * (-alpha * (*v / (2.0 * alpha)).ln_1p()).exp();
-            }),
-        }
+        if S::IS_SCALAR { evaluate::<false>(self) } else { evaluate::<true>(self) }
     }
+}
+
+/// `FUSED`: the processor has a fused multiply-add.
+#[inline(always)]
+fn evaluate<const FUSED: bool>(Covariances { shape, variance, squared }: Covariances<'_>) {
+    const SQRT_3: f64 = 1.732_050_807_568_877_2;
+    const SQRT_5: f64 = 2.236_067_977_499_79;
+    let s2 = variance;
+    match shape {
+        Shape::Rbf => squared.iter_mut().for_each(|v| *v = s2 * exp::<FUSED>(-0.5 * *v)),
+        Shape::Matern12 => squared.iter_mut().for_each(|v| *v = s2 * exp::<FUSED>(-v.sqrt())),
+        Shape::Matern32 => squared.iter_mut().for_each(|v| {
+            let r = SQRT_3 * v.sqrt();
+            *v = s2 * ((1.0 + r).min(f64::MAX) * exp::<FUSED>(-r));
+        }),
+        Shape::Matern52 => squared.iter_mut().for_each(|v| {
+            let r = SQRT_5 * v.sqrt();
+            *v = s2 * ((1.0 + r + r * r * (1.0 / 3.0)).min(f64::MAX) * exp::<FUSED>(-r));
+        }),
+        // A power has no short vector form of our own; the standard library's is used.
+        Shape::RationalQuadratic(alpha) => squared.iter_mut().for_each(|v| {
+            *v = s2 * (-alpha * (*v / (2.0 * alpha)).ln_1p()).exp();
+        }),
+    }
+}
+
+#[inline(always)]
+fn multiply_add<const FUSED: bool>(a: f64, b: f64, c: f64) -> f64 {
+    if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
 /// exp(x) for x <= 0 to about one unit in the last place; 0 below -708.
@@ -57,30 +68,37 @@ impl WithSimd for Covariances<'_> {
 /// x = n ln 2 + f with abs(f) <= ln 2 / 2 (Cody & Waite 1980), exp(f) by its Taylor polynomial of degree 13, whose
 /// remainder is below 1e-17, and 2^n by building its exponent bits.
 #[inline(always)]
-fn exp(x: f64) -> f64 {
+fn exp<const FUSED: bool>(x: f64) -> f64 {
     const LOG2_E: f64 = std::f64::consts::LOG2_E;
     const LN_2_HI: f64 = 6.931_471_803_691_238e-1;
     const LN_2_LO: f64 = 1.908_214_929_270_587_7e-10;
     /// 1.5 * 2^52: adding it rounds to an integer, which then stands in the low bits.
     const ROUND: f64 = 6_755_399_441_055_744.0;
+    /// 1/13!, 1/12!, ..., 1/0!
+    const TAYLOR: [f64; 14] = [
+        1.0 / 6_227_020_800.0,
+        1.0 / 479_001_600.0,
+        1.0 / 39_916_800.0,
+        1.0 / 3_628_800.0,
+        1.0 / 362_880.0,
+        1.0 / 40_320.0,
+        1.0 / 5_040.0,
+        1.0 / 720.0,
+        1.0 / 120.0,
+        1.0 / 24.0,
+        1.0 / 6.0,
+        0.5,
+        1.0,
+        1.0,
+    ];
     let clamped = x.max(-708.0);
-    let shifted = clamped * LOG2_E + ROUND;
+    let shifted = multiply_add::<FUSED>(clamped, LOG2_E, ROUND);
     let n = shifted - ROUND;
-    let f = (clamped - n * LN_2_HI) - n * LN_2_LO;
-    let mut p = 1.0 / 6_227_020_800.0;
-    p = p * f + 1.0 / 479_001_600.0;
-    p = p * f + 1.0 / 39_916_800.0;
-    p = p * f + 1.0 / 3_628_800.0;
-    p = p * f + 1.0 / 362_880.0;
-    p = p * f + 1.0 / 40_320.0;
-    p = p * f + 1.0 / 5_040.0;
-    p = p * f + 1.0 / 720.0;
-    p = p * f + 1.0 / 120.0;
-    p = p * f + 1.0 / 24.0;
-    p = p * f + 1.0 / 6.0;
-    p = p * f + 0.5;
-    p = p * f + 1.0;
-    p = p * f + 1.0;
+    let f = multiply_add::<FUSED>(n, -LN_2_LO, multiply_add::<FUSED>(n, -LN_2_HI, clamped));
+    let mut p = TAYLOR[0];
+    for &coefficient in &TAYLOR[1..] {
+        p = multiply_add::<FUSED>(p, f, coefficient);
+    }
     let power = f64::from_bits(shifted.to_bits().wrapping_add(1023) << 52);
     if x < -708.0 { 0.0 } else { p * power }
 }
@@ -91,14 +109,16 @@ mod tests {
 
     #[test]
     fn exp_is_within_two_ulps_of_the_standard_library() {
-        let mut x = 0.0;
+        let mut x = 0.0_f64;
         while x > -707.0 {
-            let (ours, theirs) = (exp(x), x.exp());
-            assert!((ours - theirs).abs() <= 2.0 * f64::EPSILON * theirs, "exp({x}) = {ours}, not {theirs}");
+            let theirs = x.exp();
+            for ours in [exp::<false>(x), exp::<true>(x)] {
+                assert!((ours - theirs).abs() <= 2.0 * f64::EPSILON * theirs, "exp({x}) = {ours}, not {theirs}");
+            }
             x -= 0.000_731 * (1.0 - x);
         }
-        assert_eq!(exp(-1e300), 0.0);
-        assert_eq!(exp(f64::NEG_INFINITY), 0.0);
+        assert_eq!(exp::<true>(-1e300), 0.0);
+        assert_eq!(exp::<true>(f64::NEG_INFINITY), 0.0);
     }
 
     #[test]

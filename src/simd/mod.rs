@@ -38,5 +38,5 @@ impl Simd {
 
 /// `len` rounded up so that rows are whole vectors of every instruction set.
 pub(crate) fn padded(len: usize) -> usize {
-    len.next_multiple_of(8)
+    len.next_multiple_of(16)
 }

@@ -1,0 +1,165 @@
+//! The C ABI as C and C++ programs see it: every `tests/c/test_*.c` is compiled against `include/rct.h` as C99 and as
+//! C++11, linked with the shared library that cargo has just built, and run; and the library exports what the header
+//! declares.
+//!
+//! With `RCT_VALGRIND` set, the C99 programs run under valgrind, which fails them on bad memory accesses and leaks.
+//!
+//! After a change of the header's functions: `nm -D --defined-only librct.so` names what `exported_symbols.txt` is to
+//! list.
+#![cfg(target_os = "linux")]
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// Linked with every program.
+const SUPPORT: [&str; 5] = ["answer", "check", "oracle", "problem", "witness"];
+
+const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Werror", "-pedantic"];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Language {
+    C99,
+    Cxx11,
+}
+
+/// One module a program, with a test for each language.
+macro_rules! programs {
+    ($($program:ident),* $(,)?) => {
+        const PROGRAMS: &[&str] = &[$(stringify!($program)),*];
+        $(mod $program {
+            use super::{Language, run};
+
+            #[test]
+            fn as_c99() {
+                run(stringify!($program), Language::C99);
+            }
+
+            #[test]
+            fn as_cxx11() {
+                run(stringify!($program), Language::Cxx11);
+            }
+        })*
+    };
+}
+
+programs![
+    test_answers,
+    test_bad_covariance,
+    test_bad_data,
+    test_bad_options,
+    test_bad_orderings,
+    test_bad_outputs,
+    test_bad_pointers,
+    test_bad_queries,
+    test_control,
+    test_conventions,
+    test_degenerate,
+    test_layouts,
+    test_orderings,
+    test_own_model,
+    test_queries,
+    test_threads,
+    test_too_large,
+];
+
+#[test]
+fn every_program_is_run() {
+    let names = std::fs::read_dir(sources()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let found: BTreeSet<String> =
+        names.filter_map(|name| Some(name.strip_suffix(".c")?.to_owned())).filter(|name| name.starts_with("test_")).collect();
+    assert_eq!(found, PROGRAMS.iter().map(|&name| name.to_owned()).collect());
+}
+
+#[test]
+fn exported_symbols_are_the_headers_functions() {
+    let listed: BTreeSet<String> = include_str!("exported_symbols.txt").lines().map(str::to_owned).collect();
+    assert_eq!(declared_functions(), listed, "functions of include/rct.h (left), tests/exported_symbols.txt (right)");
+    let table = succeed(Command::new("nm").args(["-D", "--defined-only", "--format=posix"]).arg(shared_library()));
+    let name = |line: &str| line.split_whitespace().next().unwrap_or_default().to_owned();
+    let exported: BTreeSet<String> = String::from_utf8(table.stdout).unwrap().lines().map(name).collect();
+    assert_eq!(exported, listed, "symbols of librct.so (left), tests/exported_symbols.txt (right)");
+}
+
+#[test]
+fn soname_carries_the_abi() {
+    let dynamic = succeed(Command::new("readelf").arg("-d").arg(shared_library()));
+    let soname = concat!("Library soname: [librct.so.", env!("RCT_ABI"), "]");
+    let text = String::from_utf8(dynamic.stdout).unwrap();
+    assert!(text.contains(soname), "no \"{soname}\" in\n{text}");
+}
+
+/// Compiles, links and runs a program; its output is this test's.
+fn run(program: &str, language: Language) {
+    let folder = TempDir::new().unwrap();
+    let library = shared_library();
+    symlink(&library, folder.path().join(concat!("librct.so.", env!("RCT_ABI")))).unwrap();
+    symlink(concat!("librct.so.", env!("RCT_ABI")), folder.path().join("librct.so")).unwrap();
+
+    let executable = folder.path().join(program);
+    let mut compiler = match language {
+        Language::C99 => Command::new("cc"),
+        Language::Cxx11 => Command::new("c++"),
+    };
+    match language {
+        Language::C99 => compiler.args(["-x", "c", "-std=c99"]),
+        Language::Cxx11 => compiler.args(["-x", "c++", "-std=c++11"]),
+    };
+    compiler.args(WARNINGS).args(["-O1", "-g", "-I"]).arg(root().join("include"));
+    compiler.args(SUPPORT.iter().chain([&program]).map(|name| sources().join(format!("{name}.c"))));
+    compiler.args(["-x", "none", "-L"]).arg(folder.path()).args(["-lrct", "-lm", "-lpthread", "-o"]).arg(&executable);
+    succeed(&mut compiler);
+
+    let mut command = if language == Language::C99 && std::env::var_os("RCT_VALGRIND").is_some() {
+        let mut valgrind = Command::new("valgrind");
+        valgrind.args(["--quiet", "--error-exitcode=99", "--leak-check=full"]);
+        valgrind.arg("--errors-for-leak-kinds=definite,indirect").arg(&executable);
+        valgrind
+    } else {
+        Command::new(&executable)
+    };
+    let output = succeed(command.env("LD_LIBRARY_PATH", folder.path()));
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// The output of a command that exits with 0; otherwise its output is printed and the test fails.
+fn succeed(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    if !output.status.success() {
+        print!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        panic!("{command:?}: {}", output.status);
+    }
+    output
+}
+
+/// The functions that `include/rct.h` declares between its `extern "C"` braces.
+fn declared_functions() -> BTreeSet<String> {
+    let header = std::fs::read_to_string(root().join("include/rct.h")).unwrap();
+    let (_, declarations) = header.split_once("extern \"C\" {").unwrap();
+    let (declarations, _) = declarations.split_once("extern \"C\"").unwrap();
+    let code: Vec<&str> = declarations.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
+    let code = code.join("\n");
+    let before_parentheses = code.split('(').map(str::trim_end);
+    let name = |text: &str| text.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default().to_owned();
+    before_parentheses.map(name).filter(|name| name.starts_with("rct_")).collect()
+}
+
+/// The shared library of this build. Cargo leaves it beside the tests, and for some commands a folder further up; the
+/// newer of the two is the current one.
+fn shared_library() -> PathBuf {
+    let executable = std::env::current_exe().unwrap();
+    let folders = executable.ancestors().skip(1).take(2);
+    let candidates = folders.map(|folder| folder.join("librct.so")).filter(|path| path.exists());
+    let newest = candidates.max_by_key(|path| path.metadata().and_then(|data| data.modified()).unwrap());
+    newest.unwrap_or_else(|| panic!("no librct.so near {}", executable.display()))
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn sources() -> PathBuf {
+    root().join("tests/c")
+}
