@@ -66,7 +66,9 @@ impl InducingPoints {
             let at = row.map_or(String::new(), |row| format!(" at inducing point {row}"));
             Error::new(
                 ErrorKind::NotPositiveDefinite,
-                format!("the covariance of the {m} inducing points with jitter {jitter} is not positive definite{at}; use a larger jitter or points that are farther apart"),
+                format!(
+                    "the covariance of the {m} inducing points with jitter {jitter} is not positive definite{at}; use a larger jitter or points that are farther apart"
+                ),
             )
         };
         let cholesky = Llt::new(gram.as_ref(), Side::Lower).map_err(|error| match error {
@@ -75,7 +77,8 @@ impl InducingPoints {
         points.cholesky = cholesky.L().to_owned();
         // A matrix that is singular up to rounding may still get through with pivots that are noise.
         let least = scale * f64::EPSILON * m as f64;
-        if let Some(i) = (0..m).find(|&i| points.cholesky[(i, i)].powi(2).is_nan() || points.cholesky[(i, i)].powi(2) <= least)
+        if let Some(i) =
+            (0..m).find(|&i| points.cholesky[(i, i)].powi(2).is_nan() || points.cholesky[(i, i)].powi(2) <= least)
         {
             return Err(failed(Some(i)));
         }

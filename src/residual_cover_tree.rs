@@ -3,16 +3,17 @@
 use crate::control::Control;
 use crate::data::{Data, Query, QueryPoints};
 use crate::error::{Error, ErrorKind, Result, try_with_capacity};
+use crate::kernel::Covariance;
 use crate::metric::{
     AnyMetric, Candidates, Euclidean, Metric, Points, Preparation, QueryBlock, ScoreScratch, check_symmetry,
     is_covariance,
 };
-use crate::kernel::Covariance;
 use crate::options::{Construction, Options, Traversal, TreeOrder};
 use crate::ordering::hilbert::HilbertFrame;
 use crate::parallel::Threads;
 use crate::search::{
-    Anchors, Batch, Blocks, CellBound, Cells, Collector, Keys, Nearest, Neighbor, SearchCounters, Space, Within, least_keys, run_batch,
+    Anchors, Batch, Blocks, CellBound, Cells, Collector, Keys, Nearest, Neighbor, SearchCounters, Space, Within,
+    least_keys, run_batch,
 };
 use crate::simd::Simd;
 use crate::stats::{BuildSeconds, SearchStats, Stats};
@@ -307,7 +308,14 @@ impl ResidualCoverTree {
             d: points.d,
             shape: self.tree.shape(),
             blocks: self.blocks.len(),
-            memory_bytes: points.bytes() + self.filter_bytes() + self.tree.bytes() + self.blocks.bytes() + self.anchors.bytes() + self.cells.as_ref().map_or(0, Cells::bytes) + self.preparation.bytes() + ids,
+            memory_bytes: points.bytes()
+                + self.filter_bytes()
+                + self.tree.bytes()
+                + self.blocks.bytes()
+                + self.anchors.bytes()
+                + self.cells.as_ref().map_or(0, Cells::bytes)
+                + self.preparation.bytes()
+                + ids,
             build_evaluations: self.build_evaluations,
             seconds: self.seconds,
             brute_force_only: !self.proper,
@@ -410,7 +418,13 @@ impl ResidualCoverTree {
     }
 
     /// What a search runs over.
-    fn space<'a, M: Metric>(&'a self, metric: &'a M, keys: Keys<'a>, exclude_self: bool, traversal: Traversal) -> Space<'a, M> {
+    fn space<'a, M: Metric>(
+        &'a self,
+        metric: &'a M,
+        keys: Keys<'a>,
+        exclude_self: bool,
+        traversal: Traversal,
+    ) -> Space<'a, M> {
         Space {
             metric,
             tree: &self.tree,
@@ -438,12 +452,8 @@ impl ResidualCoverTree {
         let (found, counters): (_, SearchCounters) =
             run_batch(space, batch, load, collector, finish, &self.threads, control)?;
         let traversal = if self.proper { batch.traversal } else { Traversal::BruteForce };
-        *self.last_search.lock().unwrap_or_else(PoisonError::into_inner) = SearchStats {
-            traversal,
-            queries: found.len() as u64,
-            counters,
-            seconds: clock.elapsed().as_secs_f64(),
-        };
+        *self.last_search.lock().unwrap_or_else(PoisonError::into_inner) =
+            SearchStats { traversal, queries: found.len() as u64, counters, seconds: clock.elapsed().as_secs_f64() };
         Ok(Neighbors { found })
     }
 
@@ -486,9 +496,10 @@ impl ResidualCoverTree {
 
     /// `id` if a stored point has it.
     fn checked_id(&self, name: &str, index: usize, id: i64) -> Result<u32> {
-        u32::try_from(id).ok().filter(|&id| (id as usize) < self.len()).ok_or_else(|| {
-            Error::invalid(format!("{name}[{index}] is {id}; ids go from 0 to {}", self.len() - 1))
-        })
+        u32::try_from(id)
+            .ok()
+            .filter(|&id| (id as usize) < self.len())
+            .ok_or_else(|| Error::invalid(format!("{name}[{index}] is {id}; ids go from 0 to {}", self.len() - 1)))
     }
 }
 
@@ -534,7 +545,8 @@ fn shape_metric(options: &Options, proper: bool, simd: Simd, metric: &AnyMetric)
 /// Scaled coordinates as an n x d view.
 fn scaled_view(points: &Points) -> ArrayView2<'_, f64> {
     let shape = (points.n, points.d).strides((1, points.n));
-    ArrayView2::from_shape(shape, &points.coords).unwrap_or_else(|_| ArrayView2::from_shape((0, 0), &[]).expect("empty"))
+    ArrayView2::from_shape(shape, &points.coords)
+        .unwrap_or_else(|_| ArrayView2::from_shape((0, 0), &[]).expect("empty"))
 }
 
 /// The ids of `order`, or an error unless it is a permutation of 0..n.

@@ -68,8 +68,10 @@ programs![
 #[test]
 fn every_program_is_run() {
     let names = std::fs::read_dir(sources()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let found: BTreeSet<String> =
-        names.filter_map(|name| Some(name.strip_suffix(".c")?.to_owned())).filter(|name| name.starts_with("test_")).collect();
+    let found: BTreeSet<String> = names
+        .filter_map(|name| Some(name.strip_suffix(".c")?.to_owned()))
+        .filter(|name| name.starts_with("test_"))
+        .collect();
     assert_eq!(found, PROGRAMS.iter().map(|&name| name.to_owned()).collect());
 }
 
@@ -142,7 +144,8 @@ fn declared_functions() -> BTreeSet<String> {
     let code: Vec<&str> = declarations.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
     let code = code.join("\n");
     let before_parentheses = code.split('(').map(str::trim_end);
-    let name = |text: &str| text.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default().to_owned();
+    let name =
+        |text: &str| text.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default().to_owned();
     before_parentheses.map(name).filter(|name| name.starts_with("rct_")).collect()
 }
 

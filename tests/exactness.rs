@@ -95,8 +95,7 @@ fn random_case(seed: u64, largest: usize) -> Case {
     let tree = ResidualCoverTree::build(&options, &data, &mut Control::none())
         .unwrap_or_else(|error| panic!("{error}; {context}"));
     tree.validate(&mut Control::none()).unwrap_or_else(|error| panic!("{error}; {context}"));
-    let oracle =
-        Oracle::new(metric, coords.view(), inducing.as_ref().map(|z| z.view()), kernel, 1e-6, 1e-10);
+    let oracle = Oracle::new(metric, coords.view(), inducing.as_ref().map(|z| z.view()), kernel, 1e-6, 1e-10);
     Case { tree, oracle, inducing, n, context }
 }
 

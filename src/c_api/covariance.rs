@@ -21,9 +21,8 @@ impl CovarianceFunction for CallerCovariance {
     fn covariances(&self, x: &[f64], others: &[f64], out: &mut [f64]) -> Result<()> {
         debug_assert_eq!(others.len(), out.len() * x.len());
         // SAFETY: the arrays have the lengths that the header promises; the rest is the caller's promise.
-        let code = unsafe {
-            (self.function)(self.user, x.as_ptr(), others.as_ptr(), out.len(), x.len(), out.as_mut_ptr())
-        };
+        let code =
+            unsafe { (self.function)(self.user, x.as_ptr(), others.as_ptr(), out.len(), x.len(), out.as_mut_ptr()) };
         if code == 0 {
             return Ok(());
         }

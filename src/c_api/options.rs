@@ -99,9 +99,10 @@ pub(super) fn defaults() -> rct_options {
 
 /// The choice that a number stands for: its index in `choices`.
 pub(super) fn choice<T: Copy>(name: &str, number: i32, choices: &[T]) -> Result<T> {
-    usize::try_from(number).ok().and_then(|index| choices.get(index).copied()).ok_or_else(|| {
-        Error::invalid(format!("{name} is {number}; it must be from 0 to {}", choices.len() - 1))
-    })
+    usize::try_from(number)
+        .ok()
+        .and_then(|index| choices.get(index).copied())
+        .ok_or_else(|| Error::invalid(format!("{name} is {number}; it must be from 0 to {}", choices.len() - 1)))
 }
 
 /// The traversal that a number stands for.

@@ -53,7 +53,11 @@ pub(super) unsafe fn with_tree(
         body(tree.built()?)
     };
     // SAFETY: the caller's promise; a panic came from `body`, so the handle is there.
-    guard_or(run, || if let Some(tree) = unsafe { tree.as_ref() } { tree.poisoned.store(true, Ordering::Relaxed) })
+    guard_or(run, || {
+        if let Some(tree) = unsafe { tree.as_ref() } {
+            tree.poisoned.store(true, Ordering::Relaxed)
+        }
+    })
 }
 
 /// Checks `options` (NULL for the defaults) and makes an empty tree, to be freed with `rct_free`. `*tree` is set on
@@ -98,12 +102,17 @@ pub unsafe extern "C" fn rct_build(
             residual_variances: unsafe { vector("residual_variances", &given.residual_variances) }?,
         };
         // SAFETY: the caller's promise.
-        let built = unsafe { with_control(control, |control| ResidualCoverTree::build(&tree.options, &data, control)) }?;
+        let built =
+            unsafe { with_control(control, |control| ResidualCoverTree::build(&tree.options, &data, control)) }?;
         tree.built = Some(built);
         Ok(())
     };
     // SAFETY: the caller's promise; a panic came after the handle was checked.
-    guard_or(run, || if let Some(tree) = unsafe { tree.as_ref() } { tree.poisoned.store(true, Ordering::Relaxed) })
+    guard_or(run, || {
+        if let Some(tree) = unsafe { tree.as_ref() } {
+            tree.poisoned.store(true, Ordering::Relaxed)
+        }
+    })
 }
 
 /// Figures of a built tree and of the last call that searched it. Set `stats->struct_size` first.

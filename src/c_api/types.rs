@@ -400,4 +400,3 @@ pub struct rct_radius_view {
     /// `total` distances.
     pub distances: *const f64,
 }
-

@@ -57,7 +57,8 @@ fn misaligned(name: &str) -> Error {
 
 /// Checks that offsets of a strided array fit the address space.
 fn check_extent(name: &str, lens: &[usize], strides: &[isize]) -> Result<()> {
-    let too_large = || Error::invalid(format!("{name}: shape {lens:?} with strides {strides:?} does not fit in memory"));
+    let too_large =
+        || Error::invalid(format!("{name}: shape {lens:?} with strides {strides:?} does not fit in memory"));
     let mut extent = 0usize;
     let mut count = 1usize;
     for (&len, &stride) in lens.iter().zip(strides) {
@@ -152,7 +153,9 @@ pub(super) fn present<'a, T, D: Dimension>(
 ) -> Result<ArrayView<'a, T, D>> {
     match view {
         None => Err(Error::invalid(format!("{name} is missing: its data is NULL"))),
-        Some(view) if view.is_empty() => Err(Error::invalid(format!("{name} has shape {:?}: no elements", view.shape()))),
+        Some(view) if view.is_empty() => {
+            Err(Error::invalid(format!("{name} has shape {:?}: no elements", view.shape())))
+        }
         Some(view) => Ok(view),
     }
 }

@@ -120,10 +120,9 @@ impl Kernel {
         match &self.lengthscale {
             Lengthscale::Isotropic(l) => Ok(vec![l.recip(); d]),
             Lengthscale::PerDimension(all) if all.len() == d => Ok(all.iter().map(|l| l.recip()).collect()),
-            Lengthscale::PerDimension(all) => Err(Error::invalid(format!(
-                "lengthscales has {} values but coords has {d} columns",
-                all.len()
-            ))),
+            Lengthscale::PerDimension(all) => {
+                Err(Error::invalid(format!("lengthscales has {} values but coords has {d} columns", all.len())))
+            }
         }
     }
 }

@@ -272,10 +272,7 @@ impl Metric for Correlation {
     }
 
     fn grow(&self, ball: Ball, centre: f64, weight: f64, score: f64) -> Ball {
-        Ball {
-            reach: ball.reach.min(score - self.slack(centre, weight)).max(0.0),
-            weight: ball.weight.max(weight),
-        }
+        Ball { reach: ball.reach.min(score - self.slack(centre, weight)).max(0.0), weight: ball.weight.max(weight) }
     }
 
     #[inline]

@@ -107,7 +107,10 @@ impl Preparation {
             if let Some(p) = data.residual_variances
                 && p.len() != n
             {
-                return Err(Error::invalid(format!("residual_variances has {} values but coords has {n} rows", p.len())));
+                return Err(Error::invalid(format!(
+                    "residual_variances has {} values but coords has {n} rows",
+                    p.len()
+                )));
             }
             preparation.m = factor.ncols();
             preparation.source = FactorSource::Given { with_variances: data.residual_variances.is_some() };
@@ -192,7 +195,14 @@ impl Preparation {
             *isd = p.sqrt().recip();
         }
         let covariance = self.covariance.clone();
-        Ok(AnyMetric::Correlation(Correlation { simd: self.simd, points, covariance, sd: unit.sqrt(), single: Vec::new(), proper }))
+        Ok(AnyMetric::Correlation(Correlation {
+            simd: self.simd,
+            points,
+            covariance,
+            sd: unit.sqrt(),
+            single: Vec::new(),
+            proper,
+        }))
     }
 
     /// k(x, x) of every point.
@@ -223,16 +233,22 @@ impl Preparation {
         let mut factor = std::mem::take(&mut points.factor);
         let tasks: Vec<_> = factor.chunks_mut(SOLVE_BLOCK * width).enumerate().collect();
         let this = &*points;
-        threads.run(tasks, control, || (Vec::new(), Vec::new()), |(coords, block), (task, out)| {
-            let range = task * SOLVE_BLOCK..((task + 1) * SOLVE_BLOCK).min(n);
-            coords.clear();
-            for i in range.clone() {
-                coords.extend((0..d).map(|j| this.coord(i, j)));
-            }
-            let raw = if this.raw_coords.is_empty() { &[][..] } else { &this.raw_coords[range.start * d..range.end * d] };
-            let rows = PointRows { coords, raw_coords: raw, d };
-            inducing.factor_rows(self.simd, &self.covariance, rows, block, out)
-        })?;
+        threads.run(
+            tasks,
+            control,
+            || (Vec::new(), Vec::new()),
+            |(coords, block), (task, out)| {
+                let range = task * SOLVE_BLOCK..((task + 1) * SOLVE_BLOCK).min(n);
+                coords.clear();
+                for i in range.clone() {
+                    coords.extend((0..d).map(|j| this.coord(i, j)));
+                }
+                let raw =
+                    if this.raw_coords.is_empty() { &[][..] } else { &this.raw_coords[range.start * d..range.end * d] };
+                let rows = PointRows { coords, raw_coords: raw, d };
+                inducing.factor_rows(self.simd, &self.covariance, rows, block, out)
+            },
+        )?;
         points.factor = factor;
         Ok(())
     }
@@ -251,7 +267,9 @@ impl Preparation {
             _ => (false, false),
         };
         let expect = |name: &str, needed: bool, given: bool| match (needed, given) {
-            (true, false) => Err(Error::invalid(format!("query {name} is missing: the tree was built with the caller's"))),
+            (true, false) => {
+                Err(Error::invalid(format!("query {name} is missing: the tree was built with the caller's")))
+            }
             (false, true) => Err(Error::invalid(format!("query {name} is given, but the tree was not built with one"))),
             _ => Ok(()),
         };

@@ -96,8 +96,7 @@ impl Anchors {
     ) -> Result<()> {
         let (count, points, step) = (self.positions.len(), metric.points(), self.step);
         let positions = &self.positions;
-        let weights: Vec<f64> =
-            positions.iter().map(|&i| metric.weight(points.inverse_sds[i as usize])).collect();
+        let weights: Vec<f64> = positions.iter().map(|&i| metric.weight(points.inverse_sds[i as usize])).collect();
         let parts = self.gaps.chunks_mut(ROWS * count).zip(self.nearest.chunks_mut(ROWS * choices));
         let tasks: Vec<_> = parts.enumerate().collect();
         threads.run(tasks, control, Scratch::default, |s, (task, (gaps, nearest))| {
@@ -160,7 +159,13 @@ impl Anchors {
                 s.queries.clear();
                 s.queries.push_stored(points, i);
                 s.scores.resize(choices, 0.0);
-                metric.scores(&s.queries, &s.queries.all, &Candidates::Gather(&s.order), &mut s.score, &mut s.scores)?;
+                metric.scores(
+                    &s.queries,
+                    &s.queries.all,
+                    &Candidates::Gather(&s.order),
+                    &mut s.score,
+                    &mut s.scores,
+                )?;
                 let best = (0..choices).rev().max_by(|&a, &b| s.scores[a].total_cmp(&s.scores[b])).unwrap_or(0);
                 *of = around[best];
                 let anchor = s.order[best] as usize;

@@ -53,8 +53,7 @@ fn blocks_by_distance<M: Metric, C: Collector>(
     }
     let n = space.tree.len();
     let limit = group.limits.iter().copied().max().unwrap_or(0);
-    let allowed =
-        |b: &u32| limit as usize >= n || space.blocks.range(*b as usize).any(|i| space.keys.of[i] < limit);
+    let allowed = |b: &u32| limit as usize >= n || space.blocks.range(*b as usize).any(|i| space.keys.of[i] < limit);
     let mut order: Vec<(f64, u32)> = (0..space.blocks.len() as u32)
         .filter(allowed)
         .map(|b| (space.blocks.squared_gap(b as usize, &lower, &upper), b))

@@ -21,11 +21,8 @@ pub(crate) fn search<M: Metric, C: Collector>(
     for start in chunks {
         let range = start..(start + CHUNK).min(n).min(limit);
         // All points: as they lie. A prefix of the keys: gathered.
-        let candidates = if limit >= n {
-            Candidates::Range(range)
-        } else {
-            Candidates::Gather(&space.keys.positions[range])
-        };
+        let candidates =
+            if limit >= n { Candidates::Range(range) } else { Candidates::Gather(&space.keys.positions[range]) };
         let parts = (&mut scratch.score, &mut scratch.scores, &mut scratch.counters);
         space.evaluate(group, &queries.all, queries, &candidates, parts)?;
     }

@@ -46,21 +46,18 @@ pub(crate) fn search<M: Metric, C: Collector>(
     let cells = bound.cells;
     let (m, width) = (space.metric.points().m, space.metric.points().width);
     let count = cells.clusters();
-    let mut rows = Rows {
-        numbers,
-        a: vec![0.0; numbers.len() * width],
-        magnitudes: Vec::new(),
-        slacks: Vec::new(),
-    };
+    let mut rows = Rows { numbers, a: vec![0.0; numbers.len() * width], magnitudes: Vec::new(), slacks: Vec::new() };
     let mut products = vec![0.0; numbers.len() * m];
     dots(bound.simd, Gathered { data: &queries.factor, width, index: numbers }, cells.inverse(), &mut products);
     for (row, products) in rows.a.chunks_exact_mut(width).zip(products.chunks_exact(m)) {
         row[..m].copy_from_slice(products);
     }
     rows.magnitudes.extend(rows.a.iter().map(|a| a.abs()));
-    rows.slacks.extend(numbers.iter().map(|&q| {
-        space.metric.slack(space.metric.weight(queries.inverse_sds[q as usize]), space.largest_weight)
-    }));
+    rows.slacks.extend(
+        numbers
+            .iter()
+            .map(|&q| space.metric.slack(space.metric.weight(queries.inverse_sds[q as usize]), space.largest_weight)),
+    );
 
     // The points nearest in space hold nearly all of the answer.
     let d = space.metric.points().d;

@@ -7,20 +7,20 @@
 mod anchors;
 mod angles;
 mod best_first;
+mod blocks;
 mod boxes;
+mod brute_force;
 mod cells;
 mod certify_cells;
-mod blocks;
-mod brute_force;
 mod collect;
 mod level_synchronous;
 mod space;
 
-pub(crate) use blocks::Blocks;
-pub(crate) use collect::{Collector, Nearest, Neighbor, Within};
 pub(crate) use anchors::Anchors;
+pub(crate) use blocks::Blocks;
 pub(crate) use cells::Cells;
 pub(crate) use certify_cells::CellBound;
+pub(crate) use collect::{Collector, Nearest, Neighbor, Within};
 pub use space::SearchCounters;
 pub(crate) use space::{Keys, Space, least_keys};
 
@@ -64,7 +64,13 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
     let mut counters = SearchCounters::default();
     control.phase(0.0, 0.9);
     let order = arrange(batch, batch.traversal, space.tree.len());
-    let mut unfinished = search.run(cut(batch, &order, space.tree.len(), space.cell_bound.is_some()), None, &mut neighbors, &mut counters, control)?;
+    let mut unfinished = search.run(
+        cut(batch, &order, space.tree.len(), space.cell_bound.is_some()),
+        None,
+        &mut neighbors,
+        &mut counters,
+        control,
+    )?;
     if !unfinished.is_empty() {
         unfinished.sort_by_key(|&q| (batch.limits[q as usize], batch.places[q as usize]));
         let groups = unfinished.chunks(GROUP).collect();

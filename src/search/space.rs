@@ -1,9 +1,9 @@
 //! What a search runs over, and the queries it runs for.
 
-use super::blocks::Blocks;
-use super::collect::Collector;
 use super::anchors::Anchors;
+use super::blocks::Blocks;
 use super::certify_cells::CellBound;
+use super::collect::Collector;
 use crate::error::Result;
 use crate::metric::{Candidates, Metric, NEW, QueryBlock, ScoreScratch};
 use crate::tree::CoverTree;

@@ -125,13 +125,8 @@ mod tests {
     fn every_shape_agrees_with_its_formula_in_native_and_portable_code() {
         let squared: Vec<f64> = (0..1001).map(|i| (i as f64 * 0.037).powi(2)).chain([1e300, f64::MAX]).collect();
         for simd in [Simd::detect(), Simd::Portable] {
-            for shape in [
-                Shape::Rbf,
-                Shape::Matern12,
-                Shape::Matern32,
-                Shape::Matern52,
-                Shape::RationalQuadratic(0.7),
-            ] {
+            for shape in [Shape::Rbf, Shape::Matern12, Shape::Matern32, Shape::Matern52, Shape::RationalQuadratic(0.7)]
+            {
                 let mut values = squared.clone();
                 covariances_in_place(simd, shape, 1.7, &mut values);
                 for (&s, &value) in squared.iter().zip(&values) {

@@ -151,8 +151,7 @@ impl<M: Metric> Growing<'_, M> {
                 self.cover_scores[p as usize] = score;
             }
         }
-        let uncovered: Vec<u32> =
-            batch.iter().copied().filter(|&p| self.cover_scores[p as usize] < least).collect();
+        let uncovered: Vec<u32> = batch.iter().copied().filter(|&p| self.cover_scores[p as usize] < least).collect();
         self.settle(&uncovered, level, least, threads)
     }
 
@@ -299,8 +298,7 @@ impl<M: Metric> Growing<'_, M> {
         let isds = &self.metric.points().inverse_sds;
         for (&ancestor, &score) in ancestors.iter().zip(&scratch.scores) {
             let ball = &mut self.balls[ancestor as usize];
-            let (centre, weight) =
-                (self.metric.weight(isds[ancestor as usize]), self.metric.weight(isds[p as usize]));
+            let (centre, weight) = (self.metric.weight(isds[ancestor as usize]), self.metric.weight(isds[p as usize]));
             *ball = self.metric.grow(*ball, centre, weight, score);
         }
         Ok(())

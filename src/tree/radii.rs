@@ -39,7 +39,13 @@ pub(crate) fn node_balls<M: Metric>(
             for start in descendants.clone().step_by(CHUNK) {
                 let range = start..(start + CHUNK).min(descendants.end);
                 scratch.scores.resize(range.len(), 0.0);
-                metric.scores(&scratch.query, &scratch.query.all, &Candidates::Range(range), &mut scratch.score, &mut scratch.scores)?;
+                metric.scores(
+                    &scratch.query,
+                    &scratch.query.all,
+                    &Candidates::Range(range),
+                    &mut scratch.score,
+                    &mut scratch.scores,
+                )?;
                 for (&score, &weight) in scratch.scores.iter().zip(&weights[start..]) {
                     *ball = metric.grow(*ball, weights[node], weight, score);
                 }
