@@ -75,14 +75,37 @@ pub(crate) fn try_vec<T: Clone>(len: usize, value: T, what: &str) -> Result<Vec<
     Ok(v)
 }
 
+/// `items` in a vector of their own, the first error among them, or [`ErrorKind::OutOfMemory`] naming `what`.
+pub(crate) fn try_collect<T>(items: impl ExactSizeIterator<Item = Result<T>>, what: &str) -> Result<Vec<T>> {
+    let mut v = try_with_capacity(items.len(), what)?;
+    for item in items {
+        v.push(item?);
+    }
+    Ok(v)
+}
+
 /// An empty vector with room for `len` items, or [`ErrorKind::OutOfMemory`] naming `what`.
 pub(crate) fn try_with_capacity<T>(len: usize, what: &str) -> Result<Vec<T>> {
     let mut v = Vec::new();
-    v.try_reserve_exact(len).map_err(|_| {
-        let bytes = len.saturating_mul(std::mem::size_of::<T>());
-        Error::new(ErrorKind::OutOfMemory, format!("could not allocate {bytes} bytes for {what}"))
-    })?;
+    try_reserve(&mut v, len, what)?;
     Ok(v)
+}
+
+/// Makes room for `additional` more items, or [`ErrorKind::OutOfMemory`] naming `what`.
+pub(crate) fn try_reserve<T>(v: &mut Vec<T>, additional: usize, what: &str) -> Result<()> {
+    v.try_reserve_exact(additional).map_err(|_| out_of_memory(additional.saturating_mul(size_of::<T>()), what))
+}
+
+/// As [`Vec::resize`], or [`ErrorKind::OutOfMemory`] naming `what`.
+pub(crate) fn try_resize<T: Clone>(v: &mut Vec<T>, len: usize, value: T, what: &str) -> Result<()> {
+    try_reserve(v, len.saturating_sub(v.len()), what)?;
+    v.resize(len, value);
+    Ok(())
+}
+
+/// The error for an allocation that failed.
+pub(crate) fn out_of_memory(bytes: usize, what: &str) -> Error {
+    Error::new(ErrorKind::OutOfMemory, format!("could not allocate {bytes} bytes for {what}"))
 }
 
 /// `a * b`, or an error naming `what` when the product does not fit.

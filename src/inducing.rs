@@ -1,11 +1,12 @@
 //! The inducing points' factor: Z, its Cholesky factor L, and rows V_i = L^-1 k(Z, x_i).
 
-use crate::error::{Error, ErrorKind, Result, checked_area, try_vec};
+use crate::error::{Error, ErrorKind, Result, checked_area, out_of_memory, try_collect, try_resize, try_vec};
 use crate::kernel::{Covariance, checked_covariances};
 use crate::simd::{Simd, padded, squared::add_squared_differences};
-use faer::linalg::solvers::Llt;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::llt::factor::{LltError, cholesky_in_place, cholesky_in_place_scratch};
 use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
-use faer::{Mat, MatMut, Par, Side};
+use faer::{MatMut, MatRef, Par};
 
 /// Points are solved for this many at a time, short blocks padded with zeros, so that a point's V has the same bits
 /// whichever points it comes with.
@@ -19,8 +20,8 @@ pub(crate) struct InducingPoints {
     coords: Vec<f64>,
     /// Coordinates as given, row by row (custom covariance).
     raw_coords: Vec<f64>,
-    /// L of L L' = k(Z, Z) + jitter variance I.
-    cholesky: Mat<f64>,
+    /// L of L L' = k(Z, Z) + jitter variance I: m columns of padded(m) values, of which those below the diagonal count.
+    cholesky: Vec<f64>,
 }
 
 /// Coordinates of some points, row by row.
@@ -50,8 +51,9 @@ impl InducingPoints {
         for (i, row) in z.coords.chunks_exact(d).enumerate() {
             row.iter().enumerate().for_each(|(j, &x)| coords[j * m + i] = x);
         }
-        let mut points = InducingPoints { m, d, coords, raw_coords: z.raw_coords.to_vec(), cholesky: Mat::new() };
+        let raw_coords = try_collect(z.raw_coords.iter().map(|&x| Ok(x)), "inducing points")?;
         let width = padded(m);
+        let mut points = InducingPoints { m, d, coords, raw_coords, cholesky: Vec::new() };
         let mut gram = try_vec(checked_area(m, width, "inducing covariance")?, 0.0, "the inducing covariance")?;
         points.covariances(simd, covariance, z, &mut gram)?;
         let scale = match covariance {
@@ -61,7 +63,6 @@ impl InducingPoints {
         for i in 0..m {
             gram[i * width + i] += jitter * scale;
         }
-        let gram = Mat::from_fn(m, m, |i, j| gram[i.max(j) * width + i.min(j)]);
         let failed = |row: Option<usize>| {
             let at = row.map_or(String::new(), |row| format!(" at inducing point {row}"));
             Error::new(
@@ -71,15 +72,18 @@ impl InducingPoints {
                 ),
             )
         };
-        let cholesky = Llt::new(gram.as_ref(), Side::Lower).map_err(|error| match error {
-            faer::linalg::cholesky::llt::factor::LltError::NonPositivePivot { index } => failed(Some(index)),
-        })?;
-        points.cholesky = cholesky.L().to_owned();
+        let mut buffer = MemBuffer::try_new(cholesky_in_place_scratch::<f64>(m, Par::Seq, Default::default()))
+            .map_err(|_| out_of_memory(m * size_of::<f64>(), "the inducing covariance"))?;
+        // In place: there is one m x m matrix, whose allocation was checked.
+        let matrix = MatMut::from_column_major_slice_with_stride_mut(&mut gram, m, m, width);
+        let stack = MemStack::new(&mut buffer);
+        cholesky_in_place(matrix, Default::default(), Par::Seq, stack, Default::default())
+            .map_err(|LltError::NonPositivePivot { index }| failed(Some(index)))?;
+        points.cholesky = gram;
         // A matrix that is singular up to rounding may still get through with pivots that are noise.
         let least = scale * f64::EPSILON * m as f64;
-        if let Some(i) =
-            (0..m).find(|&i| points.cholesky[(i, i)].powi(2).is_nan() || points.cholesky[(i, i)].powi(2) <= least)
-        {
+        let is_noise = |pivot: f64| pivot.powi(2).is_nan() || pivot.powi(2) <= least;
+        if let Some(i) = (0..m).find(|&i| is_noise(points.cholesky[i * width + i])) {
             return Err(failed(Some(i)));
         }
         Ok(points)
@@ -103,19 +107,23 @@ impl InducingPoints {
     }
 
     /// L^-T, m rows of `width` values: a_q = L^-T V_q has k(q, x) - V_q.V_x = k(q, x) - a_q.k(Z, x). O(m^3).
-    pub(crate) fn inverse_transposed(&self, width: usize) -> Vec<f64> {
-        let mut inverse = Mat::<f64>::identity(self.m, self.m);
-        solve_lower_triangular_in_place(self.cholesky.as_ref(), inverse.as_mut(), Par::Seq);
-        let mut rows = vec![0.0; self.m * width];
-        for (i, row) in rows.chunks_exact_mut(width).enumerate() {
-            (i..self.m).for_each(|j| row[j] = inverse[(j, i)]);
-        }
-        rows
+    pub(crate) fn inverse_transposed(&self, width: usize) -> Result<Vec<f64>> {
+        let mut rows = try_vec(checked_area(self.m, width, "inducing covariance")?, 0.0, "the inducing covariance")?;
+        (0..self.m).for_each(|i| rows[i * width + i] = 1.0);
+        // Column i of L^-1 is row i of L^-T.
+        let columns = MatMut::from_column_major_slice_with_stride_mut(&mut rows, self.m, self.m, width);
+        solve_lower_triangular_in_place(self.cholesky(), columns, Par::Seq);
+        Ok(rows)
+    }
+
+    /// L; what is above the diagonal has no meaning.
+    fn cholesky(&self) -> MatRef<'_, f64> {
+        MatRef::from_column_major_slice_with_stride(&self.cholesky, self.m, self.m, padded(self.m))
     }
 
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
-        (self.coords.len() + self.raw_coords.len() + self.m * self.m) * std::mem::size_of::<f64>()
+        (self.coords.len() + self.raw_coords.len() + self.cholesky.len()) * std::mem::size_of::<f64>()
     }
 
     /// V of at most [`SOLVE_BLOCK`] points into `out`, count rows of padded(m) values; O(m^2) a point.
@@ -132,11 +140,11 @@ impl InducingPoints {
         if self.m == 0 {
             return Ok(());
         }
-        block.clear();
-        block.resize(SOLVE_BLOCK * width, 0.0);
+        try_resize(block, SOLVE_BLOCK * width, 0.0, "the factor V")?;
+        block.fill(0.0);
         self.covariances(simd, covariance, points, &mut block[..out.len()])?;
         let columns = MatMut::from_column_major_slice_with_stride_mut(block, self.m, SOLVE_BLOCK, width);
-        solve_lower_triangular_in_place(self.cholesky.as_ref(), columns, Par::Seq);
+        solve_lower_triangular_in_place(self.cholesky(), columns, Par::Seq);
         out.copy_from_slice(&block[..out.len()]);
         Ok(())
     }

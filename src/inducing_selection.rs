@@ -113,7 +113,7 @@ fn k_means(
     let n = coords.nrows();
     let enough = m.saturating_mul(POINTS_PER_CLUSTER).max(SMALL);
     let ids = if n <= enough { all_ids(n)? } else { draw_without_replacement(rng, n, enough)? };
-    let frame = Frame::of(coords);
+    let frame = Frame::of(coords)?;
     let mut clustering = Clustering::new(frame.columns(coords, &ids)?, ids.len(), frame.dims.len(), m)?;
     let seeds = clustering.seed(rng, control)?;
     // The seeds' rows have the values of the dimensions along which all points agree.

@@ -2,7 +2,7 @@
 
 use crate::control::Control;
 use crate::data::{Data, Query, QueryPoints};
-use crate::error::{Error, ErrorKind, Result, try_with_capacity};
+use crate::error::{Error, ErrorKind, Result, try_collect, try_vec, try_with_capacity};
 use crate::kernel::Covariance;
 use crate::metric::{
     AnyMetric, Candidates, Euclidean, Metric, Points, Preparation, QueryBlock, ScoreScratch, check_symmetry,
@@ -108,16 +108,16 @@ impl ResidualCoverTree {
         control.phase(0.3, 0.75);
         let points = with_metric!(&metric, m => m.points());
         let n = points.n;
-        let frame = HilbertFrame::new(scaled_view(points));
-        let mut row = vec![0.0; points.d];
+        let frame = HilbertFrame::new(scaled_view(points))?;
+        let mut row = try_vec(points.d, 0.0, "a point")?;
         let mut keys = try_with_capacity(n, "the order")?;
         for i in 0..n {
             row.iter_mut().enumerate().for_each(|(j, x)| *x = points.coord(i, j));
             keys.push((frame.key(&row), i as u32));
         }
         keys.sort_unstable();
-        let along: Vec<u32> = keys.iter().map(|&(_, id)| id).collect();
-        let mut places = vec![0; n];
+        let along: Vec<u32> = try_collect(keys.iter().map(|&(_, id)| Ok(id)), "the order")?;
+        let mut places = try_vec(n, 0, "the order")?;
         along.iter().enumerate().for_each(|(place, &id)| places[id as usize] = place as u32);
         let seconds_order = clock.elapsed().as_secs_f64();
 
@@ -134,7 +134,7 @@ impl ResidualCoverTree {
         let order = match options.order {
             TreeOrder::Hilbert => &along,
             TreeOrder::Natural => {
-                natural = (0..n as u32).collect();
+                natural = try_collect((0..n as u32).map(Ok), "the order")?;
                 &natural
             }
         };
@@ -146,7 +146,8 @@ impl ResidualCoverTree {
         let mut build_evaluations = net.evaluations;
         let mut tree = CoverTree::pack(net, &places)?;
         with_metric!(&mut metric, m => m.points_mut().reorder(&tree.ids)?);
-        let curve = keys.into_iter().map(|(key, id): (u128, u32)| (key, tree.positions[id as usize])).collect();
+        let at = |(key, id): (u128, u32)| Ok((key, tree.positions[id as usize]));
+        let curve = try_collect(keys.into_iter().map(at), "the order")?;
         if let AnyMetric::Correlation(correlation) = &mut metric {
             correlation.prepare_filter()?;
         }
@@ -228,9 +229,12 @@ impl ResidualCoverTree {
     /// All points nearer than `radius` to each query; `query.k` and `query.max_distances` are not used.
     ///
     /// # Errors
-    /// As [`Self::query_batch`]; a radius that is not positive.
+    /// As [`Self::query_batch`]; a radius that is NaN or not positive.
     pub fn radius_batch(&self, query: &Query<'_>, radius: f64, control: &mut Control<'_>) -> Result<Neighbors> {
-        if radius.is_nan() || radius <= 0.0 {
+        if radius.is_nan() {
+            return Err(Error::new(ErrorKind::NotFinite, "radius is NaN"));
+        }
+        if radius <= 0.0 {
             return Err(Error::invalid(format!("radius is {radius}; it must be positive")));
         }
         with_metric!(&self.metric, m => {
@@ -255,16 +259,17 @@ impl ResidualCoverTree {
         let n = self.len();
         let k = k.min(n);
         let ids: Vec<u32> = match order {
-            None => (0..n as u32).collect(),
+            None => try_collect((0..n as u32).map(Ok), "the order")?,
             Some(order) => permutation(order, n)?,
         };
-        let positions: Vec<u32> = ids.iter().map(|&id| self.tree.positions[id as usize]).collect();
-        let mut ranks = vec![0u32; n];
+        let position = |&id: &u32| Ok(self.tree.positions[id as usize]);
+        let positions: Vec<u32> = try_collect(ids.iter().map(position), "the order")?;
+        let mut ranks = try_vec(n, 0u32, "the order")?;
         positions.iter().enumerate().for_each(|(t, &position)| ranks[position as usize] = t as u32);
         let least = least_keys(&self.tree, &ranks);
         let keys = Keys { of: &ranks, least: &least, positions: &positions };
-        let limits: Vec<u32> = (0..n as u32).collect();
-        let places: Vec<(u32, u32)> = positions.iter().map(|&position| self.place(position)).collect();
+        let limits: Vec<u32> = try_collect((0..n as u32).map(Ok), "id limits")?;
+        let places = try_collect(positions.iter().map(|&position| Ok(self.place(position))), "the queries")?;
         let batch = Batch { limits: &limits, places: &places, traversal: self.options.traversal };
         with_metric!(&self.metric, m => {
             let space = self.space(m, keys, true, self.options.traversal);
@@ -359,11 +364,10 @@ impl ResidualCoverTree {
         let space = self.space(metric, keys, query.exclude_self, traversal);
         match &query.points {
             QueryPoints::Ids(ids) => {
-                let ids: Vec<u32> =
-                    ids.iter().enumerate().map(|(t, &id)| self.checked_id("ids", t, id)).collect::<Result<_>>()?;
-                let positions: Vec<u32> = ids.iter().map(|&id| self.tree.positions[id as usize]).collect();
-                let limits = self.limits(query, ids.len())?;
-                let places: Vec<(u32, u32)> = positions.iter().map(|&position| self.place(position)).collect();
+                let position = |(t, &id)| Ok(self.tree.positions[self.checked_id("ids", t, id)? as usize]);
+                let positions: Vec<u32> = try_collect(ids.iter().enumerate().map(position), "the queries")?;
+                let limits = self.limits(query, positions.len())?;
+                let places = try_collect(positions.iter().map(|&position| Ok(self.place(position))), "the queries")?;
                 let batch = Batch { limits: &limits, places: &places, traversal };
                 let load = |numbers: &[u32], block: &mut QueryBlock| {
                     numbers.iter().for_each(|&t| block.push_stored(metric.points(), positions[t as usize] as usize));
@@ -375,7 +379,7 @@ impl ResidualCoverTree {
                 self.preparation.check_new(*coords, *factor, *residual_variances)?;
                 let scaled = self.preparation.scaled("query coords", *coords)?;
                 let near = scaled.chunks_exact(metric.points().d).map(|x| self.near_on_curve(x));
-                let places: Vec<(u32, u32)> = near.map(|position| self.place(position)).collect();
+                let places = try_collect(near.map(|position| Ok(self.place(position))), "the queries")?;
                 let limits = self.limits(query, places.len())?;
                 let batch = Batch { limits: &limits, places: &places, traversal };
                 let load = |numbers: &[u32], block: &mut QueryBlock| {
@@ -459,21 +463,20 @@ impl ResidualCoverTree {
 
     /// Limits of a batch of `count` queries as keys: absent means every id.
     fn limits(&self, query: &Query<'_>, count: usize) -> Result<Vec<u32>> {
-        let Some(limits) = query.id_limits else { return Ok(vec![self.len() as u32; count]) };
+        let Some(limits) = query.id_limits else { return try_vec(count, self.len() as u32, "id limits") };
         if limits.len() != count && limits.len() != 1 {
             let len = limits.len();
             return Err(Error::invalid(format!("id_limits has {len} values; it must have 1 or {count}")));
         }
-        (0..count)
-            .map(|t| {
-                let t = if limits.len() == 1 { 0 } else { t };
-                let limit = limits[t];
-                if limit < 0 {
-                    return Err(Error::invalid(format!("id_limits[{t}] is {limit}; it must not be negative")));
-                }
-                Ok(limit.min(self.len() as i64) as u32)
-            })
-            .collect()
+        let limit = |t| {
+            let t = if limits.len() == 1 { 0 } else { t };
+            let limit = limits[t];
+            if limit < 0 {
+                return Err(Error::invalid(format!("id_limits[{t}] is {limit}; it must not be negative")));
+            }
+            Ok(limit.min(self.len() as i64) as u32)
+        };
+        try_collect((0..count).map(limit), "id limits")
     }
 
     /// Evaluates `f` at the positions of each pair.
@@ -554,19 +557,16 @@ fn permutation(order: ArrayView1<'_, i64>, n: usize) -> Result<Vec<u32>> {
     if order.len() != n {
         return Err(Error::invalid(format!("order has {} ids but the tree has {n} points", order.len())));
     }
-    let mut seen = vec![false; n];
-    order
-        .iter()
-        .enumerate()
-        .map(|(t, &id)| {
-            let valid = usize::try_from(id).ok().filter(|&id| id < n);
-            let Some(id) = valid else {
-                return Err(Error::invalid(format!("order[{t}] is {id}; ids go from 0 to {}", n - 1)));
-            };
-            if std::mem::replace(&mut seen[id], true) {
-                return Err(Error::invalid(format!("order[{t}] is {id}, which came before; it must be a permutation")));
-            }
-            Ok(id as u32)
-        })
-        .collect()
+    let mut seen = try_vec(n, false, "the order")?;
+    let checked = |(t, &id): (usize, &i64)| {
+        let valid = usize::try_from(id).ok().filter(|&id| id < n);
+        let Some(id) = valid else {
+            return Err(Error::invalid(format!("order[{t}] is {id}; ids go from 0 to {}", n - 1)));
+        };
+        if std::mem::replace(&mut seen[id], true) {
+            return Err(Error::invalid(format!("order[{t}] is {id}, which came before; it must be a permutation")));
+        }
+        Ok(id as u32)
+    };
+    try_collect(order.iter().enumerate().map(checked), "the order")
 }

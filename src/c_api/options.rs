@@ -4,7 +4,7 @@ use super::covariance::CallerCovariance;
 use super::status::guard;
 use super::types::*;
 use super::views::{required_mut, vector};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, try_collect};
 use crate::kernel::{Covariance, Kernel, KernelFamily, Lengthscale};
 use crate::options::{Construction, MetricKind, Options, Traversal, TreeOrder};
 use std::mem::size_of;
@@ -133,7 +133,7 @@ pub(super) unsafe fn options(given: &rct_options) -> Result<Options> {
             family,
             variance: given.variance,
             lengthscale: match lengthscales {
-                Some(all) => Lengthscale::PerDimension(all.to_vec()),
+                Some(all) => Lengthscale::PerDimension(try_collect(all.iter().map(|&l| Ok(l)), "lengthscales")?),
                 None => Lengthscale::Isotropic(given.lengthscale),
             },
         }),

@@ -8,7 +8,7 @@ mod custom;
 pub use custom::CovarianceFunction;
 pub(crate) use custom::checked as checked_covariances;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, try_collect, try_vec};
 use crate::simd::Simd;
 use crate::simd::covariance::{Shape, covariances_in_place};
 use std::fmt;
@@ -118,8 +118,10 @@ impl Kernel {
     /// The factor that scales dimension `j` of `d`, or an error where the number of lengthscales is not `d`.
     pub(crate) fn scales(&self, d: usize) -> Result<Vec<f64>> {
         match &self.lengthscale {
-            Lengthscale::Isotropic(l) => Ok(vec![l.recip(); d]),
-            Lengthscale::PerDimension(all) if all.len() == d => Ok(all.iter().map(|l| l.recip()).collect()),
+            Lengthscale::Isotropic(l) => try_vec(d, l.recip(), "lengthscales"),
+            Lengthscale::PerDimension(all) if all.len() == d => {
+                try_collect(all.iter().map(|l| Ok(l.recip())), "lengthscales")
+            }
             Lengthscale::PerDimension(all) => {
                 Err(Error::invalid(format!("lengthscales has {} values but coords has {d} columns", all.len())))
             }

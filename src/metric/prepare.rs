@@ -3,7 +3,7 @@
 use super::{Correlation, Euclidean, Points, QueryBlock};
 use crate::control::Control;
 use crate::data::{Data, check_finite, check_positive, check_shape, not_finite};
-use crate::error::{Error, ErrorKind, Result, checked_area};
+use crate::error::{Error, ErrorKind, Result, checked_area, try_collect, try_resize, try_vec, try_with_capacity};
 use crate::inducing::{InducingPoints, PointRows, SOLVE_BLOCK};
 use crate::kernel::{Covariance, checked_covariances};
 use crate::metric::NEW;
@@ -57,7 +57,7 @@ impl Preparation {
         }
         let scales = match &options.covariance {
             Covariance::Stationary(kernel) => kernel.scales(d)?,
-            Covariance::Custom(_) => vec![1.0; d],
+            Covariance::Custom(_) => try_vec(d, 1.0, "lengthscales")?,
         };
         let residual = options.metric == MetricKind::Residual;
         for (name, given) in [("inducing", data.inducing.is_some()), ("factor", data.factor.is_some())] {
@@ -88,7 +88,9 @@ impl Preparation {
                 return Err(Error::invalid(format!("inducing has {} columns but coords has {d}", z.ncols())));
             }
             checked_area(n, z.nrows(), "n x m")?;
-            let (mut coords, mut raw) = (Vec::new(), Vec::new());
+            let values = checked_area(z.nrows(), d, "inducing")?;
+            let mut coords = try_with_capacity(values, "inducing points")?;
+            let mut raw = try_with_capacity(preparation.raw_values(values), "inducing points")?;
             for i in 0..z.nrows() {
                 preparation.append_coords("inducing", z, i, &mut coords, &mut raw)?;
             }
@@ -147,7 +149,8 @@ impl Preparation {
         if n >= NEW as usize {
             return Err(Error::invalid(format!("coords has {n} rows; at most {} are supported", NEW - 1)));
         }
-        let (mut row, mut raw) = (Vec::new(), Vec::new());
+        let mut row = try_with_capacity(d, "coordinates")?;
+        let mut raw = try_with_capacity(self.raw_values(d), "coordinates")?;
         for i in 0..n {
             row.clear();
             raw.clear();
@@ -208,9 +211,9 @@ impl Preparation {
     /// k(x, x) of every point.
     fn diagonal(&self, points: &Points) -> Result<Vec<f64>> {
         match &self.covariance {
-            Covariance::Stationary(kernel) => Ok(vec![kernel.variance; points.n]),
-            Covariance::Custom(function) => (0..points.n)
-                .map(|i| {
+            Covariance::Stationary(kernel) => try_vec(points.n, kernel.variance, "variances"),
+            Covariance::Custom(function) => {
+                let variance = |i: usize| {
                     let x = &points.raw_coords[i * points.d..(i + 1) * points.d];
                     let mut value = [0.0];
                     checked_covariances(function.as_ref(), x, x, &mut value)?;
@@ -221,8 +224,9 @@ impl Preparation {
                         )));
                     }
                     Ok(value[0])
-                })
-                .collect(),
+                };
+                try_collect((0..points.n).map(variance), "variances")
+            }
         }
     }
 
@@ -231,7 +235,7 @@ impl Preparation {
         let FactorSource::Inducing(inducing) = &self.source else { return control.step(1.0) };
         let (n, d, width) = (points.n, points.d, points.width);
         let mut factor = std::mem::take(&mut points.factor);
-        let tasks: Vec<_> = factor.chunks_mut(SOLVE_BLOCK * width).enumerate().collect();
+        let tasks = try_collect(factor.chunks_mut(SOLVE_BLOCK * width).enumerate().map(Ok), "the factor V")?;
         let this = &*points;
         threads.run(
             tasks,
@@ -291,7 +295,9 @@ impl Preparation {
 
     /// Scaled coordinates of all new points, row by row, checked.
     pub(crate) fn scaled(&self, name: &str, coords: ArrayView2<'_, f64>) -> Result<Vec<f64>> {
-        let (mut rows, mut raw) = (Vec::new(), Vec::new());
+        let values = checked_area(coords.nrows(), self.scales.len(), name)?;
+        let mut rows = try_with_capacity(values, "query coordinates")?;
+        let mut raw = try_with_capacity(self.raw_values(self.scales.len()), "query coordinates")?;
         for i in 0..coords.nrows() {
             self.append_coords(name, coords, i, &mut rows, &mut raw)?;
             raw.clear();
@@ -318,7 +324,7 @@ impl Preparation {
         for &q in numbers {
             self.append_coords("query coords", coords, q as usize, &mut block.coords, &mut raw)?;
         }
-        block.factor.resize(numbers.len() * width, 0.0);
+        try_resize(&mut block.factor, numbers.len() * width, 0.0, "query factor")?;
         match (&self.source, factor) {
             (FactorSource::Inducing(inducing), _) => {
                 let mut memory = Vec::new();
@@ -360,6 +366,11 @@ impl Preparation {
             block.raw_coords = raw;
         }
         Ok(())
+    }
+
+    /// Of `values` coordinates, how many are kept as given: all where a custom covariance needs them, else none.
+    fn raw_values(&self, values: usize) -> usize {
+        if matches!(self.covariance, Covariance::Custom(_)) { values } else { 0 }
     }
 
     /// Appends row `i` of `matrix`, scaled, to `scaled`, and as given to `raw` where a custom covariance needs it.

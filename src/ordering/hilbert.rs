@@ -5,7 +5,7 @@
 //! Proc. 707 (2004): O(a b) a key, without tables. Cells are cubes: one scale, the largest range, for all dimensions.
 
 use super::Frame;
-use crate::error::{Result, try_with_capacity};
+use crate::error::{Result, try_collect, try_vec, try_with_capacity};
 use ndarray::ArrayView2;
 
 /// Dimensions that a key has a bit for.
@@ -34,10 +34,10 @@ impl HilbertFrame {
     /// At most the 128 dimensions of largest range are used (ties: the first). A dimension whose whole range is less
     /// than the edge of a cell would only turn the curve and take bits from the others: the narrowest such is left
     /// out, until there is none.
-    pub(crate) fn new(coords: ArrayView2<'_, f64>) -> Self {
-        let Frame { factor, dims, lower, ranges } = Frame::of(coords);
-        let mut widest: Vec<usize> = (0..dims.len()).collect();
-        widest.sort_by(|&a, &b| ranges[b].total_cmp(&ranges[a]));
+    pub(crate) fn new(coords: ArrayView2<'_, f64>) -> Result<Self> {
+        let Frame { factor, dims, lower, ranges } = Frame::of(coords)?;
+        let mut widest: Vec<usize> = try_collect((0..dims.len()).map(Ok), "the extent of coords")?;
+        widest.sort_unstable_by(|&a, &b| ranges[b].total_cmp(&ranges[a]).then(a.cmp(&b)));
         widest.truncate(MAX_DIMENSIONS);
         let edge = widest.first().map_or(0.0, |&k| ranges[k]);
         while widest.last().is_some_and(|&k| ranges[k] < edge / cells_per_edge(bits(widest.len()))) {
@@ -45,13 +45,13 @@ impl HilbertFrame {
         }
         widest.sort_unstable();
         let bits = bits(widest.len());
-        HilbertFrame {
+        Ok(HilbertFrame {
             factor,
             dims: widest.iter().map(|&k| dims[k]).collect(),
             lower: widest.iter().map(|&k| lower[k]).collect(),
             edge,
             bits,
-        }
+        })
     }
 
     /// The key of `point`, d coordinates as given; a point outside the cube has the key of the nearest cell.
@@ -82,9 +82,9 @@ fn cells_per_edge(bits: usize) -> f64 {
 
 /// Keys of all rows of finite coordinates, n x d, in the frame of these; O(n d).
 pub(crate) fn hilbert_keys(coords: ArrayView2<'_, f64>) -> Result<Vec<u128>> {
-    let frame = HilbertFrame::new(coords);
+    let frame = HilbertFrame::new(coords)?;
     let mut keys = try_with_capacity(coords.nrows(), "keys along the Hilbert curve")?;
-    let mut point = vec![0.0; coords.ncols()];
+    let mut point = try_vec(coords.ncols(), 0.0, "a point")?;
     for row in coords.rows() {
         point.iter_mut().zip(row).for_each(|(to, &x)| *to = x);
         keys.push(frame.key(&point));
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn points_outside_are_moved_to_the_cube() {
-        let frame = HilbertFrame::new(array![[-1.0, 2.0], [1.0, 3.0]].view());
+        let frame = HilbertFrame::new(array![[-1.0, 2.0], [1.0, 3.0]].view()).unwrap();
         assert_eq!(frame.key(&[-9.0, 2.0]), frame.key(&[-1.0, 2.0]));
         assert_eq!(frame.key(&[f64::MAX, 2.5]), frame.key(&[1.0, 2.5]));
         // The cube is as wide as the widest dimension.
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_dimension_narrower_than_a_cell_takes_no_bits() {
-        let frame = |width: f64| HilbertFrame::new(array![[0.0, 0.0, 0.0], [1.0, width, 2.0]].view());
+        let frame = |width: f64| HilbertFrame::new(array![[0.0, 0.0, 0.0], [1.0, width, 2.0]].view()).unwrap();
         assert_eq!((frame(1e-12).dims, frame(1e-12).bits), (vec![0, 1, 2], 42));
         assert_eq!((frame(1e-13).dims, frame(1e-13).bits), (vec![0, 2], 52));
     }
@@ -196,7 +196,7 @@ mod tests {
         coords[[1, 0]] = 0.5;
         coords[[1, 1]] = 0.5;
         coords[[2, 2]] = 0.5;
-        let frame = HilbertFrame::new(coords.view());
+        let frame = HilbertFrame::new(coords.view()).unwrap();
         assert_eq!((frame.dims.len(), frame.dims[0], frame.bits), (128, 3, 1));
         let row = coords.row(1).to_vec();
         let moved: Vec<f64> = row.iter().enumerate().map(|(j, x)| if j < 3 { 2.0 } else { *x }).collect();

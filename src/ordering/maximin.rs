@@ -82,7 +82,7 @@ struct FarthestTree {
 /// Cancelled by `control`; out of memory.
 pub(super) fn maximin(coords: ArrayView2<'_, f64>, control: &mut Control<'_>) -> Result<Vec<u32>> {
     let n = coords.nrows();
-    let frame = Frame::of(coords);
+    let frame = Frame::of(coords)?;
     if frame.dims.is_empty() {
         return all_ids(n);
     }

@@ -10,7 +10,7 @@ mod maximin;
 
 use crate::control::Control;
 use crate::data::check_finite;
-use crate::error::{Error, Result, checked_area, try_with_capacity};
+use crate::error::{Error, Result, checked_area, try_collect, try_vec, try_with_capacity};
 use ndarray::ArrayView2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -138,22 +138,25 @@ const RANGE_EXPONENT: i32 = 400;
 
 impl Frame {
     /// The frame of finite coordinates, n x d; O(n d).
-    pub(crate) fn of(coords: ArrayView2<'_, f64>) -> Self {
+    pub(crate) fn of(coords: ArrayView2<'_, f64>) -> Result<Self> {
         let d = coords.ncols();
-        let (mut lower, mut upper) = (vec![f64::INFINITY; d], vec![f64::NEG_INFINITY; d]);
+        let mut lower = try_vec(d, f64::INFINITY, "the extent of coords")?;
+        let mut upper = try_vec(d, f64::NEG_INFINITY, "the extent of coords")?;
         for row in coords.rows() {
             for ((&x, lower), upper) in row.iter().zip(&mut lower).zip(&mut upper) {
                 *lower = lower.min(x);
                 *upper = upper.max(x);
             }
         }
-        let dims: Vec<usize> = (0..d).filter(|&j| lower[j] < upper[j]).collect();
+        let mut dims: Vec<usize> = try_with_capacity(d, "the extent of coords")?;
+        dims.extend((0..d).filter(|&j| lower[j] < upper[j]));
         // Halves, because the range itself may overflow.
         let half_range = dims.iter().map(|&j| 0.5 * upper[j] - 0.5 * lower[j]).fold(0.0, f64::max);
         let factor = power_of_two(RANGE_EXPONENT - exponent(half_range));
-        let ranges = dims.iter().map(|&j| factor * upper[j] - factor * lower[j]).collect();
-        let lower = dims.iter().map(|&j| factor * lower[j]).collect();
-        Frame { factor, dims, lower, ranges }
+        let range = |&j: &usize| Ok(factor * upper[j] - factor * lower[j]);
+        let ranges = try_collect(dims.iter().map(range), "the extent of coords")?;
+        let lower = try_collect(dims.iter().map(|&j| Ok(factor * lower[j])), "the extent of coords")?;
+        Ok(Frame { factor, dims, lower, ranges })
     }
 
     /// Scaled coordinates of the points `ids` along `dims`, dimension by dimension; O(ids d).
@@ -186,7 +189,7 @@ mod tests {
     fn a_frame_scales_by_powers_of_two_and_drops_constant_dimensions() {
         for unit in [1e-320, 1e-300, 1.0, 1e300] {
             let coords = array![[unit, f64::MAX, -unit], [5.0 * unit, f64::MAX, 0.0]];
-            let frame = Frame::of(coords.view());
+            let frame = Frame::of(coords.view()).unwrap();
             assert_eq!(frame.dims, [0, 2]);
             assert_eq!(frame.factor.to_bits() << 12, 0);
             assert_eq!(frame.lower, [frame.factor * unit, -frame.factor * unit]);
@@ -198,9 +201,9 @@ mod tests {
 
     #[test]
     fn a_frame_survives_the_whole_range() {
-        let frame = Frame::of(array![[f64::MAX], [f64::MIN]].view());
+        let frame = Frame::of(array![[f64::MAX], [f64::MIN]].view()).unwrap();
         assert!(frame.ranges[0].is_finite() && (frame.ranges[0] * frame.ranges[0]).is_finite());
-        let frame = Frame::of(array![[3.0, 3.0]].view());
+        let frame = Frame::of(array![[3.0, 3.0]].view()).unwrap();
         assert!(frame.dims.is_empty() && frame.factor.is_finite());
     }
 

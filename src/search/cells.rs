@@ -90,7 +90,7 @@ impl Cells {
             caps: try_vec(groups * width, 0.0, what)?,
             boxes: try_vec(groups * 2 * d, 0.0, what)?,
             largest_inverse_sds: try_vec(groups, 0.0, what)?,
-            inverse: inducing.inverse_transposed(width),
+            inverse: inducing.inverse_transposed(width)?,
         };
         for c in 0..count {
             let range = cells.range(c);

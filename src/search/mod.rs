@@ -25,7 +25,7 @@ pub use space::SearchCounters;
 pub(crate) use space::{Keys, Space, least_keys};
 
 use crate::control::Control;
-use crate::error::Result;
+use crate::error::{Error, Result, try_collect, try_with_capacity};
 use crate::metric::{Metric, QueryBlock};
 use crate::options::Traversal;
 use crate::parallel::Threads;
@@ -58,12 +58,16 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
     threads: &Threads,
     control: &mut Control<'_>,
 ) -> Result<(Vec<Vec<Neighbor>>, SearchCounters)> {
+    let count = batch.limits.len();
+    if count > u32::MAX as usize {
+        return Err(Error::invalid(format!("{count} queries at once; at most {} are supported", u32::MAX)));
+    }
     let search = Searcher { space, batch, load, collector, finish, threads };
-    let mut neighbors = Vec::new();
-    neighbors.resize_with(batch.limits.len(), Vec::new);
+    let mut neighbors = try_with_capacity(count, "the answer")?;
+    neighbors.resize_with(count, Vec::new);
     let mut counters = SearchCounters::default();
     control.phase(0.0, 0.9);
-    let order = arrange(batch, batch.traversal, space.tree.len());
+    let order = arrange(batch, batch.traversal, space.tree.len())?;
     let mut unfinished = search.run(
         cut(batch, &order, space.tree.len(), space.cell_bound.is_some()),
         None,
@@ -156,16 +160,16 @@ where
 /// The numbers of the queries in the order in which they are searched for: brute force by limit, so that a group's
 /// prefixes are about equally long; otherwise by powers of two of the limit, so that at least half of the points a
 /// group looks at are allowed, and then by place.
-fn arrange(batch: &Batch<'_>, traversal: Traversal, n: usize) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..batch.limits.len() as u32).collect();
+fn arrange(batch: &Batch<'_>, traversal: Traversal, n: usize) -> Result<Vec<u32>> {
+    let mut order: Vec<u32> = try_collect((0..batch.limits.len() as u32).map(Ok), "the queries")?;
     let limit = |q: u32| batch.limits[q as usize].min(n as u32);
     if traversal == Traversal::BruteForce {
-        order.sort_by_key(|&q| limit(q));
+        order.sort_unstable_by_key(|&q| (limit(q), q));
     } else {
         let cohort = |q: u32| if limit(q) as usize <= FEW { 0 } else { u32::BITS - (limit(q) - 1).leading_zeros() };
-        order.sort_by_cached_key(|&q| (cohort(q), batch.places[q as usize], q));
+        order.sort_unstable_by_key(|&q| (cohort(q), batch.places[q as usize], q));
     }
-    order
+    Ok(order)
 }
 
 /// Cuts the arranged queries into groups. Queries of a group lie near each other: the fewer points are allowed, the
