@@ -159,7 +159,7 @@ impl ResidualCoverTree {
         let blocks = with_metric!(&metric, m => Blocks::new(m.points(), &tree)?);
         let (anchors, evaluations) = with_metric!(&metric, m => match m.is_spatial() {
             true => (Anchors::default(), 0),
-            false => Anchors::new(m, &tree, &threads, control)?,
+            false => Anchors::new(m, (0..n as u32).collect(), &threads, control)?,
         });
         build_evaluations += evaluations;
         control.phase(0.9, 1.0);

@@ -1,100 +1,108 @@
-//! Search of residual correlations: a group of queries near one anchor against the members of anchors.
+//! Search of residual correlations by angles: the queries of one anchor against the members of anchors.
 //!
 //! The members of the nearest anchors are evaluated first: they hold nearly all of the answer, and make the thresholds
 //! tight. What is left is a certificate that no other point is nearer: for most anchors by the table of gaps, at no
-//! evaluation, for the rest by the angle between query and anchor.
+//! evaluation; for the rest by the angle between query and anchor, and what that says of each member.
 
-use super::certify_cells;
 use super::collect::Collector;
 use super::space::{Group, Scratch, Space};
 use crate::error::Result;
 use crate::metric::{Candidates, Metric, NEW, QueryBlock};
 
 /// Allowed points that are met before bounds are looked at, as a multiple of the number wanted.
-const SEED_FACTOR: usize = 2;
-/// Angles are given up where they leave more than one in so many anchors, if there are cells, and if there are none.
-const ANGLES_OR_CELLS: usize = 8;
-const ANGLES_OR_ALL: usize = 2;
-/// With fewer allowed points than this, scoring them all costs less than the products that bound all cells.
-const CELLS_FROM: usize = 49_152;
+const SEED_FACTOR: f64 = 1.6;
+/// Angles are given up where they leave more than this share of the anchors.
+const MOST_NEAR: f64 = 1.0;
 
-/// Searches for all queries of the group together. Returns those for which neither angles nor cells discard enough:
-/// brute force, with many queries together, is what remains for them.
+/// Searches for the queries of the group. Returns those for which angles do not discard enough.
 pub(crate) fn search<M: Metric, C: Collector>(
     space: &Space<'_, M>,
     queries: &QueryBlock,
     group: &mut Group<C>,
     scratch: &mut Scratch,
 ) -> Result<Vec<u32>> {
-    let (metric, anchors) = (space.metric, space.anchors);
-    let homes: Vec<(usize, f64)> =
-        (0..queries.len).map(|q| home(space, queries, group, q, scratch)).collect::<Result<_>>()?;
-    let (seeds, seed_points) = evaluate_seeds(space, queries, group, &homes, scratch)?;
-
-    let share = if space.cell_bound.is_some() { ANGLES_OR_CELLS } else { ANGLES_OR_ALL };
-    // Anchors that the table leaves to some query; where it leaves too many to one, cells decide for
-    // that one, or brute force.
-    let weights: Vec<f64> = queries.inverse_sds.iter().map(|&isd| metric.weight(isd)).collect();
-    let mut near: Vec<u32> = Vec::new();
-    let (mut rows, mut others): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
-    for (q, &(home, offset)) in homes.iter().enumerate() {
-        let threshold = group.collectors[q].threshold() - metric.slack(weights[q], space.largest_weight);
-        let before = near.len();
-        anchors.near(home, offset, metric.length(threshold), &mut near);
-        if near.len() - before <= anchors.len() / share {
-            rows.push(q as u32);
-        } else {
-            near.truncate(before);
-            others.push(q as u32);
-        }
+    let mut homes: Vec<(u32, f64, u32)> = Vec::with_capacity(queries.len);
+    for q in 0..queries.len {
+        let (home, offset) = home(space, queries, group, q, scratch)?;
+        homes.push((home as u32, offset, q as u32));
     }
-    let allowed = group.limits.iter().max().map_or(0, |&limit| space.tree.len().min(limit as usize));
-    if let Some(cells) = &space.cell_bound
-        && !others.is_empty()
-        && allowed >= CELLS_FROM
-    {
-        certify_cells::search(space, cells, queries, &others, group, &seed_points, scratch)?;
-        others.clear();
+    homes.sort_unstable_by(|a, b| (a.0, a.2).cmp(&(b.0, b.2)));
+    let mut others = Vec::new();
+    for run in homes.chunk_by(|a, b| a.0 == b.0) {
+        search_home(space, queries, group, run, &mut others, scratch)?;
     }
-    near.sort_unstable();
-    near.dedup();
-    scratch.counters.nodes_visited += anchors.len() as u64;
-    scratch.counters.pruned_by_ball += (anchors.len() - near.len()) as u64;
-    near.retain(|a| seeds.binary_search(a).is_err());
-    if !near.is_empty() {
-        certify_by_anchors(space, queries, group, &rows, &near, scratch)?;
-    }
+    others.sort_unstable();
     Ok(others)
 }
 
-/// Evaluates for `rows` the members of those anchors in `near` that their balls cannot exclude.
-fn certify_by_anchors<M: Metric, C: Collector>(
+/// Searches for the queries of one anchor, (anchor, angle to it, number in the group) each.
+fn search_home<M: Metric, C: Collector>(
     space: &Space<'_, M>,
     queries: &QueryBlock,
     group: &mut Group<C>,
-    rows: &[u32],
-    near: &[u32],
+    run: &[(u32, f64, u32)],
+    others: &mut Vec<u32>,
     scratch: &mut Scratch,
 ) -> Result<()> {
     let (metric, anchors) = (space.metric, space.anchors);
-    let weights: Vec<f64> = rows.iter().map(|&q| metric.weight(queries.inverse_sds[q as usize])).collect();
+    let home = run[0].0 as usize;
+    let mut rows: Vec<u32> = run.iter().map(|&(_, _, q)| q).collect();
+    let seeds = evaluate_seeds(space, queries, group, home, &rows, scratch)?;
+
+    // Anchors that the table leaves to each query.
+    let weights: Vec<f64> = queries.inverse_sds.iter().map(|&isd| metric.weight(isd)).collect();
+    let mut near: Vec<u32> = Vec::new();
+    let most = (MOST_NEAR * anchors.len() as f64) as usize;
+    rows.clear();
+    for &(_, offset, q) in run {
+        let threshold =
+            group.collectors[q as usize].threshold() - metric.slack(weights[q as usize], space.largest_weight);
+        let before = near.len();
+        anchors.near(home, offset, metric.length(threshold), &mut near);
+        scratch.counters.nodes_visited += anchors.len() as u64;
+        scratch.counters.pruned_by_ball += (anchors.len() - (near.len() - before)) as u64;
+        if near.len() - before <= most {
+            rows.push(q);
+        } else {
+            near.truncate(before);
+            others.push(q);
+        }
+    }
+    near.sort_unstable();
+    near.dedup();
+    near.retain(|a| !seeds.contains(a));
+    if near.is_empty() {
+        return Ok(());
+    }
     let centres: Vec<u32> = near.iter().map(|&a| anchors.positions[a as usize]).collect();
     let mut scores = vec![0.0; rows.len() * near.len()];
-    metric.scores(queries, rows, &Candidates::Gather(&centres), &mut scratch.score, &mut scores)?;
+    metric.scores(queries, &rows, &Candidates::Gather(&centres), &mut scratch.score, &mut scores)?;
     scratch.counters.distance_evaluations += scores.len() as u64;
-    let mut open = Vec::with_capacity(rows.len());
-    for (c, &a) in near.iter().enumerate() {
-        let ball = anchors.balls[a as usize];
-        open.clear();
-        open.extend(rows.iter().enumerate().filter_map(|(row, &q)| {
-            let bound = metric.bound(weights[row], scores[row * near.len() + c], ball);
-            (bound >= group.collectors[q as usize].threshold()).then_some(q)
-        }));
-        if open.is_empty() {
-            scratch.counters.pruned_by_ball += 1;
-        } else {
-            space.evaluate_some(group, &open, queries, anchors.members(a as usize).iter().copied(), scratch)?;
+    let mut left = Vec::new();
+    for (&q, scores) in rows.iter().zip(scores.chunks_exact(near.len())) {
+        let q = q as usize;
+        for (&centre, &score) in centres.iter().zip(scores) {
+            space.offer(group, q, centre as usize, score);
         }
+        let threshold = group.collectors[q].threshold();
+        left.clear();
+        for (&a, &score) in near.iter().zip(scores) {
+            let ball = anchors.balls[a as usize];
+            if metric.bound(weights[q], score, ball) < threshold {
+                scratch.counters.pruned_by_ball += 1;
+                continue;
+            }
+            let slack = metric.slack(weights[q], ball.weight);
+            let members = &anchors.members(a as usize)[1..];
+            let (cosines, sines) = anchors.rings(a as usize);
+            // A member at angle o from the anchor is within the threshold only where cos(theta - o) reaches it.
+            let cosine = (score + slack).min(1.0);
+            let sine = ((1.0 - cosine) * (1.0 + cosine)).sqrt();
+            let reach = |c: f64, s: f64| cosine >= c || cosine * c + sine * s + slack + 1e-12 >= threshold;
+            let rings = cosines[1..].iter().zip(&sines[1..]);
+            left.extend(members.iter().zip(rings).filter(|&(_, (&c, &s))| reach(c, s)).map(|(&i, _)| i));
+        }
+        space.evaluate_some(group, &[q as u32], queries, left.iter().copied(), scratch)?;
     }
     Ok(())
 }
@@ -131,40 +139,36 @@ fn home<M: Metric, C>(
     }
 }
 
-/// Evaluates all queries with the members of the nearest anchors until enough allowed points have been met; returns
-/// the anchors and their members, both ascending.
+/// Evaluates the queries `rows` with the members of the anchors nearest to `home` until enough allowed points have been
+/// met; returns these anchors.
 fn evaluate_seeds<M: Metric, C: Collector>(
     space: &Space<'_, M>,
     queries: &QueryBlock,
     group: &mut Group<C>,
-    homes: &[(usize, f64)],
+    home: usize,
+    rows: &[u32],
     scratch: &mut Scratch,
-) -> Result<(Vec<u32>, Vec<u32>)> {
+) -> Result<Vec<u32>> {
     let anchors = space.anchors;
-    let wanted = group.collectors.iter().map(|c| c.wanted()).max().unwrap_or(0).saturating_mul(SEED_FACTOR);
-    let least_limit = group.limits.iter().copied().min().unwrap_or(0);
-    let mut order: Vec<u32> = homes.iter().map(|&(home, _)| home as u32).collect();
-    order.dedup();
-    let around = homes.iter().flat_map(|&(home, _)| anchors.nearest(home).iter().copied());
-    let around: Vec<u32> = around.filter(|a| !order.contains(a)).collect();
-    order.extend(around);
-    let mut seeds: Vec<u32> = Vec::new();
+    let wanted = rows.iter().map(|&q| group.collectors[q as usize].wanted()).max().unwrap_or(0);
+    let wanted = (wanted as f64 * SEED_FACTOR) as usize;
+    let least_limit = rows.iter().map(|&q| group.limits[q as usize]).min().unwrap_or(0);
+    let (mut seeds, mut points): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
     let mut met = 0;
-    let mut points: Vec<u32> = Vec::new();
-    let mut take = |a: u32, seeds: &mut Vec<u32>, points: &mut Vec<u32>| {
-        if met < wanted && !seeds.contains(&a) {
-            let members = anchors.members(a as usize);
-            met += members.iter().filter(|&&i| space.keys.of[i as usize] < least_limit).count();
-            points.extend_from_slice(members);
-            seeds.push(a);
+    let mut take = |a: u32| {
+        if met >= wanted {
+            return false;
         }
-        met < wanted
+        let members = anchors.members(a as usize);
+        met += members.iter().filter(|&&i| space.keys.of[i as usize] < least_limit).count();
+        points.extend_from_slice(members);
+        seeds.push(a);
+        true
     };
-    if order.iter().all(|&a| take(a, &mut seeds, &mut points)) {
-        anchors.by_gap(homes[0].0).into_iter().all(|a| take(a, &mut seeds, &mut points));
+    if anchors.nearest(home).iter().all(|&a| take(a)) {
+        let around = anchors.nearest(home);
+        anchors.by_gap(home).into_iter().filter(|a| !around.contains(a)).all(take);
     }
-    space.evaluate_some(group, &queries.all, queries, points.iter().copied(), scratch)?;
-    seeds.sort_unstable();
-    points.sort_unstable();
-    Ok((seeds, points))
+    space.evaluate_some(group, rows, queries, points.iter().copied(), scratch)?;
+    Ok(seeds)
 }

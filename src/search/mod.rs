@@ -15,6 +15,7 @@ mod certify_cells;
 mod collect;
 mod level_synchronous;
 mod space;
+mod spatial;
 
 pub(crate) use anchors::Anchors;
 pub(crate) use blocks::Blocks;

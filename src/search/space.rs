@@ -158,6 +158,14 @@ impl<M: Metric> Space<'_, M> {
         Ok(())
     }
 
+    /// Offers the point at `position` to query `q` of the group, if that may find it.
+    pub(crate) fn offer<C: Collector>(&self, group: &mut Group<C>, q: usize, position: usize, score: f64) {
+        let own = self.exclude_self && position as u32 == group.positions[q];
+        if self.keys.of[position] < group.limits[q] && !own {
+            group.collectors[q].offer(self.metric, score, self.tree.ids[position]);
+        }
+    }
+
     /// Scores again, exactly, those pairs whose upper bound reaches the threshold, and offers what is allowed.
     fn offer_filtered<C: Collector>(
         &self,
