@@ -181,7 +181,7 @@ impl Oracle {
     }
 
     /// A score that rounding moves by at most the tolerance; larger is nearer.
-    fn score(&self, i: usize, j: usize) -> f64 {
+    pub fn score(&self, i: usize, j: usize) -> f64 {
         match self.metric {
             MetricKind::Euclidean => -self.r(i, j),
             _ => self.rho(i, j).abs(),
@@ -190,10 +190,10 @@ impl Oracle {
 
     /// All allowed points by (distance, id).
     pub fn nearest(&self, q: usize, k: usize, allowed: impl Fn(usize) -> bool) -> Vec<usize> {
-        let mut all: Vec<usize> = (0..self.coords.nrows()).filter(|&j| allowed(j)).collect();
-        all.sort_by(|&a, &b| self.distance(q, a).total_cmp(&self.distance(q, b)).then(a.cmp(&b)));
-        all.truncate(k);
-        all
+        let allowed = (0..self.coords.nrows()).filter(|&j| allowed(j));
+        let mut all: Vec<(f64, usize)> = allowed.map(|j| (self.distance(q, j), j)).collect();
+        all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        all.into_iter().take(k).map(|(_, j)| j).collect()
     }
 
     /// Checks an answer: as many as there are, none twice, all allowed, distances right and ascending, and at every
