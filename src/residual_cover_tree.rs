@@ -383,7 +383,12 @@ impl ResidualCoverTree {
                 let limits = self.limits(query, places.len())?;
                 let batch = Batch { limits: &limits, places: &places, traversal };
                 let load = |numbers: &[u32], block: &mut QueryBlock| {
-                    self.preparation.load_new(numbers, *coords, *factor, *residual_variances, block)
+                    self.preparation.load_new(numbers, *coords, *factor, *residual_variances, block)?;
+                    if factor.is_some() {
+                        let near: Vec<u32> = numbers.iter().map(|&t| places[t as usize].1).collect();
+                        block.improper = block.improper || !metric.admits(block, &near)?;
+                    }
+                    Ok(())
                 };
                 self.run(&space, &batch, load, collector, finish, control)
             }

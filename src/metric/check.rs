@@ -1,8 +1,9 @@
-//! Checks, on a sample, that what the caller handed over is a covariance: bounds rest on it.
+//! Checks, on samples, that what the caller handed over is a covariance: bounds rest on it.
 
 use super::{Candidates, Correlation, Metric, QueryBlock, ScoreScratch};
 use crate::error::{Error, Result};
 use crate::kernel::{Covariance, checked_covariances};
+use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
 
 /// Points of a sample, and how many samples.
 const SAMPLE: usize = 48;
@@ -44,15 +45,52 @@ pub(crate) fn is_covariance(metric: &Correlation, along: &[u32]) -> Result<bool>
         block.clear();
         members.iter().for_each(|&id| block.push_stored(&metric.points, id as usize));
         let mut matrix = metric.signed_block(&block, &Candidates::Gather(&members), &mut scratch)?;
-        let weights: Vec<f64> = block.inverse_sds.iter().map(|&isd| metric.weight(isd)).collect();
-        for i in 0..size {
-            // A valid matrix passes with the rounding its entries may have.
-            matrix[i * size + i] = 1.0 + 1e-8 + 1e-11 * size as f64 * weights[i] * weights[i];
-        }
+        allow_for_rounding(metric, &block, &mut matrix);
         let matrix = faer::Mat::from_fn(size, size, |i, j| matrix[i * size + j]);
         if matrix.llt(faer::Side::Lower).is_err() {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// Whether every new query may join a sample of stored points, those at the positions `near` (one a query) and the
+/// ones after them, in a positive semidefinite residual correlation matrix.
+pub(crate) fn admits(metric: &Correlation, queries: &QueryBlock, near: &[u32]) -> Result<bool> {
+    let each = SAMPLE.div_ceil(near.len()).max(2) as u32;
+    let mut members: Vec<u32> = near.iter().flat_map(|&first| first..first.saturating_add(each)).collect();
+    members.sort_unstable();
+    members.dedup();
+    members.retain(|&position| (position as usize) < metric.points.n);
+    let (mut block, mut scratch) = (QueryBlock::default(), ScoreScratch::default());
+    members.iter().for_each(|&position| block.push_stored(&metric.points, position as usize));
+    let candidates = Candidates::Gather(&members);
+    let mut stored = metric.signed_block(&block, &candidates, &mut scratch)?;
+    allow_for_rounding(metric, &block, &mut stored);
+    let size = members.len();
+    let Ok(stored) = faer::Mat::from_fn(size, size, |i, j| stored[i * size + j]).llt(faer::Side::Lower) else {
+        return Ok(false);
+    };
+    // With R = L L' of the members, a query of correlations r fits where abs(L^-1 r)^2 <= 1.
+    let r = metric.signed_block(queries, &candidates, &mut scratch)?;
+    let mut r = faer::Mat::from_fn(size, queries.len, |i, q| r[q * size + i]);
+    solve_lower_triangular_in_place(stored.L(), r.as_mut(), faer::Par::Seq);
+    Ok((0..queries.len).all(|q| {
+        let weight = metric.weight(queries.inverse_sds[q]);
+        r.col(q).squared_norm_l2() <= 1.0 + rounding(size, weight)
+    }))
+}
+
+/// What rounding may take from the diagonal of a valid residual correlation matrix of `size` points.
+fn rounding(size: usize, weight: f64) -> f64 {
+    1e-8 + 1e-11 * size as f64 * weight * weight
+}
+
+/// Sets the diagonal of the points' residual correlation matrix so that a valid one passes with the rounding its
+/// entries may have.
+fn allow_for_rounding(metric: &Correlation, points: &QueryBlock, matrix: &mut [f64]) {
+    let size = points.len;
+    for i in 0..size {
+        matrix[i * size + i] = 1.0 + rounding(size, metric.weight(points.inverse_sds[i]));
+    }
 }

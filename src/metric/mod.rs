@@ -167,4 +167,10 @@ pub(crate) trait Metric: Sync {
     fn is_metric(&self) -> bool {
         true
     }
+
+    /// Whether bounds hold for new queries whose V the caller gave, as far as the stored points at the positions
+    /// `near` them tell.
+    fn admits(&self, _queries: &QueryBlock, _near: &[u32]) -> Result<bool> {
+        Ok(true)
+    }
 }

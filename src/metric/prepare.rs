@@ -179,20 +179,16 @@ impl Preparation {
         }
         self.inducing_rows(&mut points, threads, control)?;
 
+        if let Some(p) = data.residual_variances {
+            check_positive("residual_variances", p)?;
+        }
         let mut proper = true;
         for (i, &variance) in diagonal.iter().enumerate() {
             let explained = squared_norm(self.simd, points.factor_row(i));
-            let left = variance - explained;
-            // A residual cannot have a negative variance, nor a given one be less than what is left.
-            proper &= left >= -1e-9 * variance;
-            points.variances[i] = left.max(self.floor);
-        }
-        if let Some(p) = data.residual_variances {
-            check_positive("residual_variances", p)?;
-            for (own, &given) in points.variances.iter_mut().zip(p) {
-                proper &= *own <= given * (1.0 + 1e-9) || *own <= self.floor;
-                *own = given;
-            }
+            let own = self.variance_left(variance, explained);
+            let p = data.residual_variances.map_or(own, |p| p[i]);
+            proper &= self.is_residual(variance, explained, p);
+            points.variances[i] = p;
         }
         for (isd, p) in points.inverse_sds.iter_mut().zip(&points.variances) {
             *isd = p.sqrt().recip();
@@ -228,6 +224,18 @@ impl Preparation {
                 try_collect((0..points.n).map(variance), "variances")
             }
         }
+    }
+
+    /// The residual variance that V leaves of a variance.
+    fn variance_left(&self, variance: f64, explained: f64) -> f64 {
+        (variance - explained).max(self.floor)
+    }
+
+    /// Whether `p` can be the variance of a residual and of an independent part: V explains no more than there is,
+    /// and p is no less than what V leaves.
+    fn is_residual(&self, variance: f64, explained: f64, p: f64) -> bool {
+        let left = self.variance_left(variance, explained);
+        variance - explained >= -1e-9 * variance && (left <= p * (1.0 + 1e-9) || left <= self.floor)
     }
 
     /// Fills in V from the inducing points, if there are any; O(n m^2), in parallel.
@@ -343,23 +351,23 @@ impl Preparation {
             _ => {}
         }
         for (i, &q) in numbers.iter().enumerate() {
-            let p = match (self.metric, variances) {
-                (MetricKind::Euclidean, _) => 1.0,
-                (_, Some(variances)) => variances[q as usize],
-                _ => {
-                    let variance = match &self.covariance {
-                        Covariance::Stationary(kernel) => kernel.variance,
-                        Covariance::Custom(function) => {
-                            let x = &raw[i * d..(i + 1) * d];
-                            let mut value = [0.0];
-                            checked_covariances(function.as_ref(), x, x, &mut value)?;
-                            value[0]
-                        }
-                    };
-                    let explained = squared_norm(self.simd, &block.factor[i * width..(i + 1) * width]);
-                    (variance - explained).max(self.floor)
+            if self.metric == MetricKind::Euclidean {
+                block.inverse_sds.push(1.0);
+                continue;
+            }
+            let variance = match &self.covariance {
+                Covariance::Stationary(kernel) => kernel.variance,
+                Covariance::Custom(function) => {
+                    let x = &raw[i * d..(i + 1) * d];
+                    let mut value = [0.0];
+                    checked_covariances(function.as_ref(), x, x, &mut value)?;
+                    value[0]
                 }
             };
+            let explained = squared_norm(self.simd, &block.factor[i * width..(i + 1) * width]);
+            let own = self.variance_left(variance, explained);
+            let p = variances.map_or(own, |variances| variances[q as usize]);
+            block.improper |= !self.is_residual(variance, explained, p);
             block.inverse_sds.push(p.sqrt().recip());
         }
         if custom {

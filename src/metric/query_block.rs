@@ -19,6 +19,8 @@ pub(crate) struct QueryBlock {
     pub(crate) inverse_sds: Vec<f64>,
     /// Tree position of a stored point, or [`NEW`].
     pub(crate) positions: Vec<u32>,
+    /// The caller's V or p of a new point is no residual of the kernel: bounds do not hold for it.
+    pub(crate) improper: bool,
     /// 0, 1, ..., len - 1: all queries, where some may be chosen.
     pub(crate) all: Vec<u32>,
 }
@@ -27,6 +29,7 @@ impl QueryBlock {
     /// Empties the block, keeping its memory.
     pub(crate) fn clear(&mut self) {
         self.len = 0;
+        self.improper = false;
         self.coords.clear();
         self.raw_coords.clear();
         self.factor.clear();

@@ -132,7 +132,7 @@ where
                 collectors: numbers.iter().map(|&q| (self.collector)(q)).collect(),
             };
             scratch.counters = SearchCounters::default();
-            match traversal.unwrap_or_else(|| choose(batch.traversal, space, &group)) {
+            match traversal.unwrap_or_else(|| choose(batch.traversal, space, queries, &group)) {
                 Traversal::BruteForce => brute_force::search(space, queries, &mut group, scratch)?,
                 Traversal::BestFirst => best_first::search(space, queries, &mut group, scratch)?,
                 Traversal::LevelSynchronous => level_synchronous::search(space, queries, &mut group, scratch)?,
@@ -194,8 +194,13 @@ fn cut<'o>(batch: &Batch<'_>, order: &'o [u32], n: usize, have_cells: bool) -> V
 }
 
 /// The traversal for a group.
-fn choose<M: Metric, C: Collector>(traversal: Traversal, space: &Space<'_, M>, group: &Group<C>) -> Traversal {
-    if !space.metric.is_metric() {
+fn choose<M: Metric, C: Collector>(
+    traversal: Traversal,
+    space: &Space<'_, M>,
+    queries: &QueryBlock,
+    group: &Group<C>,
+) -> Traversal {
+    if !space.metric.is_metric() || queries.improper {
         return Traversal::BruteForce;
     }
     let n = space.tree.len();

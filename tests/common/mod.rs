@@ -16,11 +16,24 @@ pub fn uniform(n: usize, d: usize, rng: &mut ChaCha8Rng) -> Array2<f64> {
     Array2::from_shape_fn((n, d), |_| rng.random::<f64>())
 }
 
+/// n x d coordinates from the standard normal distribution, by Box and Muller's transform.
+pub fn normal(n: usize, d: usize, rng: &mut ChaCha8Rng) -> Array2<f64> {
+    Array2::from_shape_fn((n, d), |_| {
+        let (u, v): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
+        (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+    })
+}
+
+/// A covariance of two points as given.
+pub type CovarianceOfPoints = fn(&[f64], &[f64]) -> f64;
+
 /// The definition of section "how exactness is defined" of the README, pair by pair.
 pub struct Oracle {
     pub metric: MetricKind,
     pub coords: Array2<f64>,
     pub kernel: Kernel,
+    /// In place of the kernel, where there is one.
+    pub custom: Option<CovarianceOfPoints>,
     pub factor: Array2<f64>,
     pub variances: Array1<f64>,
 }
@@ -56,38 +69,63 @@ impl Oracle {
         jitter: f64,
         floor: f64,
     ) -> Self {
-        let n = coords.nrows();
-        let coords = coords.to_owned();
+        let k = |a: &[f64], b: &[f64]| covariance(&kernel, scaled_distance(&kernel, a, b));
+        let factor = inducing.map(|z| Self::factor(coords, z, &k, jitter));
+        let factor = factor.unwrap_or_else(|| Array2::zeros((coords.nrows(), 0)));
+        Self::from_factor(metric, coords, factor, None, kernel, floor)
+    }
+
+    /// The residual metric of a covariance that is no stationary kernel.
+    pub fn with_covariance(
+        coords: ArrayView2<'_, f64>,
+        inducing: ArrayView2<'_, f64>,
+        k: CovarianceOfPoints,
+        jitter: f64,
+        floor: f64,
+    ) -> Self {
+        let factor = Self::factor(coords, inducing, &k, jitter);
+        let diagonal = Array1::from_iter(coords.rows().into_iter().map(|x| k(&x.to_vec(), &x.to_vec())));
+        let least = floor * diagonal.iter().copied().fold(0.0, f64::max);
+        let variances = factor.rows().into_iter().zip(diagonal).map(|(v, k)| (k - v.dot(&v)).max(least)).collect();
+        let none = Kernel::default();
+        let oracle = Self::from_factor(MetricKind::Residual, coords, factor, Some(variances), none, floor);
+        Oracle { custom: Some(k), ..oracle }
+    }
+
+    /// V of every point.
+    fn factor(
+        coords: ArrayView2<'_, f64>,
+        z: ArrayView2<'_, f64>,
+        k: &impl Fn(&[f64], &[f64]) -> f64,
+        jitter: f64,
+    ) -> Array2<f64> {
+        let (n, m) = (coords.nrows(), z.nrows());
         let row = |i: usize| coords.row(i).to_vec();
-        let mut factor = Array2::zeros((n, 0));
-        if let Some(z) = inducing {
-            let m = z.nrows();
-            let k = |a: &[f64], b: &[f64]| covariance(&kernel, scaled_distance(&kernel, a, b));
-            let mut l = Array2::<f64>::zeros((m, m));
-            for i in 0..m {
-                for j in 0..=i {
-                    let mut sum = k(&z.row(i).to_vec(), &z.row(j).to_vec());
-                    if i == j {
-                        sum += jitter * kernel.variance;
-                    }
-                    for t in 0..j {
-                        sum -= l[[i, t]] * l[[j, t]];
-                    }
-                    l[[i, j]] = if i == j { sum.sqrt() } else { sum / l[[j, j]] };
+        let variance = z.rows().into_iter().map(|z| k(&z.to_vec(), &z.to_vec())).fold(0.0, f64::max);
+        let mut l = Array2::<f64>::zeros((m, m));
+        for i in 0..m {
+            for j in 0..=i {
+                let mut sum = k(&z.row(i).to_vec(), &z.row(j).to_vec());
+                if i == j {
+                    sum += jitter * variance;
                 }
-            }
-            factor = Array2::zeros((n, m));
-            for i in 0..n {
-                for a in 0..m {
-                    let mut sum = k(&z.row(a).to_vec(), &row(i));
-                    for t in 0..a {
-                        sum -= l[[a, t]] * factor[[i, t]];
-                    }
-                    factor[[i, a]] = sum / l[[a, a]];
+                for t in 0..j {
+                    sum -= l[[i, t]] * l[[j, t]];
                 }
+                l[[i, j]] = if i == j { sum.sqrt() } else { sum / l[[j, j]] };
             }
         }
-        Self::from_factor(metric, coords.view(), factor, None, kernel, floor)
+        let mut factor = Array2::zeros((n, m));
+        for i in 0..n {
+            for a in 0..m {
+                let mut sum = k(&z.row(a).to_vec(), &row(i));
+                for t in 0..a {
+                    sum -= l[[a, t]] * factor[[i, t]];
+                }
+                factor[[i, a]] = sum / l[[a, a]];
+            }
+        }
+        factor
     }
 
     /// From a factor, and residual variances where given.
@@ -102,12 +140,15 @@ impl Oracle {
         let variances = variances.unwrap_or_else(|| {
             factor.rows().into_iter().map(|v| (kernel.variance - v.dot(&v)).max(floor * kernel.variance)).collect()
         });
-        Oracle { metric, coords: coords.to_owned(), kernel, factor, variances }
+        Oracle { metric, coords: coords.to_owned(), kernel, custom: None, factor, variances }
     }
 
     /// Covariance of two points.
     pub fn k(&self, i: usize, j: usize) -> f64 {
-        covariance(&self.kernel, self.r(i, j))
+        match self.custom {
+            Some(k) => k(&self.coords.row(i).to_vec(), &self.coords.row(j).to_vec()),
+            None => covariance(&self.kernel, self.r(i, j)),
+        }
     }
 
     fn r(&self, i: usize, j: usize) -> f64 {
@@ -140,7 +181,7 @@ impl Oracle {
     }
 
     /// A score that rounding moves by at most the tolerance; larger is nearer.
-    fn score(&self, i: usize, j: usize) -> f64 {
+    pub fn score(&self, i: usize, j: usize) -> f64 {
         match self.metric {
             MetricKind::Euclidean => -self.r(i, j),
             _ => self.rho(i, j).abs(),
@@ -149,10 +190,10 @@ impl Oracle {
 
     /// All allowed points by (distance, id).
     pub fn nearest(&self, q: usize, k: usize, allowed: impl Fn(usize) -> bool) -> Vec<usize> {
-        let mut all: Vec<usize> = (0..self.coords.nrows()).filter(|&j| allowed(j)).collect();
-        all.sort_by(|&a, &b| self.distance(q, a).total_cmp(&self.distance(q, b)).then(a.cmp(&b)));
-        all.truncate(k);
-        all
+        let allowed = (0..self.coords.nrows()).filter(|&j| allowed(j));
+        let mut all: Vec<(f64, usize)> = allowed.map(|j| (self.distance(q, j), j)).collect();
+        all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        all.into_iter().take(k).map(|(_, j)| j).collect()
     }
 
     /// Checks an answer: as many as there are, none twice, all allowed, distances right and ascending, and at every
