@@ -10,6 +10,8 @@ pub struct Control<'a> {
     should_stop: Option<&'a mut (dyn FnMut() -> bool + 'a)>,
     from: f64,
     span: f64,
+    /// The part of the whole, (start, length), that phases are parts of.
+    window: (f64, f64),
     /// The largest fraction reported: progress never goes back.
     reported: f64,
 }
@@ -23,7 +25,7 @@ impl Default for Control<'_> {
 impl<'a> Control<'a> {
     /// Neither reports nor stops.
     pub fn none() -> Self {
-        Control { progress: None, should_stop: None, from: 0.0, span: 1.0, reported: 0.0 }
+        Control { progress: None, should_stop: None, from: 0.0, span: 1.0, window: (0.0, 1.0), reported: 0.0 }
     }
 
     /// Calls `progress` with the fraction done, from 0 to 1.
@@ -38,10 +40,16 @@ impl<'a> Control<'a> {
         self
     }
 
-    /// The work that follows is the part `from..to` of the whole.
+    /// The phases that follow are parts of the part `from..to` of the whole.
+    pub(crate) fn window(&mut self, from: f64, to: f64) {
+        self.window = (from, to - from);
+    }
+
+    /// The work that follows is the part `from..to` of the window, which is the whole where none was set.
     pub(crate) fn phase(&mut self, from: f64, to: f64) {
-        self.from = from;
-        self.span = to - from;
+        let (start, length) = self.window;
+        self.from = start + length * from;
+        self.span = length * (to - from);
     }
 
     /// Reports that `done` (0 to 1) of the current phase is finished, and asks whether to stop.

@@ -8,11 +8,11 @@
 use super::check::admits;
 use super::euclidean::squared_distances;
 use super::{Ball, Candidates, Metric, Points, QueryBlock, ScoreScratch};
-use crate::error::{Result, try_with_capacity};
+use crate::error::Result;
 use crate::kernel::{Covariance, checked_covariances};
 use crate::simd::Simd;
 use crate::simd::dots::{Dense, Gathered, dots};
-use crate::simd::residual::{absolute_correlations, upper_correlations};
+use crate::simd::residual::absolute_correlations;
 use std::f64::consts::FRAC_PI_2;
 
 /// Bounds allow each abs(rho_ij) to be off by SLACK * (1 + w_i w_j), w_i = sqrt(k_ii / p_i).
@@ -20,9 +20,6 @@ use std::f64::consts::FRAC_PI_2;
 /// Rounding of one score is below 1e-15 (1 + w_i w_j); that of V through an inducing covariance of condition 1e8
 /// stays near 1e-12, which is what the constant is for. Exactness is defined up to 1e-9 (1 + k_ij / sqrt(p_i p_j)).
 const SLACK: f64 = 4e-11;
-
-/// Fewer columns than this are not worth a filter.
-const FILTER_FROM: usize = 32;
 
 /// Radii of the upper levels, in degrees. The angle is bounded: everything is within 90 degrees of everything and,
 /// of rough processes, hardly anything within 45, so halving radii would hang nearly all points on the root.
@@ -38,34 +35,11 @@ pub(crate) struct Correlation {
     pub(crate) covariance: Covariance,
     /// sqrt(variance) of the kernel, or the largest sqrt(k_ii) of a custom covariance: the unit of weights.
     pub(crate) sd: f64,
-    /// V in single precision, row by row like the points' own, where it can filter; otherwise empty.
-    pub(crate) single: Vec<f32>,
     /// Whether K - V V' is a covariance, so that the angle is a metric; see [`super::Metric::is_metric`].
     pub(crate) proper: bool,
 }
 
 impl Correlation {
-    /// Keeps V in single precision if that can tell most points apart: where its error in abs(rho) is small.
-    pub(crate) fn prepare_filter(&mut self) -> Result<()> {
-        const LARGEST_ERROR: f64 = 0.02;
-        let mut weights: Vec<f64> = self.points.inverse_sds.iter().map(|&isd| self.weight(isd)).collect();
-        let middle = weights.len() / 2;
-        let (_, &mut median, _) = weights.select_nth_unstable_by(middle, f64::total_cmp);
-        let relative = self.single_error() / (self.sd * self.sd);
-        if self.points.m >= FILTER_FROM && relative * median * median < LARGEST_ERROR {
-            self.single = try_with_capacity(self.points.factor.len(), "V in single precision")?;
-            self.single.extend(self.points.factor.iter().map(|&v| v as f32));
-        }
-        Ok(())
-    }
-
-    /// What single precision can change of V_q.V_j, whose rows have norms of at most the standard deviation: both
-    /// factors are rounded once, and portable code adds the products one after the other.
-    fn single_error(&self) -> f64 {
-        let roundings = self.points.m as f64 + 8.0;
-        self.sd * self.sd * roundings * 0.5 * f64::from(f32::EPSILON) * 1.01
-    }
-
     /// k(q, c) for every query and candidate, row by row in `out`.
     fn covariances(
         &self,
@@ -189,53 +163,6 @@ impl Metric for Correlation {
         }
         scratch.covariances = covariances;
         evaluated
-    }
-
-    fn has_filter(&self) -> bool {
-        !self.single.is_empty()
-    }
-
-    fn upper_scores(
-        &self,
-        queries: &QueryBlock,
-        rows: &[u32],
-        candidates: &Candidates<'_>,
-        scratch: &mut ScoreScratch,
-        out: &mut [f64],
-    ) -> Result<()> {
-        let (count, width) = (candidates.len(), self.points.width);
-        if count == 0 || rows.is_empty() {
-            return Ok(());
-        }
-        self.covariances(queries, rows, candidates, scratch, out)?;
-        let ScoreScratch { single_rows, single_dots, inverse_sds, .. } = scratch;
-        single_rows.clear();
-        for &q in rows {
-            let row = &queries.factor[q as usize * width..(q as usize + 1) * width];
-            single_rows.extend(row.iter().map(|&v| v as f32));
-        }
-        single_dots.resize(out.len(), 0.0);
-        let left = Dense { data: &single_rows[..], width, len: rows.len() };
-        let own = match candidates {
-            Candidates::Range(range) => {
-                let data = &self.single[range.start * width..range.end * width];
-                dots(self.simd, left, Dense { data, width, len: count }, single_dots);
-                &self.points.inverse_sds[range.clone()]
-            }
-            Candidates::Gather(index) => {
-                dots(self.simd, left, Gathered { data: &self.single[..], width, index }, single_dots);
-                inverse_sds.clear();
-                inverse_sds.extend(index.iter().map(|&i| self.points.inverse_sds[i as usize]));
-                &inverse_sds[..]
-            }
-        };
-        let error = self.single_error();
-        for ((&q, row), products) in rows.iter().zip(out.chunks_exact_mut(count)).zip(single_dots.chunks_exact(count)) {
-            let inverse_sd = queries.inverse_sds[q as usize];
-            upper_correlations(self.simd, inverse_sd, error, own, products, row);
-            candidates.find(queries.positions[q as usize], |c| row[c] = Self::SELF_SCORE);
-        }
-        Ok(())
     }
 
     fn distance(&self, score: f64) -> f64 {

@@ -80,8 +80,6 @@ pub(crate) struct ScoreScratch {
     pub(crate) coords: Vec<f64>,
     pub(crate) inverse_sds: Vec<f64>,
     pub(crate) raw_coords: Vec<f64>,
-    pub(crate) single_rows: Vec<f32>,
-    pub(crate) single_dots: Vec<f32>,
 }
 
 /// A distance over stored points, evaluated a block at a time.
@@ -102,23 +100,6 @@ pub(crate) trait Metric: Sync {
         scratch: &mut ScoreScratch,
         out: &mut [f64],
     ) -> Result<()>;
-
-    /// Whether [`Metric::upper_scores`] is worth its time.
-    fn has_filter(&self) -> bool {
-        false
-    }
-
-    /// As [`Metric::scores`], but upper bounds of the scores, from single precision: about twice as fast.
-    fn upper_scores(
-        &self,
-        queries: &QueryBlock,
-        rows: &[u32],
-        candidates: &Candidates<'_>,
-        scratch: &mut ScoreScratch,
-        out: &mut [f64],
-    ) -> Result<()> {
-        self.scores(queries, rows, candidates, scratch, out)
-    }
 
     /// The score at distance 0.
     const SELF_SCORE: f64;

@@ -194,14 +194,7 @@ impl Preparation {
             *isd = p.sqrt().recip();
         }
         let covariance = self.covariance.clone();
-        Ok(AnyMetric::Correlation(Correlation {
-            simd: self.simd,
-            points,
-            covariance,
-            sd: unit.sqrt(),
-            single: Vec::new(),
-            proper,
-        }))
+        Ok(AnyMetric::Correlation(Correlation { simd: self.simd, points, covariance, sd: unit.sqrt(), proper }))
     }
 
     /// k(x, x) of every point.

@@ -10,8 +10,6 @@ mod best_first;
 mod blocks;
 mod boxes;
 mod brute_force;
-mod cells;
-mod certify_cells;
 mod collect;
 mod level_synchronous;
 mod space;
@@ -19,8 +17,6 @@ mod spatial;
 
 pub(crate) use anchors::Anchors;
 pub(crate) use blocks::Blocks;
-pub(crate) use cells::Cells;
-pub(crate) use certify_cells::CellBound;
 pub(crate) use collect::{Collector, Nearest, Neighbor, Within};
 pub use space::SearchCounters;
 pub(crate) use space::{Keys, Space, least_keys};
@@ -34,10 +30,8 @@ use space::{Group, Scratch};
 
 /// Queries of a group, at most.
 const GROUP: usize = 32;
-/// Homes that a group may span, where all points are allowed.
-const SPAN: u32 = 8;
 /// Fewer allowed points than this are scored one and all.
-const FEW: usize = 1024;
+pub(crate) const FEW: usize = 1024;
 
 /// A batch of queries.
 pub(crate) struct Batch<'a> {
@@ -69,13 +63,7 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
     let mut counters = SearchCounters::default();
     control.phase(0.0, 0.9);
     let order = arrange(batch, batch.traversal, space.tree.len())?;
-    let mut unfinished = search.run(
-        cut(batch, &order, space.tree.len(), space.cell_bound.is_some()),
-        None,
-        &mut neighbors,
-        &mut counters,
-        control,
-    )?;
+    let mut unfinished = search.run(order.chunks(GROUP).collect(), None, &mut neighbors, &mut counters, control)?;
     if !unfinished.is_empty() {
         unfinished.sort_by_key(|&q| (batch.limits[q as usize], batch.places[q as usize]));
         let groups = unfinished.chunks(GROUP).collect();
@@ -171,26 +159,6 @@ fn arrange(batch: &Batch<'_>, traversal: Traversal, n: usize) -> Result<Vec<u32>
         order.sort_unstable_by_key(|&q| (cohort(q), batch.places[q as usize], q));
     }
     Ok(order)
-}
-
-/// Cuts the arranged queries into groups. Queries of a group lie near each other: the fewer points are allowed, the
-/// farther apart neighbours are.
-fn cut<'o>(batch: &Batch<'_>, order: &'o [u32], n: usize, have_cells: bool) -> Vec<&'o [u32]> {
-    let mut groups = Vec::new();
-    let mut rest = order;
-    while let Some(&first) = rest.first() {
-        let allowed = (batch.limits[first as usize] as usize).clamp(1, n);
-        let span = SPAN * (n / allowed) as u32;
-        let near = |&q: &u32| {
-            let apart = batch.places[q as usize].0.abs_diff(batch.places[first as usize].0);
-            batch.traversal != Traversal::Automatic || have_cells || allowed <= FEW || apart <= span
-        };
-        let len = rest.iter().take(GROUP).take_while(|q| near(q)).count();
-        let (group, remaining) = rest.split_at(len);
-        groups.push(group);
-        rest = remaining;
-    }
-    groups
 }
 
 /// The traversal for a group.

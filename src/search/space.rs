@@ -2,7 +2,6 @@
 
 use super::anchors::Anchors;
 use super::blocks::Blocks;
-use super::certify_cells::CellBound;
 use super::collect::Collector;
 use crate::error::Result;
 use crate::metric::{Candidates, Metric, NEW, QueryBlock, ScoreScratch};
@@ -39,14 +38,10 @@ pub(crate) struct Space<'a, M> {
     pub(crate) tree: &'a CoverTree,
     pub(crate) blocks: &'a Blocks,
     pub(crate) anchors: &'a Anchors,
-    /// Bounds over cells of space, where the metric has them.
-    pub(crate) cell_bound: Option<CellBound<'a>>,
     /// The largest weight of a stored point.
     pub(crate) largest_weight: f64,
     pub(crate) keys: Keys<'a>,
     pub(crate) exclude_self: bool,
-    /// Whether upper bounds in single precision may come before scores.
-    pub(crate) filter: bool,
 }
 
 /// What a few queries that are searched for together may find, and have found.
@@ -133,11 +128,6 @@ impl<M: Metric> Space<'_, M> {
             return Ok(());
         }
         counters.distance_evaluations += scores.len() as u64;
-        let is_tight = |&q: &u32| group.collectors[q as usize].threshold() > f64::NEG_INFINITY;
-        if self.filter && self.metric.has_filter() && rows.iter().all(is_tight) {
-            self.metric.upper_scores(queries, rows, candidates, score, scores)?;
-            return self.offer_filtered(group, rows, queries, candidates, (score, scores, counters));
-        }
         self.metric.scores(queries, rows, candidates, score, scores)?;
         for (&q, row) in rows.iter().zip(scores.chunks_exact(count)) {
             let q = q as usize;
@@ -164,38 +154,5 @@ impl<M: Metric> Space<'_, M> {
         if self.keys.of[position] < group.limits[q] && !own {
             group.collectors[q].offer(self.metric, score, self.tree.ids[position]);
         }
-    }
-
-    /// Scores again, exactly, those pairs whose upper bound reaches the threshold, and offers what is allowed.
-    fn offer_filtered<C: Collector>(
-        &self,
-        group: &mut Group<C>,
-        rows: &[u32],
-        queries: &QueryBlock,
-        candidates: &Candidates<'_>,
-        (score, bounds, counters): (&mut ScoreScratch, &[f64], &mut SearchCounters),
-    ) -> Result<()> {
-        let mut left: Vec<u32> = Vec::new();
-        let mut scores: Vec<f64> = Vec::new();
-        for (&row, bounds) in rows.iter().zip(bounds.chunks_exact(candidates.len())) {
-            let q = row as usize;
-            let threshold = group.collectors[q].threshold();
-            let own = if self.exclude_self { group.positions[q] } else { NEW };
-            left.clear();
-            left.extend(bounds.iter().enumerate().filter(|&(_, &bound)| bound >= threshold).filter_map(|(c, _)| {
-                let position = candidates.position(c);
-                (self.keys.of[position] < group.limits[q] && position as u32 != own).then_some(position as u32)
-            }));
-            if left.is_empty() {
-                continue;
-            }
-            scores.resize(left.len(), 0.0);
-            self.metric.scores(queries, &[row], &Candidates::Gather(&left), score, &mut scores)?;
-            counters.distance_evaluations += left.len() as u64;
-            for (&position, &score) in left.iter().zip(&scores) {
-                group.collectors[q].offer(self.metric, score, self.tree.ids[position as usize]);
-            }
-        }
-        Ok(())
     }
 }

@@ -19,9 +19,8 @@ pub(crate) fn kd_order(points: &Points, positions: &mut [u32], leaf: usize) {
     let axis = (0..points.d).map(|j| (side(j), j)).max_by(|a, b| a.0.total_cmp(&b.0)).map_or(0, |(_, j)| j);
     let column = &points.coords[axis * points.n..(axis + 1) * points.n];
     let middle = (positions.len() / leaf).div_ceil(2) * leaf;
-    positions.select_nth_unstable_by(middle - 1, |&a, &b| {
-        column[a as usize].total_cmp(&column[b as usize]).then(a.cmp(&b))
-    });
+    positions
+        .select_nth_unstable_by(middle - 1, |&a, &b| column[a as usize].total_cmp(&column[b as usize]).then(a.cmp(&b)));
     let (left, right) = positions.split_at_mut(middle);
     kd_order(points, left, leaf);
     kd_order(points, right, leaf);

@@ -33,35 +33,3 @@ impl WithSimd for AbsoluteCorrelations<'_> {
         }
     }
 }
-
-/// Replaces each covariance k_qj in `values` by an upper bound of abs(rho_qj), from products V_q.V_j that are off by at
-/// most `error`, which is more than all other rounding.
-pub(crate) fn upper_correlations(
-    simd: Simd,
-    inverse_sd: f64,
-    error: f64,
-    inverse_sds: &[f64],
-    dots: &[f32],
-    values: &mut [f64],
-) {
-    simd.run(UpperCorrelations { inverse_sd, error, inverse_sds, dots, values });
-}
-
-struct UpperCorrelations<'a> {
-    inverse_sd: f64,
-    error: f64,
-    inverse_sds: &'a [f64],
-    dots: &'a [f32],
-    values: &'a mut [f64],
-}
-
-impl WithSimd for UpperCorrelations<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _simd: S) {
-        for ((k, &dot), &isd) in self.values.iter_mut().zip(self.dots).zip(self.inverse_sds) {
-            *k = ((*k - f64::from(dot)).abs() + self.error) * (self.inverse_sd * isd);
-        }
-    }
-}
