@@ -91,6 +91,15 @@ fn main() {
                 continue;
             }
             let ids: Array1<i64> = sample(&mut rng, n, 1024).iter().map(|i| i as i64).collect();
+            if std::env::var("LOOP").is_ok() {
+                let q = Query::ids(ids.view(), 50);
+                let t = Instant::now();
+                for _ in 0..30 {
+                    tree.query_batch(&q, &mut Control::none()).unwrap();
+                }
+                println!("loop {:.0} q/s", 30.0 * 1024.0 / t.elapsed().as_secs_f64());
+                continue;
+            }
             let mut brute = None;
             for traversal in
                 [Traversal::BruteForce, Traversal::Automatic, Traversal::LevelSynchronous, Traversal::BestFirst]

@@ -21,11 +21,11 @@ use crate::metric::{AnyMetric, Candidates, Metric, Preparation, QueryBlock, Scor
 use crate::options::Options;
 use crate::ordering::hilbert::HilbertFrame;
 use crate::parallel::Threads;
-use crate::search::{Anchors, Blocks, Collector, Neighbor};
+use crate::search::{Anchors, Blocks, Neighbor};
 use crate::simd::Simd;
 use crate::stats::{BuildSeconds, SearchStats, Stats};
 use crate::tree::CoverTree;
-use ndarray::{ArrayView1, ShapeBuilder};
+use ndarray::ArrayView1;
 use std::sync::{Mutex, PoisonError};
 
 /// Exact nearest neighbours under the residual correlation distance (or the plain one, or the Euclidean one).

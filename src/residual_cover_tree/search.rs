@@ -10,7 +10,7 @@ use crate::search::{
     Anchors, Batch, Collector, FEW, Keys, Nearest, Neighbor, SearchCounters, Space, Within, least_keys, run_batch,
 };
 use crate::stats::SearchStats;
-use ndarray::{ArrayView1, ShapeBuilder};
+use ndarray::ArrayView1;
 use std::sync::PoisonError;
 use std::time::Instant;
 

@@ -49,6 +49,8 @@ pub(crate) struct Anchors {
     gaps: Vec<u8>,
     /// Radians of a step.
     step: f64,
+    /// Whether angles to the anchors tell most points apart from neighbours.
+    pub(crate) helpful: bool,
 }
 
 /// Memory of one thread.
@@ -87,11 +89,13 @@ impl Anchors {
             nearest: try_vec(count * choices, 0, what)?,
             gaps: try_vec(count * count, 0, what)?,
             step: metric.length(0.0) / f64::from(u8::MAX),
+            helpful: false,
             positions,
         };
         anchors.measure(metric, choices, threads, control)?;
         anchors.assign(metric, &order, &mut of, choices, threads)?;
         anchors.enclose(metric, &order);
+        anchors.helpful = anchors.tell_apart(metric, &order)?;
         Ok((anchors, (count * count / 2 + n * (BOX + choices)) as u64))
     }
 
@@ -228,6 +232,30 @@ impl Anchors {
         }
     }
 
+    /// Whether, for most points of a sample, few of the balls reach as far as the fifty nearest points or so do.
+    fn tell_apart<M: Metric>(&self, metric: &M, order: &[u32]) -> Result<bool> {
+        const SAMPLE: usize = 24;
+        const NEAREST: usize = 50;
+        const SHARE: f64 = 0.25;
+        let (points, count) = (metric.points(), self.len());
+        let mut s = Scratch::default();
+        for t in 0..SAMPLE {
+            s.queries.push_stored(points, order[t * order.len() / SAMPLE] as usize);
+        }
+        s.scores.resize(SAMPLE * count, 0.0);
+        let all = Candidates::Gather(&self.positions);
+        metric.scores(&s.queries, &s.queries.all, &all, &mut s.score, &mut s.scores)?;
+        let rank = (NEAREST * count / order.len()).min(count - 1);
+        let few = s.scores.chunks_exact(count).zip(&s.queries.inverse_sds).filter(|&(scores, &isd)| {
+            let mut sorted = scores.to_vec();
+            let threshold = *sorted.select_nth_unstable_by(rank, |a, b| b.total_cmp(a)).1;
+            let reaching = |&(&score, &ball): &(&f64, &Ball)| metric.bound(metric.weight(isd), score, ball) >= threshold;
+            let open = scores.iter().zip(&self.balls).filter(reaching).count();
+            (open as f64) < SHARE * count as f64
+        });
+        Ok(2 * few.count() > SAMPLE)
+    }
+
     /// Number of anchors.
     pub(crate) fn len(&self) -> usize {
         self.positions.len()
@@ -262,11 +290,10 @@ impl Anchors {
         }
     }
 
-    /// All anchors, those with the smallest gaps from anchor `a` first.
-    pub(crate) fn by_gap(&self, a: usize) -> Vec<u32> {
-        let gaps = &self.gaps[a * self.len()..(a + 1) * self.len()];
-        let mut order: Vec<u32> = (0..self.len() as u32).collect();
-        order.sort_by_key(|&b| gaps[b as usize]);
+    /// The `count` anchors with the smallest gaps from anchor `a`, ascending.
+    pub(crate) fn by_gap(&self, a: usize, count: usize) -> Vec<u32> {
+        let mut order = Vec::new();
+        smallest(&self.gaps[a * self.len()..(a + 1) * self.len()], count, &mut order);
         order
     }
 

@@ -11,8 +11,11 @@ use crate::metric::{Candidates, Metric, NEW, QueryBlock};
 
 /// Allowed points that are met before bounds are looked at, as a multiple of the number wanted.
 const SEED_FACTOR: f64 = 1.6;
-/// Angles are given up where they leave more than this share of the anchors.
-const MOST_NEAR: f64 = 1.0;
+/// A query to which the table leaves more than this share of the anchors waits, to be scored with all anchors together
+/// with others like it.
+const MOST_NEAR: f64 = 0.15;
+/// Anchors that waiting queries are scored with at a time: their rows of V stay in the second-level cache.
+const CHUNK: usize = 128;
 
 /// Searches for the queries of the group. Returns those for which angles do not discard enough.
 pub(crate) fn search<M: Metric, C: Collector>(
@@ -50,13 +53,12 @@ fn search_home<M: Metric, C: Collector>(
     let seeds = evaluate_seeds(space, queries, group, home, &rows, scratch)?;
 
     // Anchors that the table leaves to each query.
-    let weights: Vec<f64> = queries.inverse_sds.iter().map(|&isd| metric.weight(isd)).collect();
     let mut near: Vec<u32> = Vec::new();
     let most = (MOST_NEAR * anchors.len() as f64) as usize;
     rows.clear();
     for &(_, offset, q) in run {
-        let threshold =
-            group.collectors[q as usize].threshold() - metric.slack(weights[q as usize], space.largest_weight);
+        let weight = metric.weight(queries.inverse_sds[q as usize]);
+        let threshold = group.collectors[q as usize].threshold() - metric.slack(weight, space.largest_weight);
         let before = near.len();
         anchors.near(home, offset, metric.length(threshold), &mut near);
         scratch.counters.nodes_visited += anchors.len() as u64;
@@ -74,10 +76,54 @@ fn search_home<M: Metric, C: Collector>(
     if near.is_empty() {
         return Ok(());
     }
+    certify(space, queries, group, &rows, &near, &[], scratch)
+}
+
+/// Searches for queries to which the table leaves too much: all anchors, in blocks.
+pub(crate) fn search_all<M: Metric, C: Collector>(
+    space: &Space<'_, M>,
+    queries: &QueryBlock,
+    group: &mut Group<C>,
+    scratch: &mut Scratch,
+) -> Result<()> {
+    let anchors: Vec<u32> = (0..space.anchors.len() as u32).collect();
+    // (anchor, query) pairs whose members have been evaluated.
+    let mut done: Vec<(u32, u32)> = Vec::new();
+    for q in 0..queries.len as u32 {
+        let (home, _) = home(space, queries, group, q as usize, scratch)?;
+        done.extend(evaluate_seeds(space, queries, group, home, &[q], scratch)?.into_iter().map(|a| (a, q)));
+    }
+    done.sort_unstable();
+    for near in anchors.chunks(CHUNK) {
+        let count = done.partition_point(|&(a, _)| a <= near[near.len() - 1]);
+        certify(space, queries, group, &queries.all, near, &done[..count], scratch)?;
+        done.drain(..count);
+    }
+    Ok(())
+}
+
+/// Evaluates for the queries `rows` what the angles to the anchors `near` (ascending) cannot exclude of their members,
+/// but for the pairs (anchor, row) that are `done`.
+#[allow(clippy::too_many_arguments)]
+fn certify<M: Metric, C: Collector>(
+    space: &Space<'_, M>,
+    queries: &QueryBlock,
+    group: &mut Group<C>,
+    rows: &[u32],
+    near: &[u32],
+    done: &[(u32, u32)],
+    scratch: &mut Scratch,
+) -> Result<()> {
+    let (metric, anchors) = (space.metric, space.anchors);
     let centres: Vec<u32> = near.iter().map(|&a| anchors.positions[a as usize]).collect();
     let mut scores = vec![0.0; rows.len() * near.len()];
-    metric.scores(queries, &rows, &Candidates::Gather(&centres), &mut scratch.score, &mut scores)?;
+    metric.scores(queries, rows, &Candidates::Gather(&centres), &mut scratch.score, &mut scores)?;
     scratch.counters.distance_evaluations += scores.len() as u64;
+    for &(a, row) in done {
+        if let Ok(c) = near.binary_search(&a) {
+            scores[row as usize * near.len() + c] = f64::NAN;
+        }
+    }
     let mut left = Vec::new();
     for (&q, scores) in rows.iter().zip(scores.chunks_exact(near.len())) {
         let q = q as usize;
@@ -85,14 +131,15 @@ fn search_home<M: Metric, C: Collector>(
             space.offer(group, q, centre as usize, score);
         }
         let threshold = group.collectors[q].threshold();
+        let weight = metric.weight(queries.inverse_sds[q]);
         left.clear();
         for (&a, &score) in near.iter().zip(scores) {
             let ball = anchors.balls[a as usize];
-            if metric.bound(weights[q], score, ball) < threshold {
+            if score.is_nan() || metric.bound(weight, score, ball) < threshold {
                 scratch.counters.pruned_by_ball += 1;
                 continue;
             }
-            let slack = metric.slack(weights[q], ball.weight);
+            let slack = metric.slack(weight, ball.weight);
             let members = &anchors.members(a as usize)[1..];
             let (cosines, sines) = anchors.rings(a as usize);
             // A member at angle o from the anchor is within the threshold only where cos(theta - o) reaches it.
@@ -153,22 +200,23 @@ fn evaluate_seeds<M: Metric, C: Collector>(
     let wanted = rows.iter().map(|&q| group.collectors[q as usize].wanted()).max().unwrap_or(0);
     let wanted = (wanted as f64 * SEED_FACTOR) as usize;
     let least_limit = rows.iter().map(|&q| group.limits[q as usize]).min().unwrap_or(0);
-    let (mut seeds, mut points): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
-    let mut met = 0;
-    let mut take = |a: u32| {
-        if met >= wanted {
-            return false;
+    let mut order = anchors.nearest(home).to_vec();
+    let (mut points, mut met, mut used) = (Vec::new(), 0, 0);
+    while met < wanted && used < anchors.len() {
+        if used == order.len() {
+            let more = anchors.by_gap(home, (4 * used).min(anchors.len()));
+            let seen = order.len();
+            order.extend(more.into_iter().filter(|a| !anchors.nearest(home).contains(a)).skip(seen - anchors.nearest(home).len()));
+            if order.len() == seen {
+                break;
+            }
         }
-        let members = anchors.members(a as usize);
+        let members = anchors.members(order[used] as usize);
         met += members.iter().filter(|&&i| space.keys.of[i as usize] < least_limit).count();
         points.extend_from_slice(members);
-        seeds.push(a);
-        true
-    };
-    if anchors.nearest(home).iter().all(|&a| take(a)) {
-        let around = anchors.nearest(home);
-        anchors.by_gap(home).into_iter().filter(|a| !around.contains(a)).all(take);
+        used += 1;
     }
+    order.truncate(used);
     space.evaluate_some(group, rows, queries, points.iter().copied(), scratch)?;
-    Ok(seeds)
+    Ok(order)
 }

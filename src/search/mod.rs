@@ -63,12 +63,12 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
     let mut counters = SearchCounters::default();
     control.phase(0.0, 0.9);
     let order = arrange(batch, batch.traversal, space.tree.len())?;
-    let mut unfinished = search.run(order.chunks(GROUP).collect(), None, &mut neighbors, &mut counters, control)?;
+    let mut unfinished = search.run(order.chunks(GROUP).collect(), false, &mut neighbors, &mut counters, control)?;
     if !unfinished.is_empty() {
         unfinished.sort_by_key(|&q| (batch.limits[q as usize], batch.places[q as usize]));
         let groups = unfinished.chunks(GROUP).collect();
         control.phase(0.9, 1.0);
-        search.run(groups, Some(Traversal::BruteForce), &mut neighbors, &mut counters, control)?;
+        search.run(groups, true, &mut neighbors, &mut counters, control)?;
     }
     control.phase(1.0, 1.0);
     control.step(1.0)?;
@@ -96,11 +96,11 @@ where
     K: Fn(u32) -> C + Sync,
     F: Fn(C) -> Vec<Neighbor> + Sync,
 {
-    /// Searches for groups of queries; returns those that the automatic traversal leaves to brute force.
+    /// Searches for groups of queries; returns those that the automatic traversal puts off, to have `waited`.
     fn run(
         &self,
         groups: Vec<&[u32]>,
-        traversal: Option<Traversal>,
+        waited: bool,
         neighbors: &mut [Vec<Neighbor>],
         counters: &mut SearchCounters,
         control: &mut Control<'_>,
@@ -120,13 +120,17 @@ where
                 collectors: numbers.iter().map(|&q| (self.collector)(q)).collect(),
             };
             scratch.counters = SearchCounters::default();
-            match traversal.unwrap_or_else(|| choose(batch.traversal, space, queries, &group)) {
+            match choose(batch.traversal, space, queries, &group) {
                 Traversal::BruteForce => brute_force::search(space, queries, &mut group, scratch)?,
                 Traversal::BestFirst => best_first::search(space, queries, &mut group, scratch)?,
                 Traversal::LevelSynchronous => level_synchronous::search(space, queries, &mut group, scratch)?,
                 Traversal::Automatic if space.metric.is_spatial() => {
                     boxes::search(space, queries, &mut group, scratch)?;
                 }
+                Traversal::Automatic if waited && space.anchors.helpful => {
+                    angles::search_all(space, queries, &mut group, scratch)?;
+                }
+                Traversal::Automatic if waited => brute_force::search(space, queries, &mut group, scratch)?,
                 Traversal::Automatic => {
                     let unfinished = angles::search(space, queries, &mut group, scratch)?;
                     found.1.extend(unfinished.into_iter().map(|q| numbers[q as usize]));

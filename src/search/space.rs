@@ -151,7 +151,7 @@ impl<M: Metric> Space<'_, M> {
     /// Offers the point at `position` to query `q` of the group, if that may find it.
     pub(crate) fn offer<C: Collector>(&self, group: &mut Group<C>, q: usize, position: usize, score: f64) {
         let own = self.exclude_self && position as u32 == group.positions[q];
-        if self.keys.of[position] < group.limits[q] && !own {
+        if score >= group.collectors[q].threshold() && self.keys.of[position] < group.limits[q] && !own {
             group.collectors[q].offer(self.metric, score, self.tree.ids[position]);
         }
     }
