@@ -94,9 +94,9 @@ impl InducingPoints {
         self.m
     }
 
-    /// Scaled coordinate `j` of inducing point `i`.
-    pub(crate) fn coord(&self, i: usize, j: usize) -> f64 {
-        self.coords[j * self.m + i]
+    /// Scaled coordinates, dimension by dimension.
+    pub(crate) fn coords(&self) -> &[f64] {
+        &self.coords
     }
 
     /// Adds the squared scaled distance of `x` from every inducing point to `out`.

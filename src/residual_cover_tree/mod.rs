@@ -21,7 +21,7 @@ use crate::metric::{AnyMetric, Candidates, Metric, Preparation, QueryBlock, Scor
 use crate::options::Options;
 use crate::ordering::hilbert::HilbertFrame;
 use crate::parallel::Threads;
-use crate::search::{Anchors, Blocks, Neighbor};
+use crate::search::{Blocks, Index, IndexSource, Neighbor};
 use crate::simd::Simd;
 use crate::stats::{BuildSeconds, SearchStats, Stats};
 use crate::tree::CoverTree;
@@ -38,7 +38,9 @@ pub struct ResidualCoverTree {
     metric: AnyMetric,
     tree: CoverTree,
     blocks: Blocks,
-    anchors: Anchors,
+    index: Index,
+    /// What indices over prefixes are built from.
+    source: IndexSource,
     largest_weight: f64,
     /// Least id of each subtree.
     least_ids: Vec<u32>,
@@ -131,7 +133,7 @@ impl ResidualCoverTree {
             memory_bytes: points.bytes()
                 + self.tree.bytes()
                 + self.blocks.bytes()
-                + self.anchors.bytes()
+                + self.index.bytes()
                 + self.preparation.bytes()
                 + ids,
             build_evaluations: self.build_evaluations,

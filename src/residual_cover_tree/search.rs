@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result, try_collect, try_vec};
 use crate::metric::{AnyMetric, Metric, QueryBlock};
 use crate::options::Traversal;
 use crate::search::{
-    Anchors, Batch, Collector, FEW, Keys, Nearest, Neighbor, SearchCounters, Space, Within, least_keys, run_batch,
+    Index, Batch, Collector, FEW, Keys, Nearest, Neighbor, SearchCounters, Space, Within, least_keys, run_batch,
 };
 use crate::stats::SearchStats;
 use ndarray::ArrayView1;
@@ -79,21 +79,19 @@ impl ResidualCoverTree {
         // half with anchors of its own, and so on: of what is searched, at least half may be found.
         let mut end = n;
         while end > 0 {
-            let start = if self.anchors.len() == 0 || end <= 2 * FEW { 0 } else { end / 2 };
+            let start = if self.index.is_empty() || end <= 2 * FEW { 0 } else { end / 2 };
             control.window(1.0 - end as f64 / n as f64, 1.0 - start as f64 / n as f64);
             with_metric!(&self.metric, m => {
                 let prefix = match end == n || start == 0 {
                     true => None,
-                    false => Some(Anchors::new(m, positions[..end].to_vec(), &self.threads, control)?),
+                    false => Some(self.prefix_index(&positions[..end], control)?),
                 };
-                let anchors = prefix.as_ref().map_or(&self.anchors, |(anchors, evaluations)| {
-                    counters.distance_evaluations += evaluations;
-                    anchors
-                });
+                counters.distance_evaluations += prefix.as_ref().map_or(0, |index| index.evaluations);
+                let index = prefix.as_ref().unwrap_or(&self.index);
                 let keys = Keys { of: &ranks, least: &least, positions: &positions };
-                let space = Space { anchors, ..self.space(m, keys, true) };
+                let space = self.space(m, index, keys, true);
                 let numbers = start..end;
-                let place = |t: usize| Ok(self.place(anchors, positions[t]));
+                let place = |t: usize| Ok(self.place(index, positions[t]));
                 let places = try_collect(numbers.clone().map(place), "the queries")?;
                 let batch = Batch { limits: &limits[numbers], places: &places, traversal: self.options.traversal };
                 let load = |numbers: &[u32], block: &mut QueryBlock| {
@@ -127,14 +125,14 @@ impl ResidualCoverTree {
             chosen => chosen,
         };
         let keys = Keys { of: &self.tree.ids, least: &self.least_ids, positions: &self.tree.positions };
-        let space = self.space(metric, keys, query.exclude_self);
+        let space = self.space(metric, &self.index, keys, query.exclude_self);
         match &query.points {
             QueryPoints::Ids(ids) => {
                 let position = |(t, &id)| Ok(self.tree.positions[self.checked_id("ids", t, id)? as usize]);
                 let positions: Vec<u32> = try_collect(ids.iter().enumerate().map(position), "the queries")?;
                 let limits = self.limits(query, positions.len())?;
                 let places = try_collect(
-                    positions.iter().map(|&position| Ok(self.place(&self.anchors, position))),
+                    positions.iter().map(|&position| Ok(self.place(&self.index, position))),
                     "the queries",
                 )?;
                 let batch = Batch { limits: &limits, places: &places, traversal };
@@ -148,7 +146,7 @@ impl ResidualCoverTree {
                 self.preparation.check_new(*coords, *factor, *residual_variances)?;
                 let scaled = self.preparation.scaled("query coords", *coords)?;
                 let near = scaled.chunks_exact(metric.points().d).map(|x| self.near_on_curve(x));
-                let places = try_collect(near.map(|position| Ok(self.place(&self.anchors, position))), "the queries")?;
+                let places = try_collect(near.map(|position| Ok(self.place(&self.index, position))), "the queries")?;
                 let limits = self.limits(query, places.len())?;
                 let batch = Batch { limits: &limits, places: &places, traversal };
                 let load = |numbers: &[u32], block: &mut QueryBlock| {
@@ -172,21 +170,29 @@ impl ResidualCoverTree {
     }
 
     /// Home and position of a stored point: queries are grouped by it.
-    fn place(&self, anchors: &Anchors, position: u32) -> (u32, u32) {
-        let home = match anchors.of.get(position as usize) {
+    fn place(&self, index: &Index, position: u32) -> (u32, u32) {
+        let home = match index.anchors.of.get(position as usize) {
             Some(&anchor) => anchor,
             None => self.blocks.of_position(position as usize) as u32,
         };
         (home, position)
     }
 
+    /// An index over some points.
+    fn prefix_index(&self, positions: &[u32], control: &mut Control<'_>) -> Result<Index> {
+        let (covariance, inducing) = (&self.options.covariance, self.preparation.inducing());
+        let positions = try_collect(positions.iter().map(|&i| Ok(i)), "the index")?;
+        self.source.index(&self.metric, covariance, inducing, positions, &self.threads, control)
+    }
+
     /// What a search runs over.
-    fn space<'a, M: Metric>(&'a self, metric: &'a M, keys: Keys<'a>, exclude_self: bool) -> Space<'a, M> {
+    fn space<'a, M: Metric>(&'a self, metric: &'a M, index: &'a Index, keys: Keys<'a>, exclude_self: bool) -> Space<'a, M> {
         Space {
             metric,
             tree: &self.tree,
             blocks: &self.blocks,
-            anchors: &self.anchors,
+            anchors: &index.anchors,
+            screen: self.source.bound(index, &self.metric, &self.options.covariance),
             largest_weight: self.largest_weight,
             keys,
             exclude_self,

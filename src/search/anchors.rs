@@ -49,8 +49,6 @@ pub(crate) struct Anchors {
     gaps: Vec<u8>,
     /// Radians of a step.
     step: f64,
-    /// Whether angles to the anchors tell most points apart from neighbours.
-    pub(crate) helpful: bool,
 }
 
 /// Memory of one thread.
@@ -73,9 +71,13 @@ impl Anchors {
     ) -> Result<(Self, u64)> {
         let what = "the anchors";
         let (n, points) = (order.len(), metric.points());
-        kd_order(points, &mut order, BOX);
+        kd_order(&points.coords, points.n, &mut order, BOX);
         let most = ((n * points.width.max(16)) as f64 * 4.0).sqrt() as usize;
-        let (positions, mut of) = choose(metric, &order, most, threads, control)?;
+        let (positions, mut of, radius) = choose(metric, &order, most, threads, control)?;
+        let mut evaluations = (n * BOX) as u64;
+        if !tell_apart(metric, &positions, radius, &order)? {
+            return Ok((Anchors::default(), evaluations));
+        }
         let count = positions.len();
         let choices = CHOICES.min(count);
         let mut anchors = Anchors {
@@ -89,14 +91,13 @@ impl Anchors {
             nearest: try_vec(count * choices, 0, what)?,
             gaps: try_vec(count * count, 0, what)?,
             step: metric.length(0.0) / f64::from(u8::MAX),
-            helpful: false,
             positions,
         };
         anchors.measure(metric, choices, threads, control)?;
         anchors.assign(metric, &order, &mut of, choices, threads)?;
         anchors.enclose(metric, &order);
-        anchors.helpful = anchors.tell_apart(metric, &order)?;
-        Ok((anchors, (count * count / 2 + n * (BOX + choices)) as u64))
+        evaluations += (count * count / 2 + n * choices) as u64;
+        Ok((anchors, evaluations))
     }
 
     /// Angles between all anchors, in steps, and each one's nearest.
@@ -232,30 +233,6 @@ impl Anchors {
         }
     }
 
-    /// Whether, for most points of a sample, few of the balls reach as far as the fifty nearest points or so do.
-    fn tell_apart<M: Metric>(&self, metric: &M, order: &[u32]) -> Result<bool> {
-        const SAMPLE: usize = 24;
-        const NEAREST: usize = 50;
-        const SHARE: f64 = 0.25;
-        let (points, count) = (metric.points(), self.len());
-        let mut s = Scratch::default();
-        for t in 0..SAMPLE {
-            s.queries.push_stored(points, order[t * order.len() / SAMPLE] as usize);
-        }
-        s.scores.resize(SAMPLE * count, 0.0);
-        let all = Candidates::Gather(&self.positions);
-        metric.scores(&s.queries, &s.queries.all, &all, &mut s.score, &mut s.scores)?;
-        let rank = (NEAREST * count / order.len()).min(count - 1);
-        let few = s.scores.chunks_exact(count).zip(&s.queries.inverse_sds).filter(|&(scores, &isd)| {
-            let mut sorted = scores.to_vec();
-            let threshold = *sorted.select_nth_unstable_by(rank, |a, b| b.total_cmp(a)).1;
-            let reaching = |&(&score, &ball): &(&f64, &Ball)| metric.bound(metric.weight(isd), score, ball) >= threshold;
-            let open = scores.iter().zip(&self.balls).filter(reaching).count();
-            (open as f64) < SHARE * count as f64
-        });
-        Ok(2 * few.count() > SAMPLE)
-    }
-
     /// Number of anchors.
     pub(crate) fn len(&self) -> usize {
         self.positions.len()
@@ -307,8 +284,8 @@ impl Anchors {
 }
 
 /// Anchors of each box of [`BOX`] points of `order`: farthest-first, until every point is within a radius that is the
-/// same for all boxes and gives at most about `most` anchors. Returns their positions, and for each point of `order` the
-/// number of the anchor of its box that is nearest. Source: Gonzalez, *Clustering to minimize the maximum intercluster
+/// same for all boxes and gives at most about `most` anchors. Returns their positions, for each point of `order` the
+/// number of the anchor of its box that is nearest, and the radius. Source: Gonzalez, *Clustering to minimize the maximum intercluster
 /// distance* (Theoretical Computer Science, 1985).
 fn choose<M: Metric>(
     metric: &M,
@@ -316,7 +293,7 @@ fn choose<M: Metric>(
     most: usize,
     threads: &Threads,
     control: &mut Control<'_>,
-) -> Result<(Vec<u32>, Vec<u32>)> {
+) -> Result<(Vec<u32>, Vec<u32>, f64)> {
     let what = "the anchors";
     let points = metric.points();
     // For each box the order in which its points become anchors, the radius before each does (infinite for the first),
@@ -373,7 +350,30 @@ fn choose<M: Metric>(
         }
         positions.extend(chosen.iter().map(|&i| members[usize::from(i)]));
     }
-    Ok((positions, of))
+    Ok((positions, of, f64::from(least)))
+}
+
+/// Whether, for most points of a sample, few of the balls of a radius reach as far as the fifty nearest points or so do.
+fn tell_apart<M: Metric>(metric: &M, positions: &[u32], radius: f64, order: &[u32]) -> Result<bool> {
+    const SAMPLE: usize = 24;
+    const NEAREST: usize = 50;
+    const SHARE: f64 = 0.25;
+    let (points, count) = (metric.points(), positions.len());
+    let mut s = Scratch::default();
+    for t in 0..SAMPLE {
+        s.queries.push_stored(points, order[t * order.len() / SAMPLE] as usize);
+    }
+    s.scores.resize(SAMPLE * count, 0.0);
+    metric.scores(&s.queries, &s.queries.all, &Candidates::Gather(positions), &mut s.score, &mut s.scores)?;
+    let ball = Ball { reach: metric.score_at_length(radius), weight: 0.0 };
+    let rank = (NEAREST * count / order.len()).min(count - 1);
+    let few = s.scores.chunks_exact(count).filter(|scores| {
+        let mut sorted = scores.to_vec();
+        let threshold = *sorted.select_nth_unstable_by(rank, |a, b| b.total_cmp(a)).1;
+        let open = scores.iter().filter(|&&score| metric.bound(0.0, score, ball) >= threshold).count();
+        (open as f64) < SHARE * count as f64
+    });
+    Ok(2 * few.count() > SAMPLE)
 }
 
 /// Whole steps below a length, from a score in [0, 1]: a table instead of an arc cosine a pair.

@@ -11,13 +11,19 @@ mod blocks;
 mod boxes;
 mod brute_force;
 mod collect;
+mod index;
 mod level_synchronous;
+mod screen;
+mod screening;
 mod space;
 mod spatial;
 
 pub(crate) use anchors::Anchors;
 pub(crate) use blocks::Blocks;
 pub(crate) use collect::{Collector, Nearest, Neighbor, Within};
+pub(crate) use index::{Index, IndexSource};
+pub(crate) use screen::{Screen, ScreenBasis};
+pub(crate) use screening::ScreenBound;
 pub use space::SearchCounters;
 pub(crate) use space::{Keys, Space, least_keys};
 
@@ -62,17 +68,52 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
     neighbors.resize_with(count, Vec::new);
     let mut counters = SearchCounters::default();
     control.phase(0.0, 0.9);
-    let order = arrange(batch, batch.traversal, space.tree.len())?;
-    let mut unfinished = search.run(order.chunks(GROUP).collect(), false, &mut neighbors, &mut counters, control)?;
-    if !unfinished.is_empty() {
-        unfinished.sort_by_key(|&q| (batch.limits[q as usize], batch.places[q as usize]));
-        let groups = unfinished.chunks(GROUP).collect();
-        control.phase(0.9, 1.0);
-        search.run(groups, true, &mut neighbors, &mut counters, control)?;
+    let mut numbers = arrange(batch, batch.traversal, space.tree.len())?;
+    let place = |&q: &u32| (cohort(batch.limits[q as usize], space.tree.len()), batch.places[q as usize], q);
+    for (stage, end) in [(Stage::Near, 0.6), (Stage::Screen, 0.9), (Stage::Last, 1.0)] {
+        if stage == Stage::Last {
+            numbers.sort_unstable_by_key(|&q| (batch.limits[q as usize], q));
+        }
+        numbers = search.run(numbers.chunks(GROUP).collect(), stage, &mut neighbors, &mut counters, control)?;
+        if numbers.is_empty() {
+            break;
+        }
+        numbers.sort_unstable_by_key(place);
+        control.phase(end, 1.0);
     }
     control.phase(1.0, 1.0);
     control.step(1.0)?;
     Ok((neighbors, counters))
+}
+
+/// What the automatic traversal tries, one after the other, for queries that are not done.
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    /// The table of angles between anchors.
+    Near,
+    /// The screen.
+    Screen,
+    /// All anchors, or all points.
+    Last,
+}
+
+/// One stage of the automatic traversal; returns the queries that are left to the next.
+fn automatic<M: Metric, C: Collector>(
+    space: &Space<'_, M>,
+    stage: Stage,
+    queries: &QueryBlock,
+    group: &mut Group<C>,
+    scratch: &mut Scratch,
+) -> Result<Vec<u32>> {
+    let angles_help = space.anchors.len() > 0;
+    match (stage, &space.screen) {
+        (Stage::Near, _) if angles_help => return angles::search(space, queries, group, scratch),
+        (Stage::Screen, Some(bound)) => return screening::search(space, bound, queries, group, scratch),
+        (Stage::Near | Stage::Screen, _) => return Ok(queries.all.clone()),
+        (Stage::Last, _) if angles_help => angles::search_all(space, queries, group, scratch)?,
+        (Stage::Last, _) => brute_force::search(space, queries, group, scratch)?,
+    }
+    Ok(Vec::new())
 }
 
 /// What every group of a batch is searched with.
@@ -100,7 +141,7 @@ where
     fn run(
         &self,
         groups: Vec<&[u32]>,
-        waited: bool,
+        stage: Stage,
         neighbors: &mut [Vec<Neighbor>],
         counters: &mut SearchCounters,
         control: &mut Control<'_>,
@@ -127,12 +168,8 @@ where
                 Traversal::Automatic if space.metric.is_spatial() => {
                     boxes::search(space, queries, &mut group, scratch)?;
                 }
-                Traversal::Automatic if waited && space.anchors.helpful => {
-                    angles::search_all(space, queries, &mut group, scratch)?;
-                }
-                Traversal::Automatic if waited => brute_force::search(space, queries, &mut group, scratch)?,
                 Traversal::Automatic => {
-                    let unfinished = angles::search(space, queries, &mut group, scratch)?;
+                    let unfinished = automatic(space, stage, queries, &mut group, scratch)?;
                     found.1.extend(unfinished.into_iter().map(|q| numbers[q as usize]));
                 }
             }
@@ -159,10 +196,15 @@ fn arrange(batch: &Batch<'_>, traversal: Traversal, n: usize) -> Result<Vec<u32>
     if traversal == Traversal::BruteForce {
         order.sort_unstable_by_key(|&q| (limit(q), q));
     } else {
-        let cohort = |q: u32| if limit(q) as usize <= FEW { 0 } else { u32::BITS - (limit(q) - 1).leading_zeros() };
-        order.sort_unstable_by_key(|&q| (cohort(q), batch.places[q as usize], q));
+        order.sort_unstable_by_key(|&q| (cohort(limit(q), n), batch.places[q as usize], q));
     }
     Ok(order)
+}
+
+/// The power of two that a limit is rounded up to; 0 for those below which points are scored one and all.
+fn cohort(limit: u32, n: usize) -> u32 {
+    let limit = limit.min(n as u32);
+    if limit as usize <= FEW { 0 } else { u32::BITS - (limit - 1).leading_zeros() }
 }
 
 /// The traversal for a group.

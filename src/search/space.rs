@@ -3,6 +3,7 @@
 use super::anchors::Anchors;
 use super::blocks::Blocks;
 use super::collect::Collector;
+use super::screening::ScreenBound;
 use crate::error::Result;
 use crate::metric::{Candidates, Metric, NEW, QueryBlock, ScoreScratch};
 use crate::tree::CoverTree;
@@ -38,6 +39,8 @@ pub(crate) struct Space<'a, M> {
     pub(crate) tree: &'a CoverTree,
     pub(crate) blocks: &'a Blocks,
     pub(crate) anchors: &'a Anchors,
+    /// The screen, where it helps.
+    pub(crate) screen: Option<ScreenBound<'a>>,
     /// The largest weight of a stored point.
     pub(crate) largest_weight: f64,
     pub(crate) keys: Keys<'a>,

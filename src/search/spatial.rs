@@ -1,29 +1,27 @@
 //! Points in the order of a balanced k-d tree: runs of neighbours in space, all of one size.
 
-use crate::metric::Points;
-
 /// Reorders `positions` so that each run of `leaf` consecutive ones is a box of a k-d tree that halves the longest
-/// side of its box; only the last run may be shorter. O(n log n).
-pub(crate) fn kd_order(points: &Points, positions: &mut [u32], leaf: usize) {
+/// side of its box; only the last run may be shorter. `coords` has n coordinates a dimension. O(n log n).
+pub(crate) fn kd_order(coords: &[f64], n: usize, positions: &mut [u32], leaf: usize) {
     if positions.len() <= leaf {
         return;
     }
     let side = |j: usize| {
-        let column = &points.coords[j * points.n..(j + 1) * points.n];
+        let column = &coords[j * n..(j + 1) * n];
         let (low, high) = positions.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &i| {
             let x = column[i as usize];
             (low.min(x), high.max(x))
         });
         high - low
     };
-    let axis = (0..points.d).map(|j| (side(j), j)).max_by(|a, b| a.0.total_cmp(&b.0)).map_or(0, |(_, j)| j);
-    let column = &points.coords[axis * points.n..(axis + 1) * points.n];
+    let axis = (0..coords.len() / n).map(|j| (side(j), j)).max_by(|a, b| a.0.total_cmp(&b.0)).map_or(0, |(_, j)| j);
+    let column = &coords[axis * n..(axis + 1) * n];
     let middle = (positions.len() / leaf).div_ceil(2) * leaf;
     positions
         .select_nth_unstable_by(middle - 1, |&a, &b| column[a as usize].total_cmp(&column[b as usize]).then(a.cmp(&b)));
     let (left, right) = positions.split_at_mut(middle);
-    kd_order(points, left, leaf);
-    kd_order(points, right, leaf);
+    kd_order(coords, n, left, leaf);
+    kd_order(coords, n, right, leaf);
 }
 
 #[cfg(test)]
@@ -33,11 +31,10 @@ mod tests {
     #[test]
     fn runs_are_boxes_that_do_not_overlap_along_a_line() {
         let n = 1003;
-        let mut points = Points::zeros(n, 1, 0, false).unwrap();
-        (0..n).for_each(|i| points.coords[i] = ((i * 613) % 1009) as f64);
+        let coords: Vec<f64> = (0..n).map(|i| ((i * 613) % 1009) as f64).collect();
         let mut order: Vec<u32> = (0..n as u32).collect();
-        kd_order(&points, &mut order, 16);
-        let run = |t: usize| order[t * 16..((t + 1) * 16).min(n)].iter().map(|&i| points.coords[i as usize]);
+        kd_order(&coords, n, &mut order, 16);
+        let run = |t: usize| order[t * 16..((t + 1) * 16).min(n)].iter().map(|&i| coords[i as usize]);
         for t in 1..n.div_ceil(16) {
             let before = run(t - 1).fold(f64::NEG_INFINITY, f64::max);
             let after = run(t).fold(f64::INFINITY, f64::min);

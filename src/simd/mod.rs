@@ -6,6 +6,7 @@
 
 pub(crate) mod covariance;
 pub(crate) mod dots;
+pub(crate) mod int16;
 pub(crate) mod residual;
 pub(crate) mod squared;
 

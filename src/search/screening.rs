@@ -1,0 +1,290 @@
+//! Search by the screen: blocks of queries against panels of points, in 16-bit integers with their error carried; what
+//! the bounds cannot exclude is scored in `f64`.
+
+use super::collect::Collector;
+use super::screen::{FULL, Screen};
+use super::space::{Group, Scratch, Space};
+use crate::error::Result;
+use crate::kernel::Kernel;
+use crate::metric::{Metric, NEW, QueryBlock};
+use crate::simd::Simd;
+use crate::simd::dots::{Dense, Gathered, dots};
+use crate::simd::int16::{LANES, panel_products};
+
+/// A screen and the kernel it holds values of.
+#[derive(Clone, Copy)]
+pub(crate) struct ScreenBound<'a> {
+    pub(crate) screen: &'a Screen,
+    pub(crate) kernel: &'a Kernel,
+    pub(crate) simd: Simd,
+    /// The median of 1 / sqrt(p).
+    pub(crate) inverse_sd: f64,
+}
+
+/// Products that are left out may amount to this share of what a typical neighbour's residual covariance is.
+const LEFT_OUT: f64 = 0.12;
+/// A query whose error is more than this, as a correlation with a typical point, is not screened.
+const LARGEST_ERROR: f64 = 0.35;
+
+/// A block of at most [`LANES`] queries in integers.
+struct Block {
+    /// Numbers of the queries in the group.
+    numbers: Vec<u32>,
+    /// Chosen pairs of inducing points, ascending.
+    pairs: Vec<u32>,
+    /// Entries of a_q for each pair and query, and their absolute values rounded up.
+    rows: Vec<[i32; LANES]>,
+    magnitudes: Vec<[i32; LANES]>,
+    /// What a unit of a query's products is worth.
+    units: [f64; LANES],
+    /// What a query's bounds by the largest k(Z, x) leave out, and what its products may be off by.
+    left_out: [f64; LANES],
+    errors: [f64; LANES],
+}
+
+/// Searches for those queries of the group that integers can tell something of; returns the others.
+pub(crate) fn search<M: Metric, C: Collector>(
+    space: &Space<'_, M>,
+    bound: &ScreenBound<'_>,
+    queries: &QueryBlock,
+    group: &mut Group<C>,
+    scratch: &mut Scratch,
+) -> Result<Vec<u32>> {
+    let mut others = Vec::new();
+    let d = space.metric.points().d;
+    let mut gaps = Vec::new();
+    for numbers in queries.all.chunks(LANES) {
+        let mut seeded = Seeds { nearest: Vec::new(), panels: Vec::new() };
+        for &q in numbers {
+            let x = &queries.coords[q as usize * d..(q as usize + 1) * d];
+            bound.screen.squared_gaps(x, &mut gaps);
+            seeded.panels.push(evaluate_seeds(space, bound, queries, group, q, &gaps, scratch)?);
+            seeded.nearest.extend_from_slice(&gaps);
+        }
+        bound.kernel.covariances_in_place(bound.simd, &mut seeded.nearest);
+        let block = Block::new(space, bound, queries, group, numbers, &mut others);
+        scratch.counters.distance_evaluations += (numbers.len() * space.metric.points().m) as u64;
+        if !block.numbers.is_empty() {
+            block.search(space, bound, queries, group, &seeded, scratch)?;
+        }
+    }
+    Ok(others)
+}
+
+/// What is known of each query of a block and each panel before the screen is looked at.
+struct Seeds {
+    /// The largest covariance with any point of the panel, by its box.
+    nearest: Vec<f64>,
+    /// Panels of which all points have been offered, ascending.
+    panels: Vec<Vec<u32>>,
+}
+
+/// Evaluates a query with the points of the panels nearest to it in space, until enough allowed ones have been met;
+/// returns these panels, ascending. `gaps` are the squared distances from the panels.
+fn evaluate_seeds<M: Metric, C: Collector>(
+    space: &Space<'_, M>,
+    bound: &ScreenBound<'_>,
+    queries: &QueryBlock,
+    group: &mut Group<C>,
+    q: u32,
+    gaps: &[f64],
+    scratch: &mut Scratch,
+) -> Result<Vec<u32>> {
+    let screen = bound.screen;
+    let wanted = group.collectors[q as usize].wanted();
+    let wanted = wanted + wanted / 2;
+    let limit = group.limits[q as usize];
+    let most = gaps.len().min(8 + wanted / 2);
+    let mut panels: Vec<u32> = (0..gaps.len() as u32).collect();
+    let by_gap = |&a: &u32, &b: &u32| gaps[a as usize].total_cmp(&gaps[b as usize]).then(a.cmp(&b));
+    if most > 0 && most < panels.len() {
+        panels.select_nth_unstable_by(most - 1, by_gap);
+    }
+    panels.truncate(most);
+    panels.sort_unstable_by(by_gap);
+    let allowed = |&i: &u32| i != NEW && space.keys.of[i as usize] < limit;
+    let (mut met, mut used) = (0, 0);
+    let mut points: Vec<u32> = Vec::new();
+    while met < wanted && used < panels.len() {
+        let p = panels[used] as usize;
+        let before = points.len();
+        points.extend(screen.positions[p * LANES..(p + 1) * LANES].iter().copied().filter(allowed));
+        met += points.len() - before;
+        used += 1;
+    }
+    space.evaluate_some(group, &[q], queries, points.iter().copied(), scratch)?;
+    panels.truncate(used);
+    panels.sort_unstable();
+    Ok(panels)
+}
+
+impl Block {
+    fn new<M: Metric, C: Collector>(
+        space: &Space<'_, M>,
+        bound: &ScreenBound<'_>,
+        queries: &QueryBlock,
+        group: &Group<C>,
+        numbers: &[u32],
+        others: &mut Vec<u32>,
+    ) -> Block {
+        let basis = &bound.screen.basis;
+        let (m, width) = (space.metric.points().m, space.metric.points().width);
+        let mut all = vec![0.0; numbers.len() * m];
+        let inverse = Dense { data: &basis.inverse[..], width, len: m };
+        dots(bound.simd, Gathered { data: &queries.factor, width, index: numbers }, inverse, &mut all);
+        let variance = bound.kernel.variance;
+        // What each query may leave out, in the unit of a; and the pairs that weigh most against it.
+        let mut allowed = Vec::with_capacity(numbers.len());
+        for &q in numbers {
+            let typical = (queries.inverse_sds[q as usize] * bound.inverse_sd * variance).recip();
+            let threshold = group.collectors[q as usize].threshold();
+            allowed.push(LEFT_OUT * typical * if threshold.is_finite() { threshold.max(0.05) } else { 0.3 });
+        }
+        let entry = |a: &[f64], z: u32| a.get(z as usize).copied().unwrap_or(0.0);
+        let size = |a: &[f64], pair: &[u32; 2]| entry(a, pair[0]).abs() + entry(a, pair[1]).abs();
+        let weight = |pair: &[u32; 2]| {
+            let weights = all.chunks_exact(m).zip(&allowed).map(|(a, allowed)| size(a, pair) / allowed);
+            weights.fold(0.0, f64::max)
+        };
+        let mut order: Vec<(f64, u32)> =
+            basis.pairs.iter().enumerate().map(|(t, pair)| (weight(pair), t as u32)).collect();
+        order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let mut left: Vec<f64> = all.chunks_exact(m).map(|a| a.iter().map(|a| a.abs()).sum()).collect();
+        let totals = left.clone();
+        let mut pairs: Vec<u32> = Vec::new();
+        for &(_, t) in &order {
+            if left.iter().zip(&allowed).all(|(left, allowed)| left <= allowed) {
+                break;
+            }
+            left.iter_mut().zip(all.chunks_exact(m)).for_each(|(left, a)| *left -= size(a, &basis.pairs[t as usize]));
+            pairs.push(t);
+        }
+        pairs.sort_unstable();
+
+        let mut block = Block {
+            numbers: Vec::with_capacity(numbers.len()),
+            rows: vec![[0; LANES]; pairs.len()],
+            magnitudes: vec![[0; LANES]; pairs.len()],
+            pairs,
+            units: [0.0; LANES],
+            left_out: [0.0; LANES],
+            errors: [0.0; LANES],
+        };
+        let chosen = 2.0 * block.pairs.len() as f64;
+        for (i, (&q, a)) in numbers.iter().zip(all.chunks_exact(m)).enumerate() {
+            let largest = a.iter().fold(0.0f64, |largest, a| largest.max(a.abs()));
+            // Sums of the absolute values of a row times those of a panel then stay below 2^31.
+            let scale = (totals[i] / (65_000.0 - chosen)).max(largest / FULL).max(f64::MIN_POSITIVE);
+            let left = left[i].max(0.0);
+            let rounding = 1e-9 * (1.0 + totals[i]);
+            let error = variance * (1.001 * (left + 0.5 * totals[i] / FULL + 0.5 * scale * chosen) + rounding);
+            // Without a threshold nothing can be excluded.
+            let hopeless = group.collectors[q as usize].threshold() == f64::NEG_INFINITY;
+            let typical = error * queries.inverse_sds[q as usize] * bound.inverse_sd;
+            if hopeless || typical.is_nan() || typical > LARGEST_ERROR || chosen > 30_000.0 {
+                others.push(q);
+                continue;
+            }
+            let r = block.numbers.len();
+            block.numbers.push(q);
+            block.units[r] = variance * scale / FULL;
+            block.left_out[r] = variance * (left + rounding);
+            block.errors[r] = error;
+            for (t, &pair) in block.pairs.iter().enumerate() {
+                let pair = &basis.pairs[pair as usize];
+                let values = [entry(a, pair[0]) / scale, entry(a, pair[1]) / scale];
+                let pack = |[low, high]: [f64; 2]| i32::from(low as i16 as u16) | (i32::from(high as i16) << 16);
+                block.rows[t][r] = pack(values.map(f64::round));
+                block.magnitudes[t][r] = pack(values.map(|value| value.abs().ceil()));
+            }
+        }
+        block
+    }
+
+    fn search<M: Metric, C: Collector>(
+        &self,
+        space: &Space<'_, M>,
+        bound: &ScreenBound<'_>,
+        queries: &QueryBlock,
+        group: &mut Group<C>,
+        seeds: &Seeds,
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let ScreenBound { screen, kernel, simd, .. } = *bound;
+        let (metric, points) = (space.metric, space.metric.points());
+        let (d, panels, count) = (points.d, screen.panels(), self.numbers.len());
+        // The residual covariance, over sqrt(p) of a point, that matters to each query.
+        let mut wanted = [f64::INFINITY; LANES];
+        for (r, &q) in self.numbers.iter().enumerate() {
+            let q = q as usize;
+            let slack = metric.slack(metric.weight(queries.inverse_sds[q]), space.largest_weight);
+            wanted[r] = (group.collectors[q].threshold() - slack) / (queries.inverse_sds[q] * (1.0 + 1e-12));
+        }
+        // The covariance with the nearest corner of each panel; a block is a run of the group's queries.
+        let first = self.numbers[0] as usize / LANES * LANES;
+        let nearest = |r: usize, p: usize| seeds.nearest[(self.numbers[r] as usize - first) * panels + p];
+
+        // Panels that some query cannot exclude, with a bit for each that cannot.
+        let mut open: Vec<(u32, u32)> = Vec::new();
+        let mut products = [[0i32; LANES]; LANES];
+        for (g, caps) in screen.caps().enumerate() {
+            panel_products(simd, &self.magnitudes, &self.pairs, caps, &mut products);
+            for (lane, p) in (g * LANES..panels.min((g + 1) * LANES)).enumerate() {
+                let isd = screen.inverse_sds[p];
+                let mut mask = 0;
+                for r in 0..count {
+                    let most = nearest(r, p) + f64::from(products[r][lane]) * self.units[r] + self.left_out[r];
+                    mask |= u32::from(most * isd >= wanted[r]) << r;
+                }
+                if mask != 0 {
+                    open.push((p as u32, mask));
+                }
+            }
+        }
+        scratch.counters.nodes_visited += (count * panels) as u64;
+        scratch.counters.pruned_by_cell += (count * (panels - open.len())) as u64;
+        let chosen = 2 * self.pairs.len();
+        let looked_at = count * (panels + open.len() * LANES) * chosen;
+        scratch.counters.distance_evaluations += looked_at.div_ceil(points.m) as u64;
+
+        // Their points, by products alone and the nearest corner of the panel.
+        let mut left: Vec<Vec<(u32, i32)>> = vec![Vec::new(); count];
+        for &(p, mask) in &open {
+            let p = p as usize;
+            panel_products(simd, &self.rows, &self.pairs, screen.panel(p), &mut products);
+            for (r, left) in left.iter_mut().enumerate().filter(|&(r, _)| mask >> r & 1 == 1) {
+                // |k - product| reaches `least` only where the product does, or is below k by as much.
+                let least = wanted[r] / screen.inverse_sds[p] - self.errors[r];
+                let highest = (least / self.units[r]).floor().clamp(-2e9, 2e9) as i32;
+                let lowest = ((nearest(r, p) - least) / self.units[r]).ceil().clamp(-2e9, 2e9) as i32;
+                let any = products[r].iter().fold(false, |any, &v| any | (v >= highest) | (v <= lowest));
+                if any {
+                    let lanes = products[r].iter().enumerate().filter(|&(_, &v)| v >= highest || v <= lowest);
+                    left.extend(lanes.map(|(lane, &v)| ((p * LANES + lane) as u32, v)));
+                }
+            }
+        }
+
+        // And those by the covariance itself.
+        let mut covariances = Vec::new();
+        for (r, left) in left.iter().enumerate() {
+            let q = self.numbers[r] as usize;
+            let x = &queries.coords[q * d..(q + 1) * d];
+            let seeded = &seeds.panels[q - first];
+            covariances.clear();
+            covariances.extend(left.iter().map(|&(place, _)| {
+                let i = screen.positions[place as usize];
+                if i == NEW { 0.0 } else { (0..d).map(|j| (x[j] - points.coord(i as usize, j)).powi(2)).sum::<f64>() }
+            }));
+            kernel.covariances_in_place(simd, &mut covariances);
+            let found = left.iter().zip(&covariances).filter_map(|(&(place, product), &k)| {
+                let i = screen.positions[place as usize];
+                let most = (k - f64::from(product) * self.units[r]).abs() + self.errors[r];
+                let seen = seeded.binary_search(&(place / LANES as u32)).is_ok();
+                (i != NEW && !seen && most * points.inverse_sds[i as usize] >= wanted[r]).then_some(i)
+            });
+            space.evaluate_some(group, &[q as u32], queries, found, scratch)?;
+        }
+        Ok(())
+    }
+}
