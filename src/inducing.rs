@@ -22,6 +22,8 @@ pub(crate) struct InducingPoints {
     raw_coords: Vec<f64>,
     /// L of L L' = k(Z, Z) + jitter variance I: m columns of padded(m) values, of which those below the diagonal count.
     cholesky: Vec<f64>,
+    /// jitter variance
+    pub(crate) nugget: f64,
 }
 
 /// Coordinates of some points, row by row.
@@ -53,15 +55,16 @@ impl InducingPoints {
         }
         let raw_coords = try_collect(z.raw_coords.iter().map(|&x| Ok(x)), "inducing points")?;
         let width = padded(m);
-        let mut points = InducingPoints { m, d, coords, raw_coords, cholesky: Vec::new() };
+        let mut points = InducingPoints { m, d, coords, raw_coords, cholesky: Vec::new(), nugget: 0.0 };
         let mut gram = try_vec(checked_area(m, width, "inducing covariance")?, 0.0, "the inducing covariance")?;
         points.covariances(simd, covariance, z, &mut gram)?;
         let scale = match covariance {
             Covariance::Stationary(kernel) => kernel.variance,
             Covariance::Custom(_) => (0..m).map(|i| gram[i * width + i]).fold(0.0, f64::max),
         };
+        points.nugget = jitter * scale;
         for i in 0..m {
-            gram[i * width + i] += jitter * scale;
+            gram[i * width + i] += points.nugget;
         }
         let failed = |row: Option<usize>| {
             let at = row.map_or(String::new(), |row| format!(" at inducing point {row}"));

@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result, try_collect, try_vec};
 use crate::metric::{AnyMetric, Metric, QueryBlock};
 use crate::options::Traversal;
 use crate::search::{
-    Index, Batch, Collector, FEW, Keys, Nearest, Neighbor, SearchCounters, Space, Within, least_keys, run_batch,
+    Index, IndexSource, Batch, Collector, FEW, Keys, Nearest, Neighbor, SearchCounters, Space, Within, least_keys, run_batch,
 };
 use crate::stats::SearchStats;
 use ndarray::ArrayView1;
@@ -192,7 +192,7 @@ impl ResidualCoverTree {
             tree: &self.tree,
             blocks: &self.blocks,
             anchors: &index.anchors,
-            screen: self.source.bound(index, &self.metric, &self.options.covariance),
+            screen: IndexSource::bound(index, &self.metric, &self.options.covariance, self.preparation.inducing()),
             largest_weight: self.largest_weight,
             keys,
             exclude_self,

@@ -34,8 +34,6 @@ impl Index {
 /// What indices of one tree are built from.
 pub(crate) struct IndexSource {
     basis: Option<Arc<ScreenBasis>>,
-    /// The median of 1 / sqrt(p).
-    inverse_sd: f64,
 }
 
 /// The metric and its stationary kernel and inducing points, where a screen needs them.
@@ -60,12 +58,9 @@ impl IndexSource {
         inducing: Option<&InducingPoints>,
     ) -> Result<Self> {
         let Some((metric, _, inducing)) = parts(metric, covariance, inducing) else {
-            return Ok(IndexSource { basis: None, inverse_sd: 0.0 });
+            return Ok(IndexSource { basis: None });
         };
-        let mut sorted = metric.points.inverse_sds.clone();
-        let middle = sorted.len() / 2;
-        let inverse_sd = *sorted.select_nth_unstable_by(middle, f64::total_cmp).1;
-        Ok(IndexSource { basis: Some(Arc::new(ScreenBasis::new(metric, inducing)?)), inverse_sd })
+        Ok(IndexSource { basis: Some(Arc::new(ScreenBasis::new(metric, inducing)?)) })
     }
 
     /// An index over the points at `positions`, which are in the order of the tree.
@@ -93,14 +88,14 @@ impl IndexSource {
 
     /// The bound that a screen gives.
     pub(crate) fn bound<'a>(
-        &self,
         index: &'a Index,
         metric: &AnyMetric,
         covariance: &'a Covariance,
+        inducing: Option<&InducingPoints>,
     ) -> Option<ScreenBound<'a>> {
         match (&index.screen, metric, covariance) {
             (Some(screen), AnyMetric::Correlation(metric), Covariance::Stationary(kernel)) => {
-                Some(ScreenBound { screen, kernel, simd: metric.simd, inverse_sd: self.inverse_sd })
+                Some(ScreenBound { screen, kernel, simd: metric.simd, nugget: inducing?.nugget })
             }
             _ => None,
         }

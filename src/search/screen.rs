@@ -14,7 +14,12 @@ use crate::kernel::Kernel;
 use crate::metric::{Correlation, NEW};
 use crate::parallel::Threads;
 use crate::simd::int16::{LANES, PAIR};
+use std::collections::HashMap;
 use std::sync::Arc;
+
+/// Points whose residual standard deviation is less than the median's by this factor are kept out of the panels: each
+/// would open its panel to all queries.
+const SMALL: f64 = 30.0;
 
 /// k = variance is stored as this.
 pub(crate) const FULL: f64 = 32_767.0;
@@ -23,6 +28,8 @@ pub(crate) const FULL: f64 = 32_767.0;
 pub(crate) struct ScreenBasis {
     /// L^-T, row by row, padded like V.
     pub(crate) inverse: Vec<f64>,
+    /// The median of 1 / sqrt(p).
+    pub(crate) inverse_sd: f64,
     /// Pairs of inducing points that lie near each other; the second is absent (m) in the last pair of an odd m.
     pub(crate) pairs: Vec<[u32; 2]>,
 }
@@ -32,10 +39,18 @@ pub(crate) struct Screen {
     pub(crate) basis: Arc<ScreenBasis>,
     /// Tree positions, panel by panel; [`NEW`] where the last panel is not full.
     pub(crate) positions: Vec<u32>,
+    /// Points with a tiny residual variance, which are in no panel: tree position, 1 / sqrt(p), and the inducing point
+    /// at the same place, if there is one. With it, the residual covariance with any q is exactly jitter a_q of that
+    /// inducing point, since L V_q = k(Z, q).
+    pub(crate) small: Vec<(u32, f64, Option<u32>)>,
     /// Panels of points, see [`crate::simd::int16`].
     data: Vec<i16>,
     /// Panels whose lanes are panels: the largest k(Z, x) of each, rounded up.
     caps: Vec<i16>,
+    /// Scaled coordinates of the points, [`LANES`] a dimension, panel by panel; 0 where a panel is not full.
+    coords: Vec<f64>,
+    /// 1 / sqrt(p) of the points; 0 where a panel is not full.
+    point_inverse_sds: Vec<f64>,
     /// Corners of each panel's box, d lower then d upper ones, scaled.
     boxes: Vec<f64>,
     /// The largest 1 / sqrt(p) of each panel.
@@ -50,8 +65,37 @@ impl ScreenBasis {
         let mut order: Vec<u32> = (0..m as u32).collect();
         kd_order(inducing.coords(), m, &mut order, 2);
         let pairs = order.chunks(2).map(|pair| [pair[0], *pair.get(1).unwrap_or(&(m as u32))]).collect();
-        Ok(ScreenBasis { inverse: inducing.inverse_transposed(metric.points.width)?, pairs })
+        let mut sorted = metric.points.inverse_sds.clone();
+        let middle = sorted.len() / 2;
+        let inverse_sd = *sorted.select_nth_unstable_by(middle, f64::total_cmp).1;
+        Ok(ScreenBasis { inverse: inducing.inverse_transposed(metric.points.width)?, inverse_sd, pairs })
     }
+}
+
+/// Takes from `positions` the points with a tiny residual variance, see [`Screen::small`].
+fn take_small(
+    metric: &Correlation,
+    inducing: &InducingPoints,
+    inverse_sd: f64,
+    positions: &mut Vec<u32>,
+) -> Vec<(u32, f64, Option<u32>)> {
+    let (points, m) = (&metric.points, inducing.len());
+    // 0.0 and -0.0 are one place.
+    let key = |x: &mut dyn Iterator<Item = f64>| x.map(|x| (x + 0.0).to_bits()).collect::<Vec<u64>>();
+    let coords = inducing.coords();
+    let places: HashMap<Vec<u64>, u32> =
+        (0..m).map(|z| (key(&mut (0..points.d).map(|j| coords[j * m + z])), z as u32)).collect();
+    let mut small = Vec::new();
+    positions.retain(|&i| {
+        let isd = points.inverse_sds[i as usize];
+        if isd <= SMALL * inverse_sd {
+            return true;
+        }
+        let place = key(&mut (0..points.d).map(|j| points.coord(i as usize, j)));
+        small.push((i, isd, places.get(&place).copied()));
+        false
+    });
+    small
 }
 
 impl Screen {
@@ -68,6 +112,7 @@ impl Screen {
         let what = "the screen";
         let points = &metric.points;
         let (d, m) = (points.d, inducing.len());
+        let small = take_small(metric, inducing, basis.inverse_sd, &mut positions);
         kd_order(&points.coords, points.n, &mut positions, LANES);
         let panels = positions.len().div_ceil(LANES);
         positions.resize(panels * LANES, NEW);
@@ -75,6 +120,14 @@ impl Screen {
         let mut data = try_vec(checked_area(panels, size, "screen")?, 0i16, what)?;
         let mut boxes = try_vec(checked_area(panels, 2 * d, "screen")?, 0.0, what)?;
         let mut inverse_sds = try_vec(panels, 0.0f64, what)?;
+        let mut coords = try_vec(checked_area(panels, d * LANES, "screen")?, 0.0, what)?;
+        let mut point_inverse_sds = try_vec(panels * LANES, 0.0, what)?;
+        for (p, positions) in positions.chunks(LANES).enumerate() {
+            for (lane, &i) in positions.iter().enumerate().filter(|&(_, &i)| i != NEW) {
+                (0..d).for_each(|j| coords[(p * d + j) * LANES + lane] = points.coord(i as usize, j));
+                point_inverse_sds[p * LANES + lane] = points.inverse_sds[i as usize];
+            }
+        }
         let pairs = &basis.pairs;
         let parts = positions.chunks(LANES).zip(data.chunks_mut(size)).zip(boxes.chunks_mut(2 * d)).zip(&mut inverse_sds);
         let mut tasks = try_with_capacity(panels, what)?;
@@ -114,7 +167,7 @@ impl Screen {
                 cap.iter_mut().for_each(|cap| *cap = cap.saturating_add(1));
             }
         }
-        Ok(Screen { basis, positions, data, caps, boxes, inverse_sds, d })
+        Ok(Screen { basis, positions, small, data, caps, coords, point_inverse_sds, boxes, inverse_sds, d })
     }
 
     /// Number of panels.
@@ -126,6 +179,12 @@ impl Screen {
     pub(crate) fn panel(&self, p: usize) -> &[i16] {
         let size = self.basis.pairs.len() * PAIR;
         &self.data[p * size..(p + 1) * size]
+    }
+
+    /// Coordinates and 1 / sqrt(p) of the points of panel `p`.
+    pub(crate) fn points(&self, p: usize) -> (&[f64], &[f64]) {
+        let coords = &self.coords[p * self.d * LANES..(p + 1) * self.d * LANES];
+        (coords, &self.point_inverse_sds[p * LANES..(p + 1) * LANES])
     }
 
     /// Panels of panels.
@@ -145,7 +204,7 @@ impl Screen {
 
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
-        let floats = self.boxes.len() + self.inverse_sds.len() + self.basis.inverse.len();
+        let floats = self.coords.len() + self.point_inverse_sds.len() + self.boxes.len() + self.inverse_sds.len() + self.basis.inverse.len();
         2 * (self.data.len() + self.caps.len()) + 4 * self.positions.len() + 8 * floats
     }
 }

@@ -10,6 +10,7 @@ use crate::metric::{Metric, NEW, QueryBlock};
 use crate::simd::Simd;
 use crate::simd::dots::{Dense, Gathered, dots};
 use crate::simd::int16::{LANES, panel_products};
+use crate::simd::screened::{squared_distances, upper_bounds};
 
 /// A screen and the kernel it holds values of.
 #[derive(Clone, Copy)]
@@ -17,8 +18,8 @@ pub(crate) struct ScreenBound<'a> {
     pub(crate) screen: &'a Screen,
     pub(crate) kernel: &'a Kernel,
     pub(crate) simd: Simd,
-    /// The median of 1 / sqrt(p).
-    pub(crate) inverse_sd: f64,
+    /// What jitter adds to the variance of an inducing point.
+    pub(crate) nugget: f64,
 }
 
 /// Products that are left out may amount to this share of what a typical neighbour's residual covariance is.
@@ -30,6 +31,8 @@ const LARGEST_ERROR: f64 = 0.35;
 struct Block {
     /// Numbers of the queries in the group.
     numbers: Vec<u32>,
+    /// a_q of each, m values.
+    a: Vec<f64>,
     /// Chosen pairs of inducing points, ascending.
     pairs: Vec<u32>,
     /// Entries of a_q for each pair and query, and their absolute values rounded up.
@@ -136,7 +139,7 @@ impl Block {
         // What each query may leave out, in the unit of a; and the pairs that weigh most against it.
         let mut allowed = Vec::with_capacity(numbers.len());
         for &q in numbers {
-            let typical = (queries.inverse_sds[q as usize] * bound.inverse_sd * variance).recip();
+            let typical = (queries.inverse_sds[q as usize] * basis.inverse_sd * variance).recip();
             let threshold = group.collectors[q as usize].threshold();
             allowed.push(LEFT_OUT * typical * if threshold.is_finite() { threshold.max(0.05) } else { 0.3 });
         }
@@ -163,6 +166,7 @@ impl Block {
 
         let mut block = Block {
             numbers: Vec::with_capacity(numbers.len()),
+            a: Vec::with_capacity(all.len()),
             rows: vec![[0; LANES]; pairs.len()],
             magnitudes: vec![[0; LANES]; pairs.len()],
             pairs,
@@ -180,13 +184,14 @@ impl Block {
             let error = variance * (1.001 * (left + 0.5 * totals[i] / FULL + 0.5 * scale * chosen) + rounding);
             // Without a threshold nothing can be excluded.
             let hopeless = group.collectors[q as usize].threshold() == f64::NEG_INFINITY;
-            let typical = error * queries.inverse_sds[q as usize] * bound.inverse_sd;
+            let typical = error * queries.inverse_sds[q as usize] * basis.inverse_sd;
             if hopeless || typical.is_nan() || typical > LARGEST_ERROR || chosen > 30_000.0 {
                 others.push(q);
                 continue;
             }
             let r = block.numbers.len();
             block.numbers.push(q);
+            block.a.extend_from_slice(a);
             block.units[r] = variance * scale / FULL;
             block.left_out[r] = variance * (left + rounding);
             block.errors[r] = error;
@@ -201,6 +206,19 @@ impl Block {
         block
     }
 
+    /// The residual covariance, over sqrt(p) of a point, that matters to query `q`.
+    fn least<M: Metric, C: Collector>(
+        &self,
+        space: &Space<'_, M>,
+        queries: &QueryBlock,
+        group: &Group<C>,
+        q: u32,
+    ) -> f64 {
+        let isd = queries.inverse_sds[q as usize];
+        let slack = space.metric.slack(space.metric.weight(isd), space.largest_weight);
+        (group.collectors[q as usize].threshold() - slack) / (isd * (1.0 + 1e-12))
+    }
+
     fn search<M: Metric, C: Collector>(
         &self,
         space: &Space<'_, M>,
@@ -211,14 +229,11 @@ impl Block {
         scratch: &mut Scratch,
     ) -> Result<()> {
         let ScreenBound { screen, kernel, simd, .. } = *bound;
-        let (metric, points) = (space.metric, space.metric.points());
+        let points = space.metric.points();
         let (d, panels, count) = (points.d, screen.panels(), self.numbers.len());
-        // The residual covariance, over sqrt(p) of a point, that matters to each query.
         let mut wanted = [f64::INFINITY; LANES];
         for (r, &q) in self.numbers.iter().enumerate() {
-            let q = q as usize;
-            let slack = metric.slack(metric.weight(queries.inverse_sds[q]), space.largest_weight);
-            wanted[r] = (group.collectors[q].threshold() - slack) / (queries.inverse_sds[q] * (1.0 + 1e-12));
+            wanted[r] = self.least(space, queries, group, q);
         }
         // The covariance with the nearest corner of each panel; a block is a run of the group's queries.
         let first = self.numbers[0] as usize / LANES * LANES;
@@ -247,43 +262,59 @@ impl Block {
         let looked_at = count * (panels + open.len() * LANES) * chosen;
         scratch.counters.distance_evaluations += looked_at.div_ceil(points.m) as u64;
 
-        // Their points, by products alone and the nearest corner of the panel.
-        let mut left: Vec<Vec<(u32, i32)>> = vec![Vec::new(); count];
+        // Their points, by products and covariances.
+        let mut left: Vec<Vec<(f64, u32)>> = vec![Vec::new(); count];
+        let mut coords = Vec::with_capacity(count * d);
+        let mut covariances = vec![0.0; count * LANES];
         for &(p, mask) in &open {
-            let p = p as usize;
-            panel_products(simd, &self.rows, &self.pairs, screen.panel(p), &mut products);
-            for (r, left) in left.iter_mut().enumerate().filter(|&(r, _)| mask >> r & 1 == 1) {
-                // |k - product| reaches `least` only where the product does, or is below k by as much.
-                let least = wanted[r] / screen.inverse_sds[p] - self.errors[r];
-                let highest = (least / self.units[r]).floor().clamp(-2e9, 2e9) as i32;
-                let lowest = ((nearest(r, p) - least) / self.units[r]).ceil().clamp(-2e9, 2e9) as i32;
-                let any = products[r].iter().fold(false, |any, &v| any | (v >= highest) | (v <= lowest));
-                if any {
-                    let lanes = products[r].iter().enumerate().filter(|&(_, &v)| v >= highest || v <= lowest);
-                    left.extend(lanes.map(|(lane, &v)| ((p * LANES + lane) as u32, v)));
+            let (panel_coords, inverse_sds) = screen.points(p as usize);
+            coords.clear();
+            let rows = || (0..count).filter(|r| mask >> r & 1 == 1);
+            for r in rows() {
+                let q = self.numbers[r] as usize;
+                coords.extend_from_slice(&queries.coords[q * d..(q + 1) * d]);
+            }
+            let covariances = &mut covariances[..coords.len() / d * LANES];
+            squared_distances(simd, &coords, panel_coords, covariances);
+            kernel.covariances_in_place(simd, covariances);
+            panel_products(simd, &self.rows, &self.pairs, screen.panel(p as usize), &mut products);
+            for (r, bounds) in rows().zip(covariances.chunks_exact_mut(LANES)) {
+                let terms = (self.units[r], self.errors[r], wanted[r]);
+                let mut lanes = upper_bounds(simd, bounds, &products[r], inverse_sds, terms);
+                while lanes != 0 {
+                    let lane = lanes.trailing_zeros();
+                    left[r].push((bounds[lane as usize], p * LANES as u32 + lane));
+                    lanes &= lanes - 1;
                 }
             }
         }
 
-        // And those by the covariance itself.
-        let mut covariances = Vec::new();
-        for (r, left) in left.iter().enumerate() {
-            let q = self.numbers[r] as usize;
-            let x = &queries.coords[q * d..(q + 1) * d];
-            let seeded = &seeds.panels[q - first];
-            covariances.clear();
-            covariances.extend(left.iter().map(|&(place, _)| {
+        // What the bounds leave is scored, the most promising first: they make the threshold tight for the others.
+        for (r, left) in left.iter_mut().enumerate() {
+            let q = self.numbers[r];
+            let seeded = &seeds.panels[q as usize - first];
+            let limit = group.limits[q as usize];
+            left.retain(|&(_, place)| {
                 let i = screen.positions[place as usize];
-                if i == NEW { 0.0 } else { (0..d).map(|j| (x[j] - points.coord(i as usize, j)).powi(2)).sum::<f64>() }
-            }));
-            kernel.covariances_in_place(simd, &mut covariances);
-            let found = left.iter().zip(&covariances).filter_map(|(&(place, product), &k)| {
-                let i = screen.positions[place as usize];
-                let most = (k - f64::from(product) * self.units[r]).abs() + self.errors[r];
-                let seen = seeded.binary_search(&(place / LANES as u32)).is_ok();
-                (i != NEW && !seen && most * points.inverse_sds[i as usize] >= wanted[r]).then_some(i)
+                i != NEW && space.keys.of[i as usize] < limit && seeded.binary_search(&(place / LANES as u32)).is_err()
             });
-            space.evaluate_some(group, &[q as u32], queries, found, scratch)?;
+            let promising = group.collectors[q as usize].wanted();
+            if promising > 0 && promising < left.len() {
+                left.select_nth_unstable_by(promising - 1, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            }
+            let a = &self.a[r * points.m..(r + 1) * points.m];
+            let small = screen.small.iter().filter(|&&(_, isd, z)| {
+                let covariance = |z: u32| bound.nugget * a[z as usize].abs() * (1.0 + 1e-6);
+                z.is_none_or(|z| covariance(z) * isd >= wanted[r])
+            });
+            let small: Vec<u32> = small.map(|&(i, ..)| i).collect();
+            space.evaluate_some(group, &[q], queries, small.into_iter(), scratch)?;
+            let position = |&(_, place): &(f64, u32)| screen.positions[place as usize];
+            let (first, rest) = left.split_at(promising.min(left.len()));
+            space.evaluate_some(group, &[q], queries, first.iter().map(position), scratch)?;
+            let least = self.least(space, queries, group, q);
+            let rest = rest.iter().filter(|&&(bound, _)| bound >= least).map(position);
+            space.evaluate_some(group, &[q], queries, rest, scratch)?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ pub(crate) mod covariance;
 pub(crate) mod dots;
 pub(crate) mod int16;
 pub(crate) mod residual;
+pub(crate) mod screened;
 pub(crate) mod squared;
 
 use pulp::{Arch, Scalar, Simd as _, WithSimd};
