@@ -79,6 +79,10 @@ impl IndexSource {
             return Ok(index);
         }
         (index.anchors, index.evaluations) = Anchors::new(correlation, positions.clone(), threads, control)?;
+        // Where angles help, they help more than a screen would.
+        if index.anchors.len() > 0 {
+            return Ok(index);
+        }
         if let (Some(basis), Some((metric, kernel, inducing))) = (&self.basis, parts(metric, covariance, inducing)) {
             let screen = Screen::new(basis.clone(), metric, kernel, inducing, positions, threads, control)?;
             index.screen = Some(screen);

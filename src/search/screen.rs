@@ -51,6 +51,8 @@ pub(crate) struct Screen {
     coords: Vec<f64>,
     /// 1 / sqrt(p) of the points; 0 where a panel is not full.
     point_inverse_sds: Vec<f64>,
+    /// The largest norm of k(Z, x) of a point, over the variance.
+    pub(crate) norm: f64,
     /// Corners of each panel's box, d lower then d upper ones, scaled.
     boxes: Vec<f64>,
     /// The largest 1 / sqrt(p) of each panel.
@@ -120,6 +122,7 @@ impl Screen {
         let mut data = try_vec(checked_area(panels, size, "screen")?, 0i16, what)?;
         let mut boxes = try_vec(checked_area(panels, 2 * d, "screen")?, 0.0, what)?;
         let mut inverse_sds = try_vec(panels, 0.0f64, what)?;
+        let mut norms = try_vec(panels, 0.0f64, what)?;
         let mut coords = try_vec(checked_area(panels, d * LANES, "screen")?, 0.0, what)?;
         let mut point_inverse_sds = try_vec(panels * LANES, 0.0, what)?;
         for (p, positions) in positions.chunks(LANES).enumerate() {
@@ -129,10 +132,10 @@ impl Screen {
             }
         }
         let pairs = &basis.pairs;
-        let parts = positions.chunks(LANES).zip(data.chunks_mut(size)).zip(boxes.chunks_mut(2 * d)).zip(&mut inverse_sds);
+        let parts = positions.chunks(LANES).zip(data.chunks_mut(size)).zip(boxes.chunks_mut(2 * d)).zip(inverse_sds.iter_mut().zip(&mut norms));
         let mut tasks = try_with_capacity(panels, what)?;
         tasks.extend(parts);
-        threads.run(tasks, control, Vec::new, |covariances, (((positions, panel), corners), largest)| {
+        threads.run(tasks, control, Vec::new, |covariances, (((positions, panel), corners), (largest, norm))| {
             let (lower, upper) = corners.split_at_mut(d);
             lower.fill(f64::INFINITY);
             upper.fill(f64::NEG_INFINITY);
@@ -147,6 +150,8 @@ impl Screen {
                 covariances.resize(m + 1, 0.0);
                 inducing.squared_distances(metric.simd, &x, &mut covariances[..m]);
                 kernel.covariances_in_place(metric.simd, &mut covariances[..m]);
+                let squares: f64 = covariances[..m].iter().map(|k| k * k).sum();
+                *norm = norm.max(squares.sqrt() / kernel.variance);
                 for (pair, out) in pairs.iter().zip(panel.chunks_exact_mut(PAIR)) {
                     for (&z, out) in pair.iter().zip(&mut out[2 * lane..]) {
                         *out = (covariances[z as usize] * (FULL / kernel.variance)).round() as i16;
@@ -155,6 +160,7 @@ impl Screen {
             }
             Ok(())
         })?;
+        let norm = norms.into_iter().fold(0.0, f64::max);
         let mut caps = try_vec(checked_area(panels.div_ceil(LANES), size, "screen")?, 0i16, what)?;
         for (p, panel) in data.chunks_exact(size).enumerate() {
             let group = &mut caps[p / LANES * size..][..size];
@@ -167,7 +173,7 @@ impl Screen {
                 cap.iter_mut().for_each(|cap| *cap = cap.saturating_add(1));
             }
         }
-        Ok(Screen { basis, positions, small, data, caps, coords, point_inverse_sds, boxes, inverse_sds, d })
+        Ok(Screen { basis, positions, small, data, caps, coords, point_inverse_sds, norm, boxes, inverse_sds, d })
     }
 
     /// Number of panels.

@@ -24,8 +24,8 @@ pub(crate) struct ScreenBound<'a> {
 
 /// Products that are left out may amount to this share of what a typical neighbour's residual covariance is.
 const LEFT_OUT: f64 = 0.12;
-/// A query whose error is more than this, as a correlation with a typical point, is not screened.
-const LARGEST_ERROR: f64 = 0.35;
+/// A query whose error, as a correlation with a typical point, is more than this share of its threshold is not screened.
+const LARGEST_ERROR: f64 = 0.4;
 
 /// A block of at most [`LANES`] queries in integers.
 struct Block {
@@ -181,11 +181,15 @@ impl Block {
             let scale = (totals[i] / (65_000.0 - chosen)).max(largest / FULL).max(f64::MIN_POSITIVE);
             let left = left[i].max(0.0);
             let rounding = 1e-9 * (1.0 + totals[i]);
-            let error = variance * (1.001 * (left + 0.5 * totals[i] / FULL + 0.5 * scale * chosen) + rounding);
-            // Without a threshold nothing can be excluded.
-            let hopeless = group.collectors[q as usize].threshold() == f64::NEG_INFINITY;
+            // Rounding of a_q, at most half a unit an entry, meets k(Z, x), whose norm is known.
+            let off = |value: f64| (value / scale - (value / scale).round()).powi(2);
+            let rounded = block.pairs.iter().flat_map(|&pair| basis.pairs[pair as usize]).map(|z| off(entry(a, z)));
+            let off = rounded.sum::<f64>().sqrt() * scale * bound.screen.norm;
+            let error = variance * (1.001 * (left + 0.5 * (totals[i] + scale * chosen) / FULL + off) + rounding);
             let typical = error * queries.inverse_sds[q as usize] * basis.inverse_sd;
-            if hopeless || typical.is_nan() || typical > LARGEST_ERROR || chosen > 30_000.0 {
+            // Without a threshold nothing can be excluded either.
+            let hopeful = typical <= LARGEST_ERROR * group.collectors[q as usize].threshold();
+            if !hopeful || chosen > 30_000.0 {
                 others.push(q);
                 continue;
             }
