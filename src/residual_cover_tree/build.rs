@@ -9,7 +9,7 @@ use crate::metric::{AnyMetric, Euclidean, Metric, Points, Preparation, check_sym
 use crate::options::{Construction, Options, TreeOrder};
 use crate::ordering::hilbert::HilbertFrame;
 use crate::parallel::Threads;
-use crate::search::{IndexSource, Blocks, least_keys};
+use crate::search::{Blocks, IndexSource, least_keys};
 use crate::simd::Simd;
 use crate::stats::BuildSeconds;
 use crate::tree::{CoverTree, build_net, node_balls};
@@ -88,8 +88,7 @@ impl ResidualCoverTree {
         let blocks = with_metric!(&metric, m => Blocks::new(m.points(), &tree)?);
         let source = IndexSource::new(&metric, &options.covariance, preparation.inducing())?;
         let all = try_collect((0..n as u32).map(Ok), "the index")?;
-        let index =
-            source.index(&metric, &options.covariance, preparation.inducing(), all, &threads, control)?;
+        let index = source.index(&metric, &options.covariance, preparation.inducing(), all, &threads, control)?;
         build_evaluations += index.evaluations;
         let largest_weight = with_metric!(&metric, m => {
             m.points().inverse_sds.iter().map(|&isd| m.weight(isd)).fold(0.0, f64::max)

@@ -7,7 +7,8 @@ use crate::error::{Error, ErrorKind, Result, try_collect, try_vec};
 use crate::metric::{AnyMetric, Metric, QueryBlock};
 use crate::options::Traversal;
 use crate::search::{
-    Index, IndexSource, Batch, Collector, FEW, Keys, Nearest, Neighbor, SearchCounters, Space, Within, least_keys, run_batch,
+    Batch, Collector, FEW, Index, IndexSource, Keys, Nearest, Neighbor, SearchCounters, Space, Within, least_keys,
+    run_batch,
 };
 use crate::stats::SearchStats;
 use ndarray::ArrayView1;
@@ -186,7 +187,13 @@ impl ResidualCoverTree {
     }
 
     /// What a search runs over.
-    fn space<'a, M: Metric>(&'a self, metric: &'a M, index: &'a Index, keys: Keys<'a>, exclude_self: bool) -> Space<'a, M> {
+    fn space<'a, M: Metric>(
+        &'a self,
+        metric: &'a M,
+        index: &'a Index,
+        keys: Keys<'a>,
+        exclude_self: bool,
+    ) -> Space<'a, M> {
         Space {
             metric,
             tree: &self.tree,

@@ -13,7 +13,7 @@ use crate::metric::{Candidates, Metric, NEW, QueryBlock};
 const SEED_FACTOR: f64 = 1.6;
 /// A query to which the table leaves more than this share of the anchors waits, to be scored with all anchors together
 /// with others like it.
-const MOST_NEAR: f64 = 0.15;
+const MOST_NEAR: f64 = 0.3;
 /// Anchors that waiting queries are scored with at a time: their rows of V stay in the second-level cache.
 const CHUNK: usize = 128;
 
@@ -29,7 +29,7 @@ pub(crate) fn search<M: Metric, C: Collector>(
         let (home, offset) = home(space, queries, group, q, scratch)?;
         homes.push((home as u32, offset, q as u32));
     }
-    homes.sort_unstable_by(|a, b| (a.0, a.2).cmp(&(b.0, b.2)));
+    homes.sort_unstable_by_key(|&(home, _, q)| (home, q));
     let mut others = Vec::new();
     for run in homes.chunk_by(|a, b| a.0 == b.0) {
         search_home(space, queries, group, run, &mut others, scratch)?;
@@ -206,7 +206,11 @@ fn evaluate_seeds<M: Metric, C: Collector>(
         if used == order.len() {
             let more = anchors.by_gap(home, (4 * used).min(anchors.len()));
             let seen = order.len();
-            order.extend(more.into_iter().filter(|a| !anchors.nearest(home).contains(a)).skip(seen - anchors.nearest(home).len()));
+            order.extend(
+                more.into_iter()
+                    .filter(|a| !anchors.nearest(home).contains(a))
+                    .skip(seen - anchors.nearest(home).len()),
+            );
             if order.len() == seen {
                 break;
             }

@@ -52,11 +52,7 @@ fn parts<'a>(
 
 impl IndexSource {
     /// O(n + m^3).
-    pub(crate) fn new(
-        metric: &AnyMetric,
-        covariance: &Covariance,
-        inducing: Option<&InducingPoints>,
-    ) -> Result<Self> {
+    pub(crate) fn new(metric: &AnyMetric, covariance: &Covariance, inducing: Option<&InducingPoints>) -> Result<Self> {
         let Some((metric, _, inducing)) = parts(metric, covariance, inducing) else {
             return Ok(IndexSource { basis: None });
         };

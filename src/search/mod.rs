@@ -36,6 +36,8 @@ use space::{Group, Scratch};
 
 /// Queries of a group, at most.
 const GROUP: usize = 32;
+/// Groups at least that queries which were put off are cut into.
+const SHARES: usize = 8;
 /// Fewer allowed points than this are scored one and all.
 pub(crate) const FEW: usize = 1024;
 
@@ -74,7 +76,9 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
         if stage == Stage::Last {
             numbers.sort_unstable_by_key(|&q| (batch.limits[q as usize], q));
         }
-        numbers = search.run(numbers.chunks(GROUP).collect(), stage, &mut neighbors, &mut counters, control)?;
+        // A few that are left are still shared out among the threads.
+        let group = if stage == Stage::Near { GROUP } else { numbers.len().div_ceil(SHARES).clamp(1, GROUP) };
+        numbers = search.run(numbers.chunks(group).collect(), stage, &mut neighbors, &mut counters, control)?;
         if numbers.is_empty() {
             break;
         }

@@ -132,7 +132,11 @@ impl Screen {
             }
         }
         let pairs = &basis.pairs;
-        let parts = positions.chunks(LANES).zip(data.chunks_mut(size)).zip(boxes.chunks_mut(2 * d)).zip(inverse_sds.iter_mut().zip(&mut norms));
+        let parts = positions
+            .chunks(LANES)
+            .zip(data.chunks_mut(size))
+            .zip(boxes.chunks_mut(2 * d))
+            .zip(inverse_sds.iter_mut().zip(&mut norms));
         let mut tasks = try_with_capacity(panels, what)?;
         tasks.extend(parts);
         threads.run(tasks, control, Vec::new, |covariances, (((positions, panel), corners), (largest, norm))| {
@@ -210,7 +214,11 @@ impl Screen {
 
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
-        let floats = self.coords.len() + self.point_inverse_sds.len() + self.boxes.len() + self.inverse_sds.len() + self.basis.inverse.len();
+        let floats = self.coords.len()
+            + self.point_inverse_sds.len()
+            + self.boxes.len()
+            + self.inverse_sds.len()
+            + self.basis.inverse.len();
         2 * (self.data.len() + self.caps.len()) + 4 * self.positions.len() + 8 * floats
     }
 }

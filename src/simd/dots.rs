@@ -163,6 +163,19 @@ where
     }
 }
 
+/// Asks for the cache line that holds `value`.
+#[inline(always)]
+fn prefetch<T>(value: &T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: prefetching has no effect but on caches, and the address is that of a value.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(value).cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
+}
+
 /// Rows `i..i + I` of `a` against rows `j..j + J` of `b`.
 #[inline(always)]
 fn tile<S, E, A, B, const I: usize, const J: usize>(simd: S, a: A, b: B, i: usize, j: usize, out: &mut [E])
@@ -177,8 +190,15 @@ where
     let len = left.iter().chain(&right).map(|row| row.len()).min().unwrap_or(0);
     let left: [&[E::Vector<S>]; I] = std::array::from_fn(|s| &left[s][..len]);
     let right: [&[E::Vector<S>]; J] = std::array::from_fn(|t| &right[t][..len]);
+    // Rows that are gathered lie anywhere: the next ones are asked for while these are multiplied.
+    let ahead = j + J + J <= b.len();
+    let next: [&[E::Vector<S>]; J] =
+        std::array::from_fn(|t| if ahead { E::vectors::<S>(b.row(j + J + t)) } else { &[] });
     let mut sums = [[E::zeros(simd); J]; I];
     for v in 0..len {
+        if ahead {
+            next.iter().for_each(|row| prefetch(&row[v]));
+        }
         let y: [E::Vector<S>; J] = std::array::from_fn(|t| right[t][v]);
         for s in 0..I {
             let x = left[s][v];

@@ -59,12 +59,7 @@ mod x86 {
     /// # Safety
     /// The processor has AVX-512 F and VNNI; every pair lies in the panel.
     #[target_feature(enable = "avx512f,avx512vnni")]
-    pub(super) unsafe fn vnni(
-        rows: &[[i32; LANES]],
-        pairs: &[u32],
-        panel: &[i16],
-        out: &mut [[i32; LANES]; LANES],
-    ) {
+    pub(super) unsafe fn vnni(rows: &[[i32; LANES]], pairs: &[u32], panel: &[i16], out: &mut [[i32; LANES]; LANES]) {
         let mut sums = [_mm512_setzero_si512(); LANES];
         for (rows, &pair) in rows.iter().zip(pairs) {
             // SAFETY: the caller's promise: 64 bytes from here on are in the panel.
@@ -82,12 +77,7 @@ mod x86 {
     /// # Safety
     /// The processor has AVX2; every pair lies in the panel.
     #[target_feature(enable = "avx2")]
-    pub(super) unsafe fn avx2(
-        rows: &[[i32; LANES]],
-        pairs: &[u32],
-        panel: &[i16],
-        out: &mut [[i32; LANES]; LANES],
-    ) {
+    pub(super) unsafe fn avx2(rows: &[[i32; LANES]], pairs: &[u32], panel: &[i16], out: &mut [[i32; LANES]; LANES]) {
         const ROWS: usize = 4;
         for first in (0..LANES).step_by(ROWS) {
             let mut sums = [[_mm256_setzero_si256(); 2]; ROWS];
@@ -135,8 +125,8 @@ mod tests {
         for simd in [Simd::detect(), Simd::Portable] {
             let mut out = [[0; LANES]; LANES];
             panel_products(simd, &rows, &pairs, &panel, &mut out);
-            for r in 0..LANES {
-                for lane in 0..LANES {
+            for (r, out) in out.iter().enumerate() {
+                for (lane, &product) in out.iter().enumerate() {
                     let sum: i64 = pairs
                         .iter()
                         .zip(&rows)
@@ -146,7 +136,7 @@ mod tests {
                             i64::from(low) * i64::from(panel[at]) + i64::from(high) * i64::from(panel[at + 1])
                         })
                         .sum();
-                    assert_eq!(i64::from(out[r][lane]), sum, "row {r}, lane {lane}");
+                    assert_eq!(i64::from(product), sum, "row {r}, lane {lane}");
                 }
             }
             #[cfg(target_arch = "x86_64")]
