@@ -84,7 +84,7 @@ impl ResidualCoverTree {
         let (balls, evaluations) = with_metric!(&metric, m => node_balls(m, &tree, &threads, control)?);
         tree.balls = balls;
         build_evaluations += evaluations;
-        control.phase(0.8, 0.9);
+        control.phase(0.8, 1.0);
         let blocks = with_metric!(&metric, m => Blocks::new(m.points(), &tree)?);
         let source = IndexSource::new(&metric, &options.covariance, preparation.inducing())?;
         let all = try_collect((0..n as u32).map(Ok), "the index")?;
