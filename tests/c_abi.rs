@@ -2,7 +2,8 @@
 //! C++11, linked with the shared library that cargo has just built, and run; and the library exports what the header
 //! declares.
 //!
-//! With `RCT_VALGRIND` set, the C99 programs run under valgrind, which fails them on bad memory accesses and leaks.
+//! With `RCT_VALGRIND` set, the C99 programs run under valgrind, which fails them on bad memory accesses and leaks, but
+//! for those that a `tests/c/test_*.supp` excuses. They are compiled with `RCT_VALGRIND` defined.
 //!
 //! After a change of the header's functions: `nm -D --defined-only librct.so` names what `exported_symbols.txt` is to
 //! list.
@@ -109,15 +110,24 @@ fn run(program: &str, language: Language) {
         Language::C99 => compiler.args(["-x", "c", "-std=c99"]),
         Language::Cxx11 => compiler.args(["-x", "c++", "-std=c++11"]),
     };
+    let valgrind = language == Language::C99 && std::env::var_os("RCT_VALGRIND").is_some();
+    if valgrind {
+        compiler.arg("-DRCT_VALGRIND");
+    }
     compiler.args(WARNINGS).args(["-O1", "-g", "-I"]).arg(root().join("include"));
     compiler.args(SUPPORT.iter().chain([&program]).map(|name| sources().join(format!("{name}.c"))));
     compiler.args(["-x", "none", "-L"]).arg(folder.path()).args(["-lrct", "-lm", "-lpthread", "-o"]).arg(&executable);
     succeed(&mut compiler);
 
-    let mut command = if language == Language::C99 && std::env::var_os("RCT_VALGRIND").is_some() {
+    let mut command = if valgrind {
         let mut valgrind = Command::new("valgrind");
-        valgrind.args(["--quiet", "--error-exitcode=99", "--leak-check=full"]);
-        valgrind.arg("--errors-for-leak-kinds=definite,indirect").arg(&executable);
+        valgrind.args(["--quiet", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=definite,indirect"]);
+        valgrind.arg("--errors-for-leak-kinds=definite,indirect");
+        let excused = sources().join(format!("{program}.supp"));
+        if excused.exists() {
+            valgrind.arg(format!("--suppressions={}", excused.display()));
+        }
+        valgrind.arg(&executable);
         valgrind
     } else {
         Command::new(&executable)

@@ -5,6 +5,8 @@
 //! not used by anybody else during the call; views describe memory that may be read or written; a handle comes from
 //! this library and has not been freed. NULL, wrong sizes, wrong shapes and wrong values are checked.
 #![allow(non_camel_case_types, clippy::missing_safety_doc)]
+// The comments are the header's, where brackets are subscripts.
+#![allow(rustdoc::broken_intra_doc_links)]
 
 mod control;
 mod covariance;

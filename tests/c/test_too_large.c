@@ -33,11 +33,10 @@ static void run_in_a_child(void) {
   const pid_t child = fork();
   if (child == 0) {
     const int failures = check_failures();
-    /* Valgrind needs the address space for itself. */
-    if (getenv("RCT_VALGRIND") == NULL) {
-      const struct rlimit limit = {(rlim_t)2 << 30, (rlim_t)2 << 30};
-      CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
-    }
+#ifndef RCT_VALGRIND /* which needs the address space for itself */
+    const struct rlimit limit = {(rlim_t)2 << 30, (rlim_t)2 << 30};
+    CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
+#endif
     alarm(300);
     in_the_child();
     check_exit_child(failures);
