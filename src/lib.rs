@@ -53,3 +53,8 @@ pub use stats::{BuildSeconds, SearchCounters, SearchStats, Shape, Stats};
 
 /// The version of this crate.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The Rust program of README.md, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

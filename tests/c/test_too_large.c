@@ -150,6 +150,16 @@ static void too_many_columns_of_the_factor(void) {
   witness_free(&seen);
 }
 
+static void too_many_lengthscales(void) {
+  rct_options options;
+  rct_tree *tree = NULL;
+  CHECK_OK(rct_options_init(&options));
+  options.lengthscales = rct_vector_of(&one, HUGE_COUNT);
+  options.lengthscales.stride = 0;
+  CHECK_STATUS(rct_create(&options, &tree), RCT_ERROR_OUT_OF_MEMORY, "could not allocate|lengthscales");
+  CHECK(tree == NULL);
+}
+
 static void too_many_inducing_points(void) {
   witness seen = witness_new(WITNESS_INDUCING);
   rct_data data = seen.given.data;
@@ -195,6 +205,7 @@ int main(void) {
   RUN_IN_A_CHILD(too_many_points);
   RUN_IN_A_CHILD(too_many_dimensions);
   RUN_IN_A_CHILD(too_many_columns_of_the_factor);
+  RUN_IN_A_CHILD(too_many_lengthscales);
   RUN_IN_A_CHILD(too_many_inducing_points);
   RUN_IN_A_CHILD(too_many_queries);
   RUN_IN_A_CHILD(too_many_points_to_choose_from);
