@@ -9,7 +9,7 @@
 //! - new-points: 10,000 points that are not stored, k = 50
 //! - choices: traversals, constructions and orders side by side, on square
 //! - batches: batch sizes and thread counts, on square
-//! - growth: predecessors of square and cube, n from 8,192 to 131,072 (to 1,048,576 with `growth-full`)
+//! - growth: predecessors of square and cube, n from 8,192 to 131,072; growth-square goes on to 1,048,576 (8 GiB)
 
 use ndarray::{Array1, Array2, s};
 use rand::{Rng, SeedableRng, seq::index::sample};
@@ -200,45 +200,37 @@ fn batches() {
     }
 }
 
-fn growth(largest: usize) {
-    for name in ["square", "cube"] {
-        let mut n = 8192;
-        while n <= largest {
-            let set = synthetic(name, n);
-            if n <= N {
-                predecessors(&set, &format!("growth {name} {n}"), 1);
-            } else {
-                // Brute force over all would take hours: a sample of the answers is checked.
-                let tree = build(&set, &set.options);
-                let clock = Instant::now();
-                let found = tree.vecchia_neighbors(30, None, &mut Control::none()).expect("an answer");
-                let seconds = clock.elapsed().as_secs_f64() + tree.stats().seconds.tree + tree.stats().seconds.order;
-                let ids = some_ids(n);
-                let query = Query {
-                    id_limits: Some(ids.view()),
-                    exclude_self: true,
-                    traversal: Traversal::BruteForce,
-                    ..Query::ids(ids.view(), 30)
-                };
-                let stats = tree.stats();
-                let truth = tree.query_batch(&query, &mut Control::none()).expect("an answer");
-                let brute = tree.stats().last_search.seconds * n as f64 / ids.len() as f64;
-                let same = ids.iter().enumerate().all(|(q, &id)| found.ids_of(id as usize) == truth.ids_of(q));
-                assert!(same, "growth {name} {n} is not exact");
-                let evaluations = stats.last_search.counters.distance_evaluations as f64 / n as f64;
-                let per_point = 1e6 * seconds / n as f64;
-                eprintln!(
-                    "growth {name:<10} n {n:>8}  {per_point:.1} us a point, {evaluations:.0} evaluations, {:.1} x brute (from 1,024 points)",
-                    brute / seconds
-                );
-                println!(
-                    "{{\"name\":\"growth {name} {n}\",\"n\":{n},\"m\":{},\"k\":30,\"seconds\":{seconds:.4},\"ratio\":{:.2},\"evaluations\":{evaluations:.1},\"recall\":1.0}}",
-                    stats.m,
-                    brute / seconds
-                );
-            }
-            n *= 2;
+fn growth(name: &str, sizes: impl Iterator<Item = usize>) {
+    for n in sizes {
+        let set = synthetic(name, n);
+        if n <= N {
+            predecessors(&set, &format!("growth {name} {n}"), 1);
+            continue;
         }
+        // Brute force over all would take hours: a sample of the answers is checked.
+        let tree = build(&set, &set.options);
+        let clock = Instant::now();
+        let found = tree.vecchia_neighbors(30, None, &mut Control::none()).expect("an answer");
+        let seconds = clock.elapsed().as_secs_f64() + tree.stats().seconds.tree + tree.stats().seconds.order;
+        let evaluations = tree.stats().last_search.counters.distance_evaluations as f64 / n as f64;
+        let ids = some_ids(n);
+        let query = Query {
+            id_limits: Some(ids.view()),
+            exclude_self: true,
+            traversal: Traversal::BruteForce,
+            ..Query::ids(ids.view(), 30)
+        };
+        let truth = tree.query_batch(&query, &mut Control::none()).expect("an answer");
+        let ratio = tree.stats().last_search.seconds * n as f64 / ids.len() as f64 / seconds;
+        let same = ids.iter().enumerate().all(|(q, &id)| found.ids_of(id as usize) == truth.ids_of(q));
+        assert!(same, "growth {name} {n} is not exact");
+        let (m, us) = (tree.stats().m, 1e6 * seconds / n as f64);
+        let label = format!("growth {name} {n}");
+        eprintln!("{label:<24} {us:.1} us a point  {ratio:.1} x brute (from 1,024)  {evaluations:.0} evaluations");
+        println!(
+            "{{\"name\":\"{label}\",\"n\":{n},\"m\":{m},\"k\":30,\"seconds\":{seconds:.4},\"ratio\":{ratio:.2},\"evaluations\":{evaluations:.1},\"recall\":1.0,\"peak_mib\":{:.1}}}",
+            peak_mib()
+        );
     }
 }
 
@@ -274,9 +266,10 @@ fn main() {
     if wanted("batches") {
         batches();
     }
-    if names.iter().any(|name| name == "growth-full") {
-        growth(1_048_576);
-    } else if wanted("growth") {
-        growth(131_072);
+    if wanted("growth") {
+        ["square", "cube"].iter().for_each(|name| growth(name, (13..=17).map(|power| 1 << power)));
+    }
+    if names.iter().any(|name| name == "growth-square") {
+        growth("square", (18..=20).map(|power| 1 << power));
     }
 }

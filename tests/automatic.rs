@@ -44,11 +44,7 @@ fn case(seed: u64) -> Case {
     let lengthscale = Lengthscale::PerDimension((0..d).map(|_| rng.random_range(0.08..0.5)).collect());
     let kernel = Kernel { family, variance: rng.random_range(0.2..4.0), lengthscale };
     let m = rng.random_range(1..=120);
-    let inducing = if rng.random_bool(0.5) {
-        coords.slice(s![..m, ..]).to_owned()
-    } else {
-        uniform(m, d, &mut rng)
-    };
+    let inducing = if rng.random_bool(0.5) { coords.slice(s![..m, ..]).to_owned() } else { uniform(m, d, &mut rng) };
     let options = Options {
         covariance: Covariance::Stationary(kernel.clone()),
         construction: Construction::Hybrid,
