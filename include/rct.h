@@ -294,13 +294,13 @@ typedef struct rct_tree_stats {
   int32_t last_traversal;
   // Last search: queries.
   uint64_t queries;
-  // Last search: distance evaluations, those spent on bounds included.
+  // Last search: products of length m, those spent on bounds included; shorter ones count by their share.
   uint64_t distance_evaluations;
   // Last search: tree nodes or blocks whose bound was looked at.
   uint64_t nodes_visited;
   // Last search: of these, discarded by the ball (angle) bound.
   uint64_t pruned_by_ball;
-  // Last search: of these, discarded by the spatial bound.
+  // Last search: of these, discarded by a bound over a region of space.
   uint64_t pruned_by_cell;
   // Last search: of these, discarded because they hold no allowed id.
   uint64_t pruned_by_id;

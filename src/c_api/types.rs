@@ -369,13 +369,13 @@ pub struct rct_tree_stats {
     pub last_traversal: i32,
     /// Last search: queries.
     pub queries: u64,
-    /// Last search: distance evaluations, those spent on bounds included.
+    /// Last search: products of length m, those spent on bounds included; shorter ones count by their share.
     pub distance_evaluations: u64,
     /// Last search: tree nodes or blocks whose bound was looked at.
     pub nodes_visited: u64,
     /// Last search: of these, discarded by the ball (angle) bound.
     pub pruned_by_ball: u64,
-    /// Last search: of these, discarded by the spatial bound.
+    /// Last search: of these, discarded by a bound over a region of space.
     pub pruned_by_cell: u64,
     /// Last search: of these, discarded because they hold no allowed id.
     pub pruned_by_id: u64,

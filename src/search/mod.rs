@@ -3,6 +3,9 @@
 //! A batch is cut into groups of queries that lie near each other (and have similar limits); each group is searched
 //! by one thread with one of the traversals. All traversals score pairs with the same bits and keep points by
 //! (distance, id), so they agree.
+//!
+//! The automatic traversal of residual correlations has stages: [`angles`] where anchors tell points apart, or
+//! [`screening`] where they do not; what is left is scored with all anchors, or with all points.
 
 mod anchors;
 mod angles;

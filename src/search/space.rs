@@ -61,13 +61,13 @@ pub(crate) struct Group<C> {
 /// What a search did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SearchCounters {
-    /// Pairs whose score was computed, those spent on bounds included.
+    /// Products of length m, those spent on bounds included; shorter ones count by their share.
     pub distance_evaluations: u64,
     /// Nodes or blocks that were considered.
     pub nodes_visited: u64,
     /// Of these, discarded by the ball (angle) bound.
     pub pruned_by_ball: u64,
-    /// Of these, discarded by the spatial bound.
+    /// Of these, discarded by a bound over a region of space.
     pub pruned_by_cell: u64,
     /// Of these, discarded because they hold no allowed id.
     pub pruned_by_id: u64,
