@@ -55,22 +55,25 @@ pub(crate) fn search<M: Metric, C: Collector>(
 ) -> Result<Vec<u32>> {
     let mut others = Vec::new();
     let d = space.metric.points().d;
-    let mut gaps = Vec::new();
+    let mut gaps = std::mem::take(&mut scratch.gaps);
+    let mut seeds = Seeds { nearest: std::mem::take(&mut scratch.nearest), panels: Vec::with_capacity(LANES) };
     for numbers in queries.all.chunks(LANES) {
-        let mut seeded = Seeds { nearest: Vec::new(), panels: Vec::new() };
+        seeds.nearest.clear();
+        seeds.panels.clear();
         for &q in numbers {
             let x = &queries.coords[q as usize * d..(q as usize + 1) * d];
             bound.screen.squared_gaps(x, &mut gaps);
-            seeded.panels.push(evaluate_seeds(space, bound, queries, group, q, &gaps, scratch)?);
-            seeded.nearest.extend_from_slice(&gaps);
+            seeds.panels.push(evaluate_seeds(space, bound, queries, group, q, &gaps, scratch)?);
+            seeds.nearest.extend_from_slice(&gaps);
         }
-        bound.kernel.covariances_in_place(bound.simd, &mut seeded.nearest);
+        bound.kernel.covariances_in_place(bound.simd, &mut seeds.nearest);
         let block = Block::new(space, bound, queries, group, numbers, &mut others);
         scratch.counters.distance_evaluations += (numbers.len() * space.metric.points().m) as u64;
         if !block.numbers.is_empty() {
-            block.search(space, bound, queries, group, &seeded, scratch)?;
+            block.search(space, bound, queries, group, &seeds, scratch)?;
         }
     }
+    (scratch.gaps, scratch.nearest) = (gaps, seeds.nearest);
     Ok(others)
 }
 
@@ -98,7 +101,9 @@ fn evaluate_seeds<M: Metric, C: Collector>(
     let wanted = wanted + wanted / 2;
     let limit = group.limits[q as usize];
     let most = gaps.len().min(8 + wanted / 2);
-    let mut panels: Vec<u32> = (0..gaps.len() as u32).collect();
+    let mut panels = std::mem::take(&mut scratch.frontier);
+    panels.clear();
+    panels.extend(0..gaps.len() as u32);
     let by_gap = |&a: &u32, &b: &u32| gaps[a as usize].total_cmp(&gaps[b as usize]).then(a.cmp(&b));
     if most > 0 && most < panels.len() {
         panels.select_nth_unstable_by(most - 1, by_gap);
@@ -116,9 +121,10 @@ fn evaluate_seeds<M: Metric, C: Collector>(
         used += 1;
     }
     space.evaluate_some(group, &[q], queries, points.iter().copied(), scratch)?;
-    panels.truncate(used);
-    panels.sort_unstable();
-    Ok(panels)
+    let mut seeds = panels[..used].to_vec();
+    seeds.sort_unstable();
+    scratch.frontier = panels;
+    Ok(seeds)
 }
 
 impl Block {

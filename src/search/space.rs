@@ -91,6 +91,9 @@ pub(crate) struct Scratch {
     pub(crate) candidates: Vec<u32>,
     pub(crate) frontier: Vec<u32>,
     pub(crate) next: Vec<u32>,
+    /// Squared distances of a query from panels, and the covariances there of a block's queries.
+    pub(crate) gaps: Vec<f64>,
+    pub(crate) nearest: Vec<f64>,
     pub(crate) counters: SearchCounters,
 }
 
