@@ -13,8 +13,10 @@ use crate::error::{Result, try_vec, try_with_capacity};
 use crate::metric::{Ball, Candidates, Metric, QueryBlock, ScoreScratch};
 use crate::parallel::Threads;
 
-/// Points of a box in which anchors are chosen.
+/// Points of a box in which anchors are chosen, unless that would make more boxes than half of the anchors.
 const BOX: usize = 32;
+/// Points of a box at most.
+const LARGEST_BOX: usize = 256;
 /// Nearest anchors of an anchor that its points choose from, and that new points start from.
 const CHOICES: usize = 16;
 /// Anchors whose rows of the table a task computes.
@@ -62,7 +64,7 @@ struct Scratch {
 
 impl Anchors {
     /// Chooses anchors of the given points and computes the table, which takes at most half the memory of V:
-    /// anchors^2 / 2 + 48 n evaluations, also returned.
+    /// anchors^2 / 2 + 48 n evaluations (more in larger boxes), also returned.
     pub(crate) fn new<M: Metric>(
         metric: &M,
         mut order: Vec<u32>,
@@ -71,10 +73,14 @@ impl Anchors {
     ) -> Result<(Self, u64)> {
         let what = "the anchors";
         let (n, points) = (order.len(), metric.points());
-        kd_order(&points.coords, points.n, &mut order, BOX);
         let most = ((n * points.width.max(16)) as f64 * 4.0).sqrt() as usize;
-        let (positions, mut of, radius) = choose(metric, &order, most, threads, control)?;
-        let mut evaluations = (n * BOX) as u64;
+        let mut leaf = BOX;
+        while 2 * n.div_ceil(leaf) > most && leaf < LARGEST_BOX.min(n) {
+            leaf *= 2;
+        }
+        kd_order(&points.coords, points.n, &mut order, leaf);
+        let (positions, mut of, radius) = choose(metric, &order, leaf, most, threads, control)?;
+        let mut evaluations = (n * leaf) as u64;
         if !tell_apart(metric, &positions, radius, &order)? {
             return Ok((Anchors::default(), evaluations));
         }
@@ -283,13 +289,14 @@ impl Anchors {
     }
 }
 
-/// Anchors of each box of [`BOX`] points of `order`: farthest-first, until every point is within a radius that is the
+/// Anchors of each box of `leaf` points of `order`: farthest-first, until every point is within a radius that is the
 /// same for all boxes and gives at most about `most` anchors. Returns their positions, for each point of `order` the
 /// number of the anchor of its box that is nearest, and the radius. Source: Gonzalez, *Clustering to minimize the maximum intercluster
 /// distance* (Theoretical Computer Science, 1985).
 fn choose<M: Metric>(
     metric: &M,
     order: &[u32],
+    leaf: usize,
     most: usize,
     threads: &Threads,
     control: &mut Control<'_>,
@@ -300,9 +307,9 @@ fn choose<M: Metric>(
     // and the scores of all pairs, which are kept in single precision: they only choose.
     let mut ranks = try_vec(order.len(), 0u8, what)?;
     let mut radii = try_vec(order.len(), f32::INFINITY, what)?;
-    let mut pairs = try_vec(order.len() * BOX, 0.0f32, what)?;
-    let parts = order.chunks(BOX).zip(ranks.chunks_mut(BOX)).zip(radii.chunks_mut(BOX));
-    let parts: Vec<_> = parts.zip(pairs.chunks_mut(BOX * BOX)).collect();
+    let mut pairs = try_vec(order.len() * leaf, 0.0f32, what)?;
+    let parts = order.chunks(leaf).zip(ranks.chunks_mut(leaf)).zip(radii.chunks_mut(leaf));
+    let parts: Vec<_> = parts.zip(pairs.chunks_mut(leaf * leaf)).collect();
     threads.run(parts, control, Scratch::default, |s, (((members, ranks), radii), pairs)| {
         let count = members.len();
         s.queries.clear();
@@ -315,14 +322,14 @@ fn choose<M: Metric>(
         // The first is the point whose farthest is nearest.
         let farthest = |i: usize| row(i).iter().copied().fold(f32::INFINITY, f32::min);
         let mut next = (0..count).max_by(|&a, &b| farthest(a).total_cmp(&farthest(b))).unwrap_or(0);
-        let mut covered = [f32::NEG_INFINITY; BOX];
+        let mut covered = vec![f32::NEG_INFINITY; count];
         for (rank, radius) in ranks.iter_mut().zip(radii) {
             *radius = metric.length(f64::from(covered[next])) as f32;
             if covered[next] == f32::NEG_INFINITY {
                 *radius = f32::INFINITY;
             }
             *rank = next as u8;
-            covered[..count].iter_mut().zip(row(next)).for_each(|(cover, &score)| *cover = cover.max(score));
+            covered.iter_mut().zip(row(next)).for_each(|(cover, &score)| *cover = cover.max(score));
             covered[next] = f32::INFINITY;
             next = (0..count).min_by(|&a, &b| covered[a].total_cmp(&covered[b])).unwrap_or(0);
         }
@@ -335,13 +342,13 @@ fn choose<M: Metric>(
         0.0
     };
     let least = least.max(LEAST_RADIUS as f32);
-    let mut positions = try_with_capacity(most.min(order.len()) + order.len() / BOX + 1, what)?;
+    let mut positions = try_with_capacity(most.min(order.len()) + order.len() / leaf + 1, what)?;
     let mut of = try_vec(order.len(), 0, what)?;
-    for (t, (members, of)) in order.chunks(BOX).zip(of.chunks_mut(BOX)).enumerate() {
-        let (first, count) = (t * BOX, members.len());
+    for (t, (members, of)) in order.chunks(leaf).zip(of.chunks_mut(leaf)).enumerate() {
+        let (first, count) = (t * leaf, members.len());
         let taken = radii[first..first + count].iter().take_while(|&&radius| radius >= least).count().max(1);
         let chosen = &ranks[first..first + taken];
-        let pairs = &pairs[first * BOX..][..count * count];
+        let pairs = &pairs[first * leaf..][..count * count];
         for (i, of) in of.iter_mut().enumerate() {
             let score = |&a: &usize| pairs[i * count + usize::from(chosen[a])];
             let own = (0..taken).find(|&a| usize::from(chosen[a]) == i);
