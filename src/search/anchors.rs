@@ -291,8 +291,8 @@ impl Anchors {
 
 /// Anchors of each box of `leaf` points of `order`: farthest-first, until every point is within a radius that is the
 /// same for all boxes and gives at most about `most` anchors. Returns their positions, for each point of `order` the
-/// number of the anchor of its box that is nearest, and the radius. Source: Gonzalez, *Clustering to minimize the maximum intercluster
-/// distance* (Theoretical Computer Science, 1985).
+/// number of the anchor of its box that is nearest, and the radius. Source: Gonzalez, *Clustering to minimize the maximum
+/// intercluster distance* (Theoretical Computer Science, 1985).
 fn choose<M: Metric>(
     metric: &M,
     order: &[u32],

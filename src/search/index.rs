@@ -89,15 +89,12 @@ impl IndexSource {
     /// The bound that a screen gives.
     pub(crate) fn bound<'a>(
         index: &'a Index,
-        metric: &AnyMetric,
+        metric: &'a AnyMetric,
         covariance: &'a Covariance,
-        inducing: Option<&InducingPoints>,
+        inducing: Option<&'a InducingPoints>,
     ) -> Option<ScreenBound<'a>> {
-        match (&index.screen, metric, covariance) {
-            (Some(screen), AnyMetric::Correlation(metric), Covariance::Stationary(kernel)) => {
-                Some(ScreenBound { screen, kernel, simd: metric.simd, nugget: inducing?.nugget })
-            }
-            _ => None,
-        }
+        let screen = index.screen.as_ref()?;
+        let (metric, kernel, inducing) = parts(metric, covariance, inducing)?;
+        Some(ScreenBound { screen, kernel, simd: metric.simd, nugget: inducing.nugget })
     }
 }

@@ -73,19 +73,15 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
     neighbors.resize_with(count, Vec::new);
     let mut counters = SearchCounters::default();
     control.phase(0.0, 0.9);
-    let mut numbers = arrange(batch, batch.traversal, space.tree.len())?;
-    let place = |&q: &u32| (cohort(batch.limits[q as usize], space.tree.len()), batch.places[q as usize], q);
+    let mut numbers: Vec<u32> = try_collect((0..count as u32).map(Ok), "the queries")?;
     for (stage, end) in [(Stage::Near, 0.6), (Stage::Screen, 0.9), (Stage::Last, 1.0)] {
-        if stage == Stage::Last {
-            numbers.sort_unstable_by_key(|&q| (batch.limits[q as usize], q));
-        }
+        arrange(&mut numbers, batch, stage);
         // A few that are left are still shared out among the threads.
         let group = if stage == Stage::Near { GROUP } else { numbers.len().div_ceil(SHARES).clamp(1, GROUP) };
         numbers = search.run(numbers.chunks(group).collect(), stage, &mut neighbors, &mut counters, control)?;
         if numbers.is_empty() {
             break;
         }
-        numbers.sort_unstable_by_key(place);
         control.phase(end, 1.0);
     }
     control.phase(1.0, 1.0);
@@ -144,7 +140,7 @@ where
     K: Fn(u32) -> C + Sync,
     F: Fn(C) -> Vec<Neighbor> + Sync,
 {
-    /// Searches for groups of queries; returns those that the automatic traversal puts off, to have `waited`.
+    /// Searches for groups of queries; returns those that the automatic traversal leaves to the next stage.
     fn run(
         &self,
         groups: Vec<&[u32]>,
@@ -194,23 +190,20 @@ where
     }
 }
 
-/// The numbers of the queries in the order in which they are searched for: brute force by limit, so that a group's
-/// prefixes are about equally long; otherwise by powers of two of the limit, so that at least half of the points a
-/// group looks at are allowed, and then by place.
-fn arrange(batch: &Batch<'_>, traversal: Traversal, n: usize) -> Result<Vec<u32>> {
-    let mut order: Vec<u32> = try_collect((0..batch.limits.len() as u32).map(Ok), "the queries")?;
-    let limit = |q: u32| batch.limits[q as usize].min(n as u32);
-    if traversal == Traversal::BruteForce {
-        order.sort_unstable_by_key(|&q| (limit(q), q));
+/// Sorts the numbers of queries for a stage: brute force by limit, so that a group's prefixes are about equally long;
+/// otherwise by powers of two of the limit, so that at least half of the points a group looks at are allowed, and then
+/// by place. Limits are at most n.
+fn arrange(numbers: &mut [u32], batch: &Batch<'_>, stage: Stage) {
+    let limit = |q: u32| batch.limits[q as usize];
+    if batch.traversal == Traversal::BruteForce || stage == Stage::Last {
+        numbers.sort_unstable_by_key(|&q| (limit(q), q));
     } else {
-        order.sort_unstable_by_key(|&q| (cohort(limit(q), n), batch.places[q as usize], q));
+        numbers.sort_unstable_by_key(|&q| (cohort(limit(q)), batch.places[q as usize], q));
     }
-    Ok(order)
 }
 
 /// The power of two that a limit is rounded up to; 0 for those below which points are scored one and all.
-fn cohort(limit: u32, n: usize) -> u32 {
-    let limit = limit.min(n as u32);
+fn cohort(limit: u32) -> u32 {
     if limit as usize <= FEW { 0 } else { u32::BITS - (limit - 1).leading_zeros() }
 }
 

@@ -127,6 +127,13 @@ fn evaluate_seeds<M: Metric, C: Collector>(
     Ok(seeds)
 }
 
+/// The residual covariance, over sqrt(p) of a point, that matters to query `q`.
+fn least<M: Metric, C: Collector>(space: &Space<'_, M>, queries: &QueryBlock, group: &Group<C>, q: u32) -> f64 {
+    let isd = queries.inverse_sds[q as usize];
+    let slack = space.metric.slack(space.metric.weight(isd), space.largest_weight);
+    (group.collectors[q as usize].threshold() - slack) / (isd * (1.0 + 1e-12))
+}
+
 impl Block {
     fn new<M: Metric, C: Collector>(
         space: &Space<'_, M>,
@@ -216,19 +223,6 @@ impl Block {
         block
     }
 
-    /// The residual covariance, over sqrt(p) of a point, that matters to query `q`.
-    fn least<M: Metric, C: Collector>(
-        &self,
-        space: &Space<'_, M>,
-        queries: &QueryBlock,
-        group: &Group<C>,
-        q: u32,
-    ) -> f64 {
-        let isd = queries.inverse_sds[q as usize];
-        let slack = space.metric.slack(space.metric.weight(isd), space.largest_weight);
-        (group.collectors[q as usize].threshold() - slack) / (isd * (1.0 + 1e-12))
-    }
-
     fn search<M: Metric, C: Collector>(
         &self,
         space: &Space<'_, M>,
@@ -243,7 +237,7 @@ impl Block {
         let (d, panels, count) = (points.d, screen.panels(), self.numbers.len());
         let mut wanted = [f64::INFINITY; LANES];
         for (r, &q) in self.numbers.iter().enumerate() {
-            wanted[r] = self.least(space, queries, group, q);
+            wanted[r] = least(space, queries, group, q);
         }
         // The covariance with the nearest corner of each panel; a block is a run of the group's queries.
         let first = self.numbers[0] as usize / LANES * LANES;
@@ -322,8 +316,8 @@ impl Block {
             let position = |&(_, place): &(f64, u32)| screen.positions[place as usize];
             let (first, rest) = left.split_at(promising.min(left.len()));
             space.evaluate_some(group, &[q], queries, first.iter().map(position), scratch)?;
-            let least = self.least(space, queries, group, q);
-            let rest = rest.iter().filter(|&&(bound, _)| bound >= least).map(position);
+            let now = least(space, queries, group, q);
+            let rest = rest.iter().filter(|&&(bound, _)| bound >= now).map(position);
             space.evaluate_some(group, &[q], queries, rest, scratch)?;
         }
         Ok(())
