@@ -3,17 +3,14 @@
 
 mod common;
 
-use common::{Oracle, rng, uniform};
+use common::{Oracle, TRAVERSALS, rng, uniform};
 use ndarray::{Array2, concatenate, s};
 use rct::{
     Construction, Control, Covariance, CovarianceFunction, Data, Error, ErrorKind, MetricKind, Options, Query,
-    ResidualCoverTree, Result, Traversal,
+    ResidualCoverTree, Result,
 };
 use std::sync::Arc;
 use std::thread::ThreadId;
-
-const TRAVERSALS: [Traversal; 4] =
-    [Traversal::Automatic, Traversal::BestFirst, Traversal::LevelSynchronous, Traversal::BruteForce];
 
 /// Stored points, new points.
 const N: usize = 1200;

@@ -3,16 +3,14 @@
 
 mod common;
 
-use common::{Oracle, rng, uniform};
+use common::{Oracle, TRAVERSALS, rng, uniform};
 use ndarray::{Array2, s};
 use rand::Rng;
 use rct::{
     Construction, Control, Covariance, Data, Kernel, KernelFamily, Lengthscale, MetricKind, Options, Query,
-    ResidualCoverTree, Traversal,
+    ResidualCoverTree,
 };
 
-const TRAVERSALS: [Traversal; 4] =
-    [Traversal::Automatic, Traversal::BestFirst, Traversal::LevelSynchronous, Traversal::BruteForce];
 const METRICS: [MetricKind; 3] = [MetricKind::Residual, MetricKind::Correlation, MetricKind::Euclidean];
 
 /// Checks trees of both constructions over `coords`: stored points, new points, predecessors.

@@ -3,15 +3,12 @@
 
 mod common;
 
-use common::{normal, rng, uniform};
+use common::{TRAVERSALS, normal, rng, uniform};
 use ndarray::{Array2, s};
 use rct::{
     Construction, Control, Covariance, Data, Kernel, KernelFamily, Lengthscale, MetricKind, Neighbors, Options, Query,
     ResidualCoverTree, Traversal,
 };
-
-const TRAVERSALS: [Traversal; 4] =
-    [Traversal::Automatic, Traversal::BestFirst, Traversal::LevelSynchronous, Traversal::BruteForce];
 
 const N: usize = 3000;
 const K: usize = 10;

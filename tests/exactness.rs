@@ -3,17 +3,14 @@
 
 mod common;
 
-use common::{Oracle, rng, uniform};
+use common::{Oracle, TRAVERSALS, rng, uniform};
 use ndarray::{Array1, Array2, Axis, ShapeBuilder, concatenate, s};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rct::{
     Construction, Control, Covariance, Data, Kernel, KernelFamily, Lengthscale, MetricKind, Options, Query,
-    ResidualCoverTree, Traversal, TreeOrder,
+    ResidualCoverTree, TreeOrder,
 };
-
-const TRAVERSALS: [Traversal; 4] =
-    [Traversal::Automatic, Traversal::BestFirst, Traversal::LevelSynchronous, Traversal::BruteForce];
 
 fn family(rng: &mut impl Rng) -> KernelFamily {
     *[

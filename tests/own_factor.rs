@@ -3,16 +3,13 @@
 
 mod common;
 
-use common::{Oracle, rng, uniform};
+use common::{Oracle, TRAVERSALS, rng, uniform};
 use ndarray::{Array1, Array2, s};
 use rand::Rng;
 use rct::{
     Construction, Control, Covariance, Data, ErrorKind, Kernel, KernelFamily, Lengthscale, MetricKind, Options, Query,
     QueryPoints, ResidualCoverTree, Traversal,
 };
-
-const TRAVERSALS: [Traversal; 4] =
-    [Traversal::Automatic, Traversal::BestFirst, Traversal::LevelSynchronous, Traversal::BruteForce];
 
 /// Stored points, new points.
 const N: usize = 1500;

@@ -2,16 +2,13 @@
 
 mod common;
 
-use common::{Oracle, rng, uniform};
+use common::{Oracle, TRAVERSALS, rng, uniform};
 use ndarray::{Array1, concatenate};
 use rand::Rng;
 use rct::{
     Construction, Control, Covariance, Data, ErrorKind, Kernel, KernelFamily, Lengthscale, MetricKind, Options, Query,
-    ResidualCoverTree, Traversal,
+    ResidualCoverTree,
 };
-
-const TRAVERSALS: [Traversal; 4] =
-    [Traversal::Automatic, Traversal::BestFirst, Traversal::LevelSynchronous, Traversal::BruteForce];
 
 /// Stored points, new points.
 const N: usize = 1400;

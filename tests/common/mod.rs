@@ -4,7 +4,11 @@
 use ndarray::{Array1, Array2, ArrayView2};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rct::{Kernel, KernelFamily, Lengthscale, MetricKind};
+use rct::{Kernel, KernelFamily, Lengthscale, MetricKind, Traversal};
+
+/// Every traversal: all are to give the same answers.
+pub const TRAVERSALS: [Traversal; 4] =
+    [Traversal::Automatic, Traversal::BestFirst, Traversal::LevelSynchronous, Traversal::BruteForce];
 
 /// Random numbers of a seed that a failing test prints.
 pub fn rng(seed: u64) -> ChaCha8Rng {
