@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::kernel::{Covariance, checked_covariances};
 use crate::simd::Simd;
 use crate::simd::dots::{Dense, Gathered, dots};
-use crate::simd::residual::absolute_correlations;
+use crate::simd::residual::correlations;
 use std::f64::consts::FRAC_PI_2;
 
 /// Bounds allow each abs(rho_ij) to be off by SLACK * (1 + w_i w_j), w_i = sqrt(k_ii / p_i).
@@ -106,6 +106,53 @@ impl Correlation {
         Ok(self.signed_block(block, &Candidates::Range(j..j + 1), scratch)?[0].clamp(-1.0, 1.0))
     }
 
+    /// rho, whose absolute value is the score that [`Metric::scores`] gives, laid out as there.
+    pub(crate) fn signed_scores(
+        &self,
+        queries: &QueryBlock,
+        rows: &[u32],
+        candidates: &Candidates<'_>,
+        scratch: &mut ScoreScratch,
+        out: &mut [f64],
+    ) -> Result<()> {
+        self.correlations::<true>(queries, rows, candidates, scratch, out)
+    }
+
+    /// rho, or its absolute value, of every query with every candidate, row by row in `out`.
+    fn correlations<const SIGNED: bool>(
+        &self,
+        queries: &QueryBlock,
+        rows: &[u32],
+        candidates: &Candidates<'_>,
+        scratch: &mut ScoreScratch,
+        out: &mut [f64],
+    ) -> Result<()> {
+        let count = candidates.len();
+        if count == 0 || rows.is_empty() {
+            return Ok(());
+        }
+        let mut covariances = std::mem::take(&mut scratch.covariances);
+        covariances.resize(out.len(), 0.0);
+        let evaluated = self.covariances(queries, rows, candidates, scratch, &mut covariances);
+
+        self.factor_dots(queries, rows, candidates, out);
+        let inverse_sds = match candidates {
+            Candidates::Range(range) => &self.points.inverse_sds[range.clone()],
+            Candidates::Gather(index) => {
+                scratch.inverse_sds.clear();
+                scratch.inverse_sds.extend(index.iter().map(|&i| self.points.inverse_sds[i as usize]));
+                &scratch.inverse_sds[..]
+            }
+        };
+        for (&q, (row, k)) in rows.iter().zip(out.chunks_exact_mut(count).zip(covariances.chunks_exact(count))) {
+            let q = q as usize;
+            correlations::<SIGNED>(self.simd, queries.inverse_sds[q], inverse_sds, k, row);
+            candidates.find(queries.positions[q], |c| row[c] = Self::SELF_SCORE);
+        }
+        scratch.covariances = covariances;
+        evaluated
+    }
+
     /// V_q.V_c for every query and candidate, row by row in `out`.
     fn factor_dots(&self, queries: &QueryBlock, rows: &[u32], candidates: &Candidates<'_>, out: &mut [f64]) {
         let (data, width) = (&self.points.factor, self.points.width);
@@ -139,30 +186,7 @@ impl Metric for Correlation {
         scratch: &mut ScoreScratch,
         out: &mut [f64],
     ) -> Result<()> {
-        let count = candidates.len();
-        if count == 0 || rows.is_empty() {
-            return Ok(());
-        }
-        let mut covariances = std::mem::take(&mut scratch.covariances);
-        covariances.resize(out.len(), 0.0);
-        let evaluated = self.covariances(queries, rows, candidates, scratch, &mut covariances);
-
-        self.factor_dots(queries, rows, candidates, out);
-        let inverse_sds = match candidates {
-            Candidates::Range(range) => &self.points.inverse_sds[range.clone()],
-            Candidates::Gather(index) => {
-                scratch.inverse_sds.clear();
-                scratch.inverse_sds.extend(index.iter().map(|&i| self.points.inverse_sds[i as usize]));
-                &scratch.inverse_sds[..]
-            }
-        };
-        for (&q, (row, k)) in rows.iter().zip(out.chunks_exact_mut(count).zip(covariances.chunks_exact(count))) {
-            let q = q as usize;
-            absolute_correlations(self.simd, queries.inverse_sds[q], inverse_sds, k, row);
-            candidates.find(queries.positions[q], |c| row[c] = Self::SELF_SCORE);
-        }
-        scratch.covariances = covariances;
-        evaluated
+        self.correlations::<false>(queries, rows, candidates, scratch, out)
     }
 
     fn distance(&self, score: f64) -> f64 {

@@ -1,4 +1,4 @@
-//! How a tree is built: metric, order, tree, balls, anchors.
+//! How a tree is built: metric, order, tree, balls, index.
 
 use super::ResidualCoverTree;
 use crate::control::Control;
@@ -86,7 +86,7 @@ impl ResidualCoverTree {
         build_evaluations += evaluations;
         control.phase(0.8, 1.0);
         let blocks = with_metric!(&metric, m => Blocks::new(m.points(), &tree)?);
-        let source = IndexSource::new(&metric, &options.covariance, preparation.inducing())?;
+        let source = IndexSource::default();
         let all = try_collect((0..n as u32).map(Ok), "the index")?;
         let index = source.index(&metric, &options.covariance, preparation.inducing(), all, &threads, control)?;
         build_evaluations += index.evaluations;

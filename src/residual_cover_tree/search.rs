@@ -77,7 +77,7 @@ impl ResidualCoverTree {
         let mut counters = SearchCounters::default();
         let mut found = try_vec(n, Vec::new(), "the answer")?;
         // Points of the second half of the order search among all points, those of the second quarter among the first
-        // half with anchors of its own, and so on: of what is searched, at least half may be found.
+        // half with an index of its own, and so on: of what is searched, at least half may be found.
         let mut end = n;
         while end > 0 {
             let start = if self.index.is_empty() || end <= 2 * FEW { 0 } else { end / 2 };
@@ -172,8 +172,8 @@ impl ResidualCoverTree {
 
     /// Home and position of a stored point: queries are grouped by it.
     fn place(&self, index: &Index, position: u32) -> (u32, u32) {
-        let home = match index.anchors.of.get(position as usize) {
-            Some(&anchor) => anchor,
+        let home = match index.cells.as_ref().and_then(|cells| cells.of(position)) {
+            Some(cell) => cell,
             None => self.blocks.of_position(position as usize) as u32,
         };
         (home, position)
@@ -198,7 +198,7 @@ impl ResidualCoverTree {
             metric,
             tree: &self.tree,
             blocks: &self.blocks,
-            anchors: &index.anchors,
+            cells: IndexSource::cells(index, &self.metric),
             screen: IndexSource::bound(index, &self.metric, &self.options.covariance, self.preparation.inducing()),
             largest_weight: self.largest_weight,
             keys,

@@ -1,19 +1,19 @@
 //! What the automatic traversal searches residual correlations with, over all points of a tree or a prefix of them:
-//! anchors where angles tell points apart, and a screen of integers where it tells something.
+//! cells where a few points of each hold nearly all of it, and a screen of integers elsewhere.
 
-use super::{Anchors, Screen, ScreenBasis, ScreenBound};
+use super::{CellBound, Cells, Screen, ScreenBasis, ScreenBound};
 use crate::control::Control;
 use crate::error::Result;
 use crate::inducing::InducingPoints;
 use crate::kernel::{Covariance, Kernel};
 use crate::metric::{AnyMetric, Correlation, Metric};
 use crate::parallel::Threads;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-/// Anchors and a screen, either of which may be absent.
+/// Cells or a screen, either of which may be absent.
 #[derive(Default)]
 pub(crate) struct Index {
-    pub(crate) anchors: Anchors,
+    pub(crate) cells: Option<Cells>,
     pub(crate) screen: Option<Screen>,
     /// Pairs evaluated to build it.
     pub(crate) evaluations: u64,
@@ -22,18 +22,20 @@ pub(crate) struct Index {
 impl Index {
     /// Whether there is neither.
     pub(crate) fn is_empty(&self) -> bool {
-        self.anchors.len() == 0 && self.screen.is_none()
+        self.cells.is_none() && self.screen.is_none()
     }
 
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
-        self.anchors.bytes() + self.screen.as_ref().map_or(0, Screen::bytes)
+        self.cells.as_ref().map_or(0, Cells::bytes) + self.screen.as_ref().map_or(0, Screen::bytes)
     }
 }
 
 /// What indices of one tree are built from.
+#[derive(Default)]
 pub(crate) struct IndexSource {
-    basis: Option<Arc<ScreenBasis>>,
+    /// What all screens share, made with the first.
+    basis: OnceLock<Arc<ScreenBasis>>,
 }
 
 /// The metric and its stationary kernel and inducing points, where a screen needs them.
@@ -51,14 +53,6 @@ fn parts<'a>(
 }
 
 impl IndexSource {
-    /// O(n + m^3).
-    pub(crate) fn new(metric: &AnyMetric, covariance: &Covariance, inducing: Option<&InducingPoints>) -> Result<Self> {
-        let Some((metric, _, inducing)) = parts(metric, covariance, inducing) else {
-            return Ok(IndexSource { basis: None });
-        };
-        Ok(IndexSource { basis: Some(Arc::new(ScreenBasis::new(metric, inducing)?)) })
-    }
-
     /// An index over the points at `positions`, which are in the order of the tree.
     pub(crate) fn index(
         &self,
@@ -74,16 +68,28 @@ impl IndexSource {
         if correlation.is_spatial() || !correlation.is_metric() {
             return Ok(index);
         }
-        (index.anchors, index.evaluations) = Anchors::new(correlation, positions.clone(), threads, control)?;
-        // Where angles help, they help more than a screen would.
-        if index.anchors.len() > 0 {
+        (index.cells, index.evaluations) = Cells::new(correlation, positions.clone(), threads, control)?;
+        // Where cells help, they help more than a screen would.
+        if index.cells.is_some() {
             return Ok(index);
         }
-        if let (Some(basis), Some((metric, kernel, inducing))) = (&self.basis, parts(metric, covariance, inducing)) {
-            let screen = Screen::new(basis.clone(), metric, kernel, inducing, positions, threads, control)?;
-            index.screen = Some(screen);
+        if let Some((metric, kernel, inducing)) = parts(metric, covariance, inducing) {
+            let basis = match self.basis.get() {
+                Some(basis) => basis.clone(),
+                None => Arc::new(ScreenBasis::new(metric, inducing)?),
+            };
+            let basis = self.basis.get_or_init(|| basis).clone();
+            index.screen = Some(Screen::new(basis, metric, kernel, inducing, positions, threads, control)?);
         }
         Ok(index)
+    }
+
+    /// The bounds that cells give.
+    pub(crate) fn cells<'a>(index: &'a Index, metric: &'a AnyMetric) -> Option<CellBound<'a>> {
+        match (&index.cells, metric) {
+            (Some(cells), AnyMetric::Correlation(metric)) => Some(CellBound { cells, metric }),
+            _ => None,
+        }
     }
 
     /// The bound that a screen gives.

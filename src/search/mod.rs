@@ -4,15 +4,18 @@
 //! by one thread with one of the traversals. All traversals score pairs with the same bits and keep points by
 //! (distance, id), so they agree.
 //!
-//! The automatic traversal of residual correlations has stages: [`angles`] where anchors tell points apart, or
-//! [`screening`] where they do not; what is left is scored with all anchors, or with all points.
+//! The automatic traversal of residual correlations has stages: the table of [`angles`] between cells, and the pivots of
+//! all cells, where a few pivots hold nearly all of a cell; [`screening`] where they do not; what is left is scored with
+//! all points.
 
-mod anchors;
 mod angles;
 mod best_first;
 mod blocks;
 mod boxes;
 mod brute_force;
+mod cell;
+mod cells;
+mod certificate;
 mod collect;
 mod index;
 mod level_synchronous;
@@ -21,8 +24,9 @@ mod screening;
 mod space;
 mod spatial;
 
-pub(crate) use anchors::Anchors;
 pub(crate) use blocks::Blocks;
+pub(crate) use cells::Cells;
+pub(crate) use certificate::CellBound;
 pub(crate) use collect::{Collector, Nearest, Neighbor, Within};
 pub(crate) use index::{Index, IndexSource};
 pub(crate) use screen::{Screen, ScreenBasis};
@@ -74,7 +78,7 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
     let mut counters = SearchCounters::default();
     control.phase(0.0, 0.9);
     let mut numbers: Vec<u32> = try_collect((0..count as u32).map(Ok), "the queries")?;
-    for (stage, end) in [(Stage::Near, 0.6), (Stage::Screen, 0.9), (Stage::Last, 1.0)] {
+    for (stage, end) in [(Stage::Near, 0.6), (Stage::Wide, 0.9), (Stage::Last, 1.0)] {
         arrange(&mut numbers, batch, stage);
         // A few that are left are still shared out among the threads.
         let group = if stage == Stage::Near { GROUP } else { numbers.len().div_ceil(SHARES).clamp(1, GROUP) };
@@ -92,11 +96,11 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
 /// What the automatic traversal tries, one after the other, for queries that are not done.
 #[derive(Clone, Copy, PartialEq)]
 enum Stage {
-    /// The table of angles between anchors.
+    /// The table of angles between cells.
     Near,
-    /// The screen.
-    Screen,
-    /// All anchors, or all points.
+    /// The pivots of all cells, or the screen.
+    Wide,
+    /// All points.
     Last,
 }
 
@@ -108,15 +112,13 @@ fn automatic<M: Metric, C: Collector>(
     group: &mut Group<C>,
     scratch: &mut Scratch,
 ) -> Result<Vec<u32>> {
-    let angles_help = space.anchors.len() > 0;
-    match (stage, &space.screen) {
-        (Stage::Near, _) if angles_help => return angles::search(space, queries, group, scratch),
-        (Stage::Screen, Some(bound)) => return screening::search(space, bound, queries, group, scratch),
-        (Stage::Near | Stage::Screen, _) => return Ok(queries.all.clone()),
-        (Stage::Last, _) if angles_help => angles::search_all(space, queries, group, scratch)?,
-        (Stage::Last, _) => brute_force::search(space, queries, group, scratch)?,
+    match (stage, &space.cells, &space.screen) {
+        (Stage::Near, Some(bound), _) => angles::search(space, bound, queries, group, scratch),
+        (Stage::Wide, Some(bound), _) => angles::search_all(space, bound, queries, group, scratch),
+        (Stage::Wide, None, Some(bound)) => screening::search(space, bound, queries, group, scratch),
+        (Stage::Near | Stage::Wide, ..) => Ok(queries.all.clone()),
+        (Stage::Last, ..) => brute_force::search(space, queries, group, scratch).map(|()| Vec::new()),
     }
-    Ok(Vec::new())
 }
 
 /// What every group of a batch is searched with.

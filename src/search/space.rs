@@ -1,7 +1,7 @@
 //! What a search runs over, and the queries it runs for.
 
-use super::anchors::Anchors;
 use super::blocks::Blocks;
+use super::certificate::{CellBound, Memory};
 use super::collect::Collector;
 use super::screening::ScreenBound;
 use crate::error::Result;
@@ -38,7 +38,8 @@ pub(crate) struct Space<'a, M> {
     pub(crate) metric: &'a M,
     pub(crate) tree: &'a CoverTree,
     pub(crate) blocks: &'a Blocks,
-    pub(crate) anchors: &'a Anchors,
+    /// The cells, where they help.
+    pub(crate) cells: Option<CellBound<'a>>,
     /// The screen, where it helps.
     pub(crate) screen: Option<ScreenBound<'a>>,
     /// The largest weight of a stored point.
@@ -51,7 +52,7 @@ pub(crate) struct Space<'a, M> {
 pub(crate) struct Group<C> {
     /// Tree position of each query, or [`NEW`].
     pub(crate) positions: Vec<u32>,
-    /// Anchor or block of each query, or of a stored point near it.
+    /// Cell or block of each query, or of a stored point near it.
     pub(crate) homes: Vec<u32>,
     /// Keys below this may be found, one limit a query.
     pub(crate) limits: Vec<u32>,
@@ -92,6 +93,7 @@ pub(crate) struct Scratch {
     pub(crate) frontier: Vec<u32>,
     pub(crate) next: Vec<u32>,
     /// Squared distances of a query from panels, and the covariances there of a block's queries.
+    pub(crate) angles: Memory,
     pub(crate) gaps: Vec<f64>,
     pub(crate) nearest: Vec<f64>,
     pub(crate) counters: SearchCounters,

@@ -9,6 +9,7 @@ pub(crate) mod dots;
 pub(crate) mod int16;
 pub(crate) mod residual;
 pub(crate) mod screened;
+pub(crate) mod spans;
 pub(crate) mod squared;
 
 use pulp::{Arch, Scalar, Simd as _, WithSimd};

@@ -1,0 +1,225 @@
+//! One cell: points near each other, some of which are pivots whose span holds nearly all of the others.
+//!
+//! Points are unit vectors whose products are their residual correlations. The pivots of a cell are chosen by a pivoted
+//! Cholesky factorization R = L L' of their correlation matrix, until every other member x is within a small distance
+//! of their span: x = sum_j alpha_j y_j + e. A query q, with u = L^-1 (its correlations with the pivots), then has
+//! abs(rho_qx) <= abs(w.u) + abs(e) sqrt(1 - u.u), w = L' alpha: a few evaluations tell of every point of the cell.
+//! Source for the factorization: Harbrecht, Peters & Schneider, *On the low-rank approximation by the pivoted Cholesky
+//! decomposition* (Applied Numerical Mathematics, 2012).
+
+use crate::error::Result;
+use crate::metric::{Candidates, Correlation, Metric, QueryBlock, ScoreScratch};
+
+/// Members after the pivots are stored in runs of whole vectors.
+pub(super) const LANES: usize = 16;
+
+/// Pivots of a cell that a query looks at first.
+pub(super) const FIRST: usize = 4;
+
+/// A cell as it is built.
+#[derive(Default)]
+pub(super) struct Cell {
+    /// Tree positions, pivots first.
+    pub(super) members: Vec<u32>,
+    /// Number of pivots.
+    pub(super) rank: usize,
+    /// L^-1, rank x rank, row by row.
+    pub(super) inverse: Vec<f64>,
+    /// w of each member that is no pivot, a padded row a coordinate.
+    pub(super) coords: Vec<f32>,
+    /// At least abs(e) of each member that is no pivot, padded with zeros.
+    pub(super) offsets: Vec<f32>,
+    pub(super) margins: Margins,
+    /// The same of the first [`FIRST`] pivots alone, the others counted among the members.
+    pub(super) first: Margins,
+}
+
+/// What rounding, and the members' distance from the span, may add to a bound.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Margins {
+    /// The largest of the members' distances from the span, and the cosine that goes with it as a sine.
+    pub(super) sine: f64,
+    pub(super) cosine: f64,
+    /// The largest sum_j abs(alpha_j) of a member, and of any unit vector in the span.
+    alpha: f64,
+    largest_alpha: f64,
+    /// The largest weights of the pivots and of the members.
+    pivot_weight: f64,
+    weight: f64,
+}
+
+impl Margins {
+    /// What rounding of a query's scores, its weight given, can add to abs(w.u) + abs(e) s for any member.
+    pub(super) fn slack(&self, metric: &Correlation, weight: f64) -> f64 {
+        let pivots = metric.slack(self.pivot_weight, self.pivot_weight);
+        let members = metric.slack(self.pivot_weight, self.weight) + self.alpha * pivots;
+        let query = self.alpha * metric.slack(self.pivot_weight, weight);
+        query + self.largest_alpha * members + metric.slack(weight, self.weight) + 1e-5
+    }
+
+    /// What rounding can add to 1 - u.u.
+    pub(super) fn square_slack(&self, metric: &Correlation, weight: f64) -> f64 {
+        let query = 2.0 * self.largest_alpha * metric.slack(self.pivot_weight, weight);
+        query + self.distortion(metric) + 1e-12
+    }
+
+    /// By how much rounding can change the square of a unit vector in the span.
+    fn distortion(&self, metric: &Correlation) -> f64 {
+        self.largest_alpha * self.largest_alpha * metric.slack(self.pivot_weight, self.pivot_weight)
+    }
+
+    /// An upper bound of the product of unit vectors in the spans of two cells, from the norm of L_a^-1 R_ab L_b^-T.
+    pub(super) fn between(&self, other: &Margins, metric: &Correlation, norm: f64) -> f64 {
+        let slack = self.largest_alpha * other.largest_alpha * metric.slack(self.pivot_weight, other.pivot_weight);
+        let stretch = (1.0 - self.distortion(metric)) * (1.0 - other.distortion(metric));
+        if stretch <= 0.5 { 1.0 } else { (norm + slack) / stretch }
+    }
+}
+
+/// Memory of one thread.
+#[derive(Default)]
+pub(super) struct CellScratch {
+    queries: QueryBlock,
+    score: ScoreScratch,
+    row: Vec<f64>,
+}
+
+impl Cell {
+    /// Chooses pivots among `members` until all others are within `sine` of their span. `rank` x members evaluations.
+    pub(super) fn new(metric: &Correlation, members: &[u32], sine: f64, s: &mut CellScratch) -> Result<Cell> {
+        let (count, points) = (members.len(), metric.points());
+        // Column j of L for all members, and what is left of their squares.
+        let mut columns: Vec<f64> = Vec::new();
+        let mut left = vec![1.0f64; count];
+        let mut left_first = Vec::new();
+        let mut pivots: Vec<usize> = Vec::new();
+        let mut next = central(metric, members);
+        s.row.resize(count, 0.0);
+        loop {
+            s.queries.clear();
+            s.queries.push_stored(points, members[next] as usize);
+            let others = Candidates::Gather(members);
+            metric.signed_scores(&s.queries, &s.queries.all, &others, &mut s.score, &mut s.row)?;
+            let scale = left[next].sqrt().recip();
+            for column in columns.chunks_exact(count) {
+                let factor = column[next];
+                s.row.iter_mut().zip(column).for_each(|(value, &l)| *value -= factor * l);
+            }
+            s.row.iter_mut().for_each(|value| *value *= scale);
+            pivots.iter().for_each(|&earlier| s.row[earlier] = 0.0);
+            left.iter_mut().zip(&s.row).for_each(|(left, &l)| *left -= l * l);
+            columns.extend_from_slice(&s.row);
+            pivots.push(next);
+            pivots.iter().for_each(|&pivot| left[pivot] = f64::NEG_INFINITY);
+            if pivots.len() == FIRST {
+                left_first.clone_from(&left);
+            }
+            let (farthest, &most) =
+                left.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap_or((0, &f64::NEG_INFINITY));
+            if most <= sine * sine {
+                break;
+            }
+            next = farthest;
+        }
+        let rank = pivots.len();
+        let factor = Factor { metric, members, columns: &columns, inverse: invert(&columns, &pivots, count), rank };
+        let weight = |i: usize| metric.weight(points.inverse_sds[members[i] as usize]);
+        let others: Vec<usize> = (0..count).filter(|i| !pivots.contains(i)).collect();
+        let (margins, offsets) = factor.margins(&pivots, &others, &left, weight);
+        let first = if rank <= FIRST {
+            margins
+        } else {
+            let rest: Vec<usize> = pivots[FIRST..].iter().chain(&others).copied().collect();
+            factor.margins(&pivots[..FIRST], &rest, &left_first, weight).0
+        };
+        let padded = others.len().next_multiple_of(LANES);
+        let mut coords = vec![0.0f32; rank * padded];
+        let mut sines = vec![0.0f32; padded];
+        for (place, (&i, &offset)) in others.iter().zip(&offsets).enumerate() {
+            for j in 0..rank {
+                coords[j * padded + place] = columns[j * count + i] as f32;
+            }
+            sines[place] = (offset as f32).next_up().min(1.0);
+        }
+        let members = pivots.iter().chain(&others).map(|&i| members[i]).collect();
+        Ok(Cell { members, rank, inverse: factor.inverse, coords, offsets: sines, margins, first })
+    }
+}
+
+/// The Cholesky factor of a cell: for all members the columns of L, and the inverse of the pivots' rows.
+struct Factor<'a> {
+    metric: &'a Correlation,
+    members: &'a [u32],
+    columns: &'a [f64],
+    inverse: Vec<f64>,
+    rank: usize,
+}
+
+impl Factor<'_> {
+    /// Margins of the span of the first pivots and the members `others`, and the distance of each of these from it.
+    /// `left` is what the pivots leave of the members' squares.
+    fn margins(
+        &self,
+        pivots: &[usize],
+        others: &[usize],
+        left: &[f64],
+        weight: impl Fn(usize) -> f64,
+    ) -> (Margins, Vec<f64>) {
+        let (count, used, rank, metric) = (self.members.len(), pivots.len(), self.rank, self.metric);
+        let inverse = |j: usize, l: usize| self.inverse[j * rank + l];
+        let norm =
+            (0..used).flat_map(|j| (0..=j).map(move |l| (j, l))).map(|(j, l)| inverse(j, l).powi(2)).sum::<f64>();
+        let mut margins = Margins {
+            sine: 0.0,
+            cosine: 1.0,
+            alpha: 0.0,
+            largest_alpha: (used as f64 * norm).sqrt(),
+            pivot_weight: pivots.iter().map(|&i| weight(i)).fold(0.0, f64::max),
+            weight: others.iter().map(|&i| weight(i)).fold(0.0, f64::max),
+        };
+        let offset = |&i: &usize| {
+            // alpha = L^-T w, w a row of L.
+            let alpha = |l: usize| (l..used).map(|j| inverse(j, l) * self.columns[j * count + i]).sum::<f64>().abs();
+            let alpha: f64 = (0..used).map(alpha).sum();
+            let rounding = 2.0 * alpha * metric.slack(margins.pivot_weight, weight(i))
+                + alpha * alpha * metric.slack(margins.pivot_weight, margins.pivot_weight);
+            margins.alpha = margins.alpha.max(alpha);
+            let offset = (left[i].max(0.0) + rounding).sqrt().min(1.0);
+            margins.sine = margins.sine.max(offset);
+            offset
+        };
+        let offsets = others.iter().map(offset).collect();
+        margins.cosine = (1.0 - margins.sine * margins.sine).max(0.0).sqrt();
+        (margins, offsets)
+    }
+}
+
+/// The member nearest to the middle of their box.
+fn central(metric: &Correlation, members: &[u32]) -> usize {
+    let points = metric.points();
+    let middle: Vec<f64> = (0..points.d)
+        .map(|j| {
+            let side = members.iter().map(|&i| points.coord(i as usize, j));
+            let (low, high) = side.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
+            0.5 * (low + high)
+        })
+        .collect();
+    let squared = |&i: &u32| middle.iter().enumerate().map(|(j, x)| (x - points.coord(i as usize, j)).powi(2)).sum();
+    let gaps: Vec<f64> = members.iter().map(squared).collect();
+    (0..members.len()).min_by(|&a, &b| gaps[a].total_cmp(&gaps[b])).unwrap_or(0)
+}
+
+/// The inverse of the rows of L that belong to the pivots, which are lower triangular.
+fn invert(columns: &[f64], pivots: &[usize], count: usize) -> Vec<f64> {
+    let rank = pivots.len();
+    let l = |i: usize, j: usize| columns[j * count + pivots[i]];
+    let mut inverse = vec![0.0; rank * rank];
+    for i in 0..rank {
+        inverse[i * rank + i] = l(i, i).recip();
+        for j in 0..i {
+            let sum: f64 = (j..i).map(|t| l(i, t) * inverse[t * rank + j]).sum();
+            inverse[i * rank + j] = -sum / l(i, i);
+        }
+    }
+    inverse
+}

@@ -1,0 +1,393 @@
+//! Cells: all points in small boxes, each with pivots whose span holds nearly all of its members ([`super::cell`]), and
+//! a table of the angles between the spans.
+//!
+//! The table is what lets a query skip most cells without evaluating anything: a query at angle d from the span of its
+//! own cell can have a neighbour within angle t among the members of another cell only where
+//! angle(own span, other span) - angle(other span, its farthest member) <= t + d, and the left side is in the table.
+//! A span of a few points is much nearer to what surrounds them than any one point is: balls around points that
+//! discard as much would be several times as many. Source for the table: Krauthgamer & Lee, *Navigating nets* (SODA
+//! 2004), whose balls have one centre each.
+
+use super::cell::{Cell, CellScratch, FIRST, LANES, Margins};
+use super::spatial::kd_order;
+use crate::control::Control;
+use crate::error::{Result, try_vec, try_with_capacity};
+use crate::metric::{Candidates, Correlation, Metric, Points, QueryBlock, ScoreScratch};
+use crate::parallel::Threads;
+
+/// Points of a cell, unless that makes the table too large.
+const CELL: usize = 32;
+/// The sine of the angle that members may have to the span of their cell. Smaller ones make the table and the bounds
+/// sharper and the pivots more: of 0.2, 0.25, 0.3 and 0.5 this one takes the fewest evaluations over all data sets of the
+/// benchmark.
+const SINE: f64 = 0.25;
+/// Cells are not used where more than this share of the points would have to be pivots, as a sample of cells tells.
+const MOST_PIVOTS: f64 = 0.5;
+const SAMPLE: usize = 32;
+/// Cells around a cell that its queries start from.
+pub(super) const NEAREST: usize = 64;
+/// Cells whose rows of the table a task computes, and columns that it computes at a time.
+const ROWS: usize = 8;
+const COLUMNS: usize = 64;
+/// The cell of a point that is in none.
+const NO_CELL: u32 = u32::MAX;
+
+/// The cells of some points of a tree.
+pub(crate) struct Cells {
+    /// Cell of each tree position, or [`NO_CELL`].
+    of: Vec<u32>,
+    /// Angle between each tree position and the span of its cell, rounded up.
+    offsets: Vec<f32>,
+    cells: Vec<Place>,
+    /// Tree positions of members, L^-1, w and abs(e), cell by cell.
+    members: Vec<u32>,
+    inverses: Vec<f64>,
+    coords: Vec<f32>,
+    sines: Vec<f32>,
+    /// The box of each cell: its least and its largest coordinates.
+    boxes: Vec<f64>,
+    /// Dimension of the points.
+    d: usize,
+    /// The cells nearest to each cell in space, at most [`NEAREST`].
+    around: Vec<u32>,
+    /// Row a has for each cell b angle(a, b) - angle of b's farthest member, in steps, rounded down.
+    gaps: Vec<u8>,
+    /// Radians of a step.
+    step: f64,
+}
+
+/// Where a cell's parts lie.
+struct Place {
+    rank: usize,
+    start: usize,
+    count: usize,
+    inverse: usize,
+    coords: usize,
+    sines: usize,
+    margins: Margins,
+    first: Margins,
+}
+
+/// A cell, to be searched.
+pub(super) struct CellView<'a> {
+    pub(super) margins: Margins,
+    pub(super) first: Margins,
+    /// Tree positions of the pivots and of the other members.
+    pub(super) pivots: &'a [u32],
+    pub(super) others: &'a [u32],
+    /// L^-1, row by row.
+    pub(super) inverse: &'a [f64],
+    /// w of the others, a padded row a coordinate, and abs(e).
+    pub(super) coords: &'a [f32],
+    pub(super) sines: &'a [f32],
+}
+
+impl CellView<'_> {
+    /// The pivots that a query looks at first.
+    pub(super) fn first_pivots(&self) -> &[u32] {
+        &self.pivots[..self.pivots.len().min(FIRST)]
+    }
+}
+
+/// Memory of one thread.
+#[derive(Default)]
+struct Scratch {
+    queries: QueryBlock,
+    score: ScoreScratch,
+    scores: Vec<f64>,
+    left: Vec<f64>,
+    order: Vec<u32>,
+}
+
+impl Cells {
+    /// Makes cells of the given points and computes the table: about pivots^2 / 2 + n times the mean number of pivots
+    /// of a cell evaluations, also returned. None where spans tell too little.
+    pub(crate) fn new(
+        metric: &Correlation,
+        mut order: Vec<u32>,
+        threads: &Threads,
+        control: &mut Control<'_>,
+    ) -> Result<(Option<Self>, u64)> {
+        let what = "the cells";
+        let (n, points) = (order.len(), metric.points());
+        let most = ((n * points.width.max(16)) as f64).sqrt() as usize;
+        let mut leaf = CELL;
+        while n.div_ceil(leaf) > most {
+            leaf *= 2;
+        }
+        kd_order(&points.coords, points.n, &mut order, leaf);
+        let count = n.div_ceil(leaf);
+        // A sample of the cells tells whether spans hold their members with few pivots.
+        let (mut sample, mut evaluations) = (0, 0);
+        for t in 0..SAMPLE.min(count) {
+            let start = t * count / SAMPLE.min(count) * leaf;
+            let cell = Cell::new(metric, &order[start..(start + leaf).min(n)], SINE, &mut CellScratch::default())?;
+            sample += cell.members.len();
+            evaluations += cell.rank * cell.members.len();
+        }
+        if evaluations as f64 > MOST_PIVOTS * (sample * leaf) as f64 {
+            return Ok((None, evaluations as u64));
+        }
+        let mut built: Vec<Cell> = try_with_capacity(count, what)?;
+        built.resize_with(count, Cell::default);
+        let tasks: Vec<_> = order.chunks(leaf).zip(&mut built).collect();
+        threads.run(tasks, control, CellScratch::default, |s, (members, cell)| {
+            *cell = Cell::new(metric, members, SINE, s)?;
+            Ok(())
+        })?;
+        let pivots: usize = built.iter().map(|cell| cell.rank).sum();
+        evaluations += built.iter().map(|cell| cell.rank * cell.members.len()).sum::<usize>() + pivots * pivots / 2;
+        let mut cells = Cells::pack(built, points, n)?;
+        cells.look_around(threads)?;
+        cells.measure(metric, threads, control)?;
+        Ok((Some(cells), evaluations as u64))
+    }
+
+    /// Lays the cells' parts side by side. `n` is the number of members.
+    fn pack(built: Vec<Cell>, points: &Points, n: usize) -> Result<Cells> {
+        let what = "the cells";
+        let total = |size: fn(&Cell) -> usize| built.iter().map(size).sum::<usize>();
+        let (count, d) = (built.len(), points.d);
+        let mut cells = Cells {
+            of: try_vec(points.n, NO_CELL, what)?,
+            offsets: try_vec(points.n, 0.0, what)?,
+            cells: try_with_capacity(count, what)?,
+            members: try_with_capacity(n, what)?,
+            inverses: try_with_capacity(total(|cell| cell.inverse.len()), what)?,
+            coords: try_with_capacity(total(|cell| cell.coords.len()), what)?,
+            sines: try_with_capacity(total(|cell| cell.offsets.len()), what)?,
+            boxes: try_with_capacity(2 * d * count, what)?,
+            d,
+            around: try_vec(count * NEAREST.min(count), 0, what)?,
+            gaps: try_vec(count * count, 0, what)?,
+            step: std::f64::consts::FRAC_PI_2 / f64::from(u8::MAX),
+        };
+        for (c, cell) in built.into_iter().enumerate() {
+            let (rank, count) = (cell.rank, cell.members.len());
+            for (place, &i) in cell.members.iter().enumerate() {
+                cells.of[i as usize] = c as u32;
+                if place >= rank {
+                    let angle = f64::from(cell.offsets[place - rank]).asin();
+                    cells.offsets[i as usize] = (angle as f32).next_up();
+                }
+            }
+            for bound in [f64::min as fn(f64, f64) -> f64, f64::max] {
+                cells.boxes.extend((0..d).map(|j| {
+                    let side = cell.members.iter().map(|&i| points.coord(i as usize, j));
+                    side.reduce(bound).unwrap_or(0.0)
+                }));
+            }
+            cells.cells.push(Place {
+                rank,
+                start: cells.members.len(),
+                count,
+                inverse: cells.inverses.len(),
+                coords: cells.coords.len(),
+                sines: cells.sines.len(),
+                margins: cell.margins,
+                first: cell.first,
+            });
+            cells.members.extend_from_slice(&cell.members);
+            cells.inverses.extend_from_slice(&cell.inverse);
+            cells.coords.extend_from_slice(&cell.coords);
+            cells.sines.extend_from_slice(&cell.offsets);
+        }
+        Ok(cells)
+    }
+
+    /// The table of gaps, and each cell's nearest.
+    fn measure(&mut self, metric: &Correlation, threads: &Threads, control: &mut Control<'_>) -> Result<()> {
+        let count = self.cells.len();
+        let mut gaps = std::mem::take(&mut self.gaps);
+        let tasks: Vec<_> = gaps.chunks_mut(ROWS * count).enumerate().collect();
+        threads.run(tasks, control, Scratch::default, |s, (task, gaps)| {
+            // From the diagonal on.
+            let first = task * ROWS;
+            let rows = first..first + gaps.len() / count;
+            for start in (first..count).step_by(COLUMNS) {
+                let columns = start..(start + COLUMNS).min(count);
+                self.between(metric, rows.clone(), columns, s, |a, b, steps| gaps[(a - first) * count + b] = steps)?;
+            }
+            Ok(())
+        })?;
+        mirror(&mut gaps, count);
+        for row in gaps.chunks_exact_mut(count) {
+            for (gap, cell) in row.iter_mut().zip(&self.cells) {
+                *gap = (f64::from(*gap) - cell.margins.sine.asin() / self.step).floor().max(0.0) as u8;
+            }
+        }
+        self.gaps = gaps;
+        Ok(())
+    }
+
+    /// The angles between the spans of the cells `rows` and `columns`, in steps, rounded down.
+    fn between(
+        &self,
+        metric: &Correlation,
+        rows: std::ops::Range<usize>,
+        columns: std::ops::Range<usize>,
+        s: &mut Scratch,
+        mut found: impl FnMut(usize, usize, u8),
+    ) -> Result<()> {
+        let points = metric.points();
+        let pivots = |cells: std::ops::Range<usize>, order: &mut Vec<u32>| {
+            order.clear();
+            cells.for_each(|c| order.extend_from_slice(self.view(c).pivots));
+        };
+        // A row for each pivot of the columns, so that what follows runs along those of the rows.
+        pivots(columns.clone(), &mut s.order);
+        s.queries.clear();
+        s.order.iter().for_each(|&i| s.queries.push_stored(points, i as usize));
+        pivots(rows.clone(), &mut s.order);
+        let width = s.order.len();
+        s.scores.resize(s.queries.len * width, 0.0);
+        let others = Candidates::Gather(&s.order);
+        metric.signed_scores(&s.queries, &s.queries.all, &others, &mut s.score, &mut s.scores)?;
+        let mut block = &s.scores[..];
+        for b in columns {
+            let view = self.view(b);
+            let rank = view.pivots.len();
+            let (scores, rest) = block.split_at(rank * width);
+            block = rest;
+            s.left.clear();
+            s.left.resize(rank * width, 0.0);
+            for (j, out) in s.left.chunks_exact_mut(width).enumerate() {
+                for (row, &factor) in scores.chunks_exact(width).zip(&view.inverse[j * rank..=j * rank + j]) {
+                    out.iter_mut().zip(row).for_each(|(out, x)| *out += factor * x);
+                }
+            }
+            let mut start = 0;
+            for a in rows.clone() {
+                let own = self.view(a);
+                let ranks = own.pivots.len();
+                let mut sum = 0.0;
+                for row in s.left.chunks_exact(width) {
+                    let row = &row[start..start + ranks];
+                    for i in 0..ranks {
+                        let factors = &own.inverse[i * ranks..=i * ranks + i];
+                        let product: f64 = factors.iter().zip(row).map(|(l, x)| l * x).sum();
+                        sum += product * product;
+                    }
+                }
+                start += ranks;
+                let cosine = own.margins.between(&view.margins, metric, sum.sqrt()).min(1.0);
+                found(a, b, (cosine.acos() / self.step) as u8);
+            }
+        }
+        Ok(())
+    }
+
+    /// Number of cells.
+    pub(crate) fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Cell `c`.
+    pub(super) fn view(&self, c: usize) -> CellView<'_> {
+        let cell = &self.cells[c];
+        let members = &self.members[cell.start..cell.start + cell.count];
+        let (pivots, others) = members.split_at(cell.rank);
+        let padded = others.len().next_multiple_of(LANES);
+        CellView {
+            margins: cell.margins,
+            first: cell.first,
+            pivots,
+            others,
+            inverse: &self.inverses[cell.inverse..cell.inverse + cell.rank * cell.rank],
+            coords: &self.coords[cell.coords..cell.coords + cell.rank * padded],
+            sines: &self.sines[cell.sines..cell.sines + padded],
+        }
+    }
+
+    /// Cell of a tree position, if it is in one.
+    pub(crate) fn of(&self, position: u32) -> Option<u32> {
+        self.of.get(position as usize).copied().filter(|&cell| cell != NO_CELL)
+    }
+
+    /// Angle between a tree position and the span of its cell, rounded up.
+    pub(super) fn offset(&self, position: u32) -> f64 {
+        f64::from(self.offsets[position as usize])
+    }
+
+    /// Finds the cells around each cell.
+    fn look_around(&mut self, threads: &Threads) -> Result<()> {
+        let (count, d) = (self.len(), self.d);
+        let mut around = std::mem::take(&mut self.around);
+        let choices = NEAREST.min(count);
+        let tasks: Vec<_> = around.chunks_mut(ROWS * choices).enumerate().collect();
+        threads.run(tasks, &mut Control::none(), Vec::new, |order, (task, around)| {
+            for (row, around) in around.chunks_exact_mut(choices).enumerate() {
+                let a = task * ROWS + row;
+                let (lower, upper) = self.boxes[2 * d * a..2 * d * (a + 1)].split_at(d);
+                self.by_distance(lower, upper, 0..count as u32, choices, order);
+                around.iter_mut().zip(&*order).for_each(|(to, &(_, b))| *to = b);
+            }
+            Ok(())
+        })?;
+        self.around = around;
+        Ok(())
+    }
+
+    /// The `wanted` cells of `cells` that are nearest to a box in space, nearest first, with squared distances.
+    pub(super) fn by_distance(
+        &self,
+        lower: &[f64],
+        upper: &[f64],
+        cells: impl Iterator<Item = u32>,
+        wanted: usize,
+        order: &mut Vec<(f64, u32)>,
+    ) {
+        let d = self.d;
+        let squared = |b: u32| -> f64 {
+            let (low, high) = self.boxes[2 * d * b as usize..][..2 * d].split_at(d);
+            (0..d).map(|j| (low[j] - upper[j]).max(lower[j] - high[j]).max(0.0).powi(2)).sum()
+        };
+        order.clear();
+        order.extend(cells.map(|b| (squared(b), b)));
+        let nearer = |a: &(f64, u32), b: &(f64, u32)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+        if wanted < order.len() {
+            order.select_nth_unstable_by(wanted, nearer);
+            order.truncate(wanted);
+        }
+        order.sort_unstable_by(nearer);
+    }
+
+    /// The cells around cell `a`.
+    pub(super) fn around(&self, a: usize) -> &[u32] {
+        let choices = NEAREST.min(self.len());
+        &self.around[a * choices..(a + 1) * choices]
+    }
+
+    /// Adds to `found` the cells that may have a member within `angle` of a point at `offset` from the span of `own`.
+    pub(super) fn near(&self, own: usize, offset: f64, angle: f64, found: &mut Vec<u32>) {
+        let count = self.len();
+        let most = ((angle + offset) / self.step + 1.0).min(f64::from(u8::MAX)) as u8;
+        for (chunk, gaps) in self.gaps[own * count..(own + 1) * count].chunks(64).enumerate() {
+            if gaps.iter().fold(false, |any, &gap| any | (gap <= most)) {
+                let near = gaps.iter().enumerate().filter(|&(_, &gap)| gap <= most);
+                found.extend(near.map(|(b, _)| (chunk * 64 + b) as u32));
+            }
+        }
+    }
+
+    /// Bytes held.
+    pub(crate) fn bytes(&self) -> usize {
+        let words = self.of.len() + self.offsets.len() + self.members.len() + self.coords.len() + self.sines.len();
+        let places = self.cells.len() * std::mem::size_of::<Place>();
+        4 * (words + self.around.len()) + 8 * (self.inverses.len() + self.boxes.len()) + places + self.gaps.len()
+    }
+}
+
+/// Copies what is above the diagonal of a square matrix below it, in blocks that stay in the cache.
+fn mirror(matrix: &mut [u8], count: usize) {
+    const TILE: usize = 64;
+    for top in (0..count).step_by(TILE) {
+        for left in (0..=top).step_by(TILE) {
+            for i in top..(top + TILE).min(count) {
+                for j in left..(left + TILE).min(i) {
+                    matrix[i * count + j] = matrix[j * count + i];
+                }
+            }
+        }
+    }
+}
