@@ -92,7 +92,6 @@ class Tree {
     const rct_status status = rct_radius_batch(tree_.get(), &c_query, radius, &result, &c_control);
     found.result_.reset(result);
     detail::check(status);
-    detail::check(rct_radius_result_view(result, &found.view_));
     return found;
   }
 

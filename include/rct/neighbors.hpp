@@ -59,13 +59,15 @@ struct NeighborsOut {
  * offsets()[i] to offsets()[i + 1] - 1. Move-only; what the spans show lives as long as this. */
 class RadiusNeighbors {
  public:
-  std::size_t queries() const noexcept { return view_.queries; }
-  Span<const std::size_t> offsets() const noexcept { return {view_.offsets, view_.queries + 1}; }
-  Span<const std::int64_t> ids() const noexcept { return {view_.ids, view_.total}; }
-  Span<const double> distances() const noexcept { return {view_.distances, view_.total}; }
+  std::size_t queries() const noexcept { return view().queries; }
+  Span<const std::size_t> offsets() const noexcept { return {view().offsets, result_ ? view().queries + 1 : 0}; }
+  Span<const std::int64_t> ids() const noexcept { return {view().ids, view().total}; }
+  Span<const double> distances() const noexcept { return {view().distances, view().total}; }
 
-  Span<const std::int64_t> ids_of(std::size_t i) const { return {view_.ids + view_.offsets[i], count_of(i)}; }
-  Span<const double> distances_of(std::size_t i) const { return {view_.distances + view_.offsets[i], count_of(i)}; }
+  Span<const std::int64_t> ids_of(std::size_t i) const { return {ids().data() + first(i), first(i + 1) - first(i)}; }
+  Span<const double> distances_of(std::size_t i) const {
+    return {distances().data() + first(i), first(i + 1) - first(i)};
+  }
 
  private:
   friend class Tree;
@@ -73,10 +75,18 @@ class RadiusNeighbors {
   struct Free {
     void operator()(rct_radius_result *result) const noexcept { rct_radius_result_free(result); }
   };
-  std::size_t count_of(std::size_t i) const { return view_.offsets[i + 1] - view_.offsets[i]; }
+  /* Of nothing, where there is no result. */
+  rct_radius_view view() const noexcept {
+    rct_radius_view view{};
+    if (result_) rct_radius_result_view(result_.get(), &view);
+    return view;
+  }
+  std::size_t first(std::size_t i) const {
+    if (i >= offsets().size()) throw std::out_of_range("no such query in RadiusNeighbors");
+    return offsets()[i];
+  }
 
   std::unique_ptr<rct_radius_result, Free> result_;
-  rct_radius_view view_{};
 };
 
 }  // namespace rct

@@ -96,7 +96,8 @@ class Options {
   Options &covariance(Function function) {
     if constexpr (std::is_invocable_r_v<double, Function &, Span<const double>, Span<const double>>) {
       covariance_ = std::make_shared<const CovarianceFunction>(
-          [function = std::move(function)](Span<const double> x, MatrixView<const double> others, Span<double> out) mutable {
+          [function = std::move(function)](Span<const double> x, MatrixView<const double> others,
+                                           Span<double> out) mutable {
             for (std::size_t i = 0; i < out.size(); i++)
               out[i] = function(x, Span<const double>(others.data + i * others.cols, others.cols));
           });

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <type_traits>
 
 #include "error.hpp"
 #include "options.hpp"
@@ -16,9 +17,10 @@ namespace rct {
 class Data {
  public:
   /* n x d: row i is the point with id i. */
-  Data(MatrixView<const double> coords) {
+  template <class Matrix, class = std::enable_if_t<std::is_convertible_v<Matrix, MatrixView<const double>>>>
+  Data(Matrix &&coords) {
     detail::check(rct_data_init(&c_));
-    c_.coords = detail::c(coords);
+    c_.coords = detail::c(MatrixView<const double>(coords));
   }
   /* m x d. */
   Data &inducing(MatrixView<const double> inducing) {
