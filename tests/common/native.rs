@@ -1,4 +1,5 @@
 //! What the tests of C and C++ programs share: the library that cargo has just built, and commands that must succeed.
+#![allow(dead_code)]
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
