@@ -4,9 +4,9 @@
  *   rct::Neighbors sets = tree.vecchia_neighbors(10);
  *
  * - A call that fails throws rct::Error, with the status and the sentence of the library.
- * - Matrices and vectors go in as views, without a copy: row-major, column-major or of any stride, of std::vector, plain
- *   pointers or Eigen matrices. What a view shows must live until the call it is given to returns; Options copies.
- *   Answers come out as vectors, or are written where a view of the caller's says.
+ * - Matrices and vectors go in as views, without a copy: row-major, column-major or of any stride, of std::vector,
+ *   plain pointers or Eigen matrices. What a view shows must live until the call it is given to returns; Options
+ *   copies. Answers come out as vectors, or are written where a view of the caller's says.
  * - Ids are 0-based; a missing neighbour is id -1 at distance infinity.
  * - const member functions of Tree may be called from any number of threads at once.
  * - An exception thrown in a callback stops the call and comes out of it unchanged.
@@ -159,8 +159,7 @@ inline std::vector<double> select_inducing(MatrixView<const double> coords, std:
   std::vector<double> inducing(detail::elements(m, coords.cols));
   const rct_control c = control.c();
   const MatrixView<double> out = row_major(detail::place(inducing.data()), m, coords.cols);
-  detail::check(
-      rct_select_inducing(detail::c(coords), m, static_cast<std::int32_t>(method), seed, detail::c(out), &c));
+  detail::check(rct_select_inducing(detail::c(coords), m, static_cast<std::int32_t>(method), seed, detail::c(out), &c));
   return inducing;
 }
 

@@ -1,5 +1,5 @@
 //! `make -C bindings/c install` installs what C and C++ programs are built with through pkg-config and CMake, with the
-//! shared and the static library, wherever the installed files are moved; and the commands of README.md do what it says.
+//! shared and the static library, wherever the installed files are moved; and the commands of README.md do as it says.
 //!
 //! The program is the quickstart of `examples-c`, in C and in C++, which prints what README.md shows.
 #![cfg(target_os = "linux")]
@@ -151,7 +151,7 @@ fn bad_folders_are_refused() {
         String::from_utf8(output.stderr).unwrap()
     };
     assert!(refused("PREFIX=out").contains("PREFIX is 'out'; it must be an absolute path"));
-    assert!(refused("LIBDIR=/usr/lib").contains("LIBDIR is '/usr/lib'; it must be a path below PREFIX"));
+    assert!(refused("LIBDIR=/usr/lib").contains("LIBDIR is '/usr/lib'; it must be below PREFIX"));
     assert!(refused("LIBDIR=../lib").contains("LIBDIR is '../lib'"));
 }
 

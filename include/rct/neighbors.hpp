@@ -35,12 +35,8 @@ struct Neighbors {
   std::vector<std::int64_t> counts; /* queries: how many there are */
 
   /* Of query i, without the padding. */
-  Span<const std::int64_t> ids_of(std::size_t i) const {
-    return {ids.data() + i * k, count_of(i)};
-  }
-  Span<const double> distances_of(std::size_t i) const {
-    return {distances.data() + i * k, count_of(i)};
-  }
+  Span<const std::int64_t> ids_of(std::size_t i) const { return {ids.data() + i * k, count_of(i)}; }
+  Span<const double> distances_of(std::size_t i) const { return {distances.data() + i * k, count_of(i)}; }
 
  private:
   std::size_t count_of(std::size_t i) const { return static_cast<std::size_t>(counts.at(i)); }

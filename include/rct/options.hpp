@@ -52,8 +52,7 @@ enum class InducingMethod : std::int32_t {
 };
 
 /* out[i] = cov(x, row i of others), for every row; `others` is contiguous. */
-using CovarianceFunction =
-    std::function<void(Span<const double> x, MatrixView<const double> others, Span<double> out)>;
+using CovarianceFunction = std::function<void(Span<const double> x, MatrixView<const double> others, Span<double> out)>;
 
 /* What a tree is to be: everything not set keeps the default of rct_options. Tree checks the values. */
 class Options {
@@ -130,9 +129,8 @@ class Options {
   static std::int32_t call_covariance(void *user, const double *x, const double *others, std::size_t count,
                                       std::size_t dim, double *out) noexcept {
     const auto &function = *static_cast<const CovarianceFunction *>(user);
-    const bool ok = detail::guarded([&] {
-      function(Span<const double>(x, dim), row_major(others, count, dim), Span<double>(out, count));
-    });
+    const bool ok = detail::guarded(
+        [&] { function(Span<const double>(x, dim), row_major(others, count, dim), Span<double>(out, count)); });
     return ok ? 0 : 1;
   }
 

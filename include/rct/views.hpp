@@ -56,10 +56,10 @@ inline constexpr bool is_span<Span<T>> = true;
 
 /* Where `Container` is a reference to a container (or Span) of T: contiguous, and not about to die. */
 template <class Container, class T>
-using if_holds = std::enable_if_t<
-    same_but_const<std::remove_pointer_t<decltype(std::declval<Container>().data())>, T> &&
-    std::is_convertible_v<decltype(std::declval<Container>().size()), std::size_t> &&
-    (std::is_lvalue_reference_v<Container> || is_span<std::decay_t<Container>>)>;
+using if_holds =
+    std::enable_if_t<same_but_const<std::remove_pointer_t<decltype(std::declval<Container>().data())>, T> &&
+                     std::is_convertible_v<decltype(std::declval<Container>().size()), std::size_t> &&
+                     (std::is_lvalue_reference_v<Container> || is_span<std::decay_t<Container>>)>;
 
 template <class Container, class = void>
 inline constexpr bool has_strides = false;

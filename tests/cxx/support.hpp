@@ -12,19 +12,20 @@
 #include "rct.hpp"
 
 /* The statement throws an rct::Error with this status, whose message has `words`. */
-#define CHECK_THROWS(statement, expected, words)                                         \
-  do {                                                                                   \
-    rct_status status_found = RCT_OK;                                                    \
-    std::string message_found;                                                           \
-    try {                                                                                \
-      statement;                                                                         \
-    } catch (const rct::Error &error) {                                                  \
-      status_found = error.status();                                                     \
-      message_found = error.what();                                                      \
-    }                                                                                    \
+#define CHECK_THROWS(statement, expected, words)                                                           \
+  do {                                                                                                     \
+    rct_status status_found = RCT_OK;                                                                      \
+    std::string message_found;                                                                             \
+    try {                                                                                                  \
+      statement;                                                                                           \
+    } catch (const rct::Error &error) {                                                                    \
+      status_found = error.status();                                                                       \
+      message_found = error.what();                                                                        \
+    }                                                                                                      \
     const bool as_expected = status_found == (expected) && message_found.find(words) != std::string::npos; \
-    const std::string what = std::string(#statement " throws ") + rct_status_name(status_found) + ": " + message_found; \
-    check_that(as_expected ? 1 : 0, what.c_str(), __FILE__, __LINE__);                   \
+    const std::string what =                                                                               \
+        std::string(#statement " throws ") + rct_status_name(status_found) + ": " + message_found;         \
+    check_that(as_expected ? 1 : 0, what.c_str(), __FILE__, __LINE__);                                     \
   } while (false)
 
 /* `count` numbers of [0, 1). */

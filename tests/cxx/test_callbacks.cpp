@@ -38,9 +38,13 @@ using Call = std::function<void(rct::Tree &unbuilt, const rct::Tree &tree, const
 std::vector<Call> calls() {
   return {
       [](rct::Tree &unbuilt, const rct::Tree &, const rct::Control &c) { unbuilt.build(data(), c); },
-      [](rct::Tree &, const rct::Tree &tree, const rct::Control &c) { tree.query_batch(rct::Query::of_ids(ids(), K), c); },
+      [](rct::Tree &, const rct::Tree &tree, const rct::Control &c) {
+        tree.query_batch(rct::Query::of_ids(ids(), K), c);
+      },
       [](rct::Tree &, const rct::Tree &tree, const rct::Control &c) { tree.vecchia_neighbors(K, {}, c); },
-      [](rct::Tree &, const rct::Tree &tree, const rct::Control &c) { tree.radius_batch(rct::Query::of_ids(ids()), 0.5, c); },
+      [](rct::Tree &, const rct::Tree &tree, const rct::Control &c) {
+        tree.radius_batch(rct::Query::of_ids(ids()), 0.5, c);
+      },
       [](rct::Tree &, const rct::Tree &tree, const rct::Control &c) { tree.validate(c); },
       [](rct::Tree &, const rct::Tree &, const rct::Control &c) {
         rct::order(rct::row_major(coords(), D), rct::Ordering::maximin, 0, c);
@@ -75,7 +79,8 @@ void progress_and_cancellation() {
       CHECK(rising && at_home && last == 1.0 && questions > 0);
 
       rct::Tree second(rct::Options().threads(threads));
-      CHECK_THROWS(call(second, tree, rct::Control().should_stop([] { return true; })), RCT_ERROR_CANCELLED, "should_stop");
+      CHECK_THROWS(call(second, tree, rct::Control().should_stop([] { return true; })), RCT_ERROR_CANCELLED,
+                   "should_stop");
       call(second, tree, rct::Control());
     }
   }
@@ -151,8 +156,9 @@ void covariances_of_the_callers() {
   const auto agrees = [&](const rct::Neighbors &found) {
     bool close = found.counts == expected.counts && found.ids == expected.ids;
     for (std::size_t t = 1 * K; t < N * K; t++)
-      close = close && (std::isinf(expected.distances[t]) ? std::isinf(found.distances[t])
-                                                          : std::abs(found.distances[t] - expected.distances[t]) < 1e-7);
+      close =
+          close && (std::isinf(expected.distances[t]) ? std::isinf(found.distances[t])
+                                                      : std::abs(found.distances[t] - expected.distances[t]) < 1e-7);
     return close;
   };
   /* One pair at a time: a function, a closure with state that dies here, a move of the tree. */
@@ -186,8 +192,8 @@ void covariances_of_the_callers() {
   CHECK(calls_made > 0 && pairs > calls_made);
 
   /* A kernel set later takes its place. */
-  const rct::Tree plain(rct::Options().covariance(exponential).kernel(rct::Kernel::matern12).variance(2).lengthscale(0.4),
-                        data());
+  const rct::Tree plain(
+      rct::Options().covariance(exponential).kernel(rct::Kernel::matern12).variance(2).lengthscale(0.4), data());
   CHECK(same(plain.vecchia_neighbors(K), expected));
   bool empty = false;
   try {

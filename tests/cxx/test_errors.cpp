@@ -70,17 +70,20 @@ void bad_calls_throw_and_do_no_harm() {
   CHECK_THROWS(tree.vecchia_neighbors(huge / 2), RCT_ERROR_INVALID_ARGUMENT, "memory");
   CHECK_THROWS(tree.vecchia_neighbors(K, outside), RCT_ERROR_INVALID_ARGUMENT, "order");
   CHECK_THROWS(tree.query_batch(rct::Query::of_ids(outside, K)), RCT_ERROR_INVALID_ARGUMENT, "50");
-  CHECK_THROWS(tree.query_batch(rct::Query::of_points(rct::row_major(coords(), 5), K)), RCT_ERROR_INVALID_ARGUMENT, "5");
+  CHECK_THROWS(tree.query_batch(rct::Query::of_points(rct::row_major(coords(), 5), K)), RCT_ERROR_INVALID_ARGUMENT,
+               "5");
   CHECK_THROWS(tree.query_batch(rct::Query::of_ids(ids(), K).id_limit(-1)), RCT_ERROR_INVALID_ARGUMENT, "-1");
   CHECK_THROWS(tree.query_batch(rct::Query::of_ids(ids(), K).max_distance(-0.5)), RCT_ERROR_INVALID_ARGUMENT, "-0.5");
   CHECK_THROWS(tree.radius_batch(rct::Query::of_ids(ids()), -1.5), RCT_ERROR_INVALID_ARGUMENT, "-1.5");
-  CHECK_THROWS(tree.radius_batch(rct::Query::of_ids(ids()).max_distance(1), 1), RCT_ERROR_INVALID_ARGUMENT, "max_distances");
+  CHECK_THROWS(tree.radius_batch(rct::Query::of_ids(ids()).max_distance(1), 1), RCT_ERROR_INVALID_ARGUMENT,
+               "max_distances");
   CHECK_THROWS(tree.distances(outside, one), RCT_ERROR_INVALID_ARGUMENT, "j");
   CHECK_THROWS(tree.correlations(outside, outside), RCT_ERROR_INVALID_ARGUMENT, "50");
   CHECK_THROWS(rct::select_inducing(rct::row_major(coords(), D), N + 1), RCT_ERROR_INVALID_ARGUMENT, "51");
   CHECK_THROWS(rct::select_inducing(rct::row_major(coords(), D), huge), RCT_ERROR_INVALID_ARGUMENT, "memory");
   CHECK_THROWS(rct::order({}, rct::Ordering::maximin), RCT_ERROR_INVALID_ARGUMENT, "coords");
-  CHECK_THROWS(rct::order(rct::row_major(coords(), D), static_cast<rct::Ordering>(77)), RCT_ERROR_INVALID_ARGUMENT, "77");
+  CHECK_THROWS(rct::order(rct::row_major(coords(), D), static_cast<rct::Ordering>(77)), RCT_ERROR_INVALID_ARGUMENT,
+               "77");
   const rct::Tree euclidean(rct::Options().metric(rct::Metric::euclidean), rct::row_major(coords(), D));
   CHECK_THROWS(euclidean.correlations(one, one), RCT_ERROR_UNSUPPORTED, "correlation");
 

@@ -119,7 +119,8 @@ void radius() {
     const auto ids = found.ids_of(i), expected = all.ids_of(i);
     equal = equal && std::equal(ids.begin(), ids.end(), expected.begin(), expected.end());
     const auto distances = found.distances_of(i), expected_distances = all.distances_of(i);
-    equal = equal && std::equal(distances.begin(), distances.end(), expected_distances.begin(), expected_distances.end());
+    equal =
+        equal && std::equal(distances.begin(), distances.end(), expected_distances.begin(), expected_distances.end());
   }
   CHECK(equal);
 }
@@ -156,7 +157,8 @@ void orders_and_inducing_points() {
   CHECK(subset.size() == M * D);
   for (std::size_t z = 0; z < M; z++) {
     bool found = false;
-    for (std::size_t i = 0; i < N; i++) found = found || std::memcmp(&subset[z * D], &coords[i * D], D * sizeof(double)) == 0;
+    for (std::size_t i = 0; i < N; i++)
+      found = found || std::memcmp(&subset[z * D], &coords[i * D], D * sizeof(double)) == 0;
     CHECK(found);
   }
   const std::vector<double> centres = rct::select_inducing(view, M);
@@ -201,7 +203,8 @@ void every_option_arrives() {
   CHECK(differs(compare("metric", O().metric(rct::Metric::euclidean),
                         fields([](rct_options &c) { c.metric = RCT_METRIC_EUCLIDEAN; }))));
   for (const rct::Kernel kernel : {rct::Kernel::rbf, rct::Kernel::matern12, rct::Kernel::matern52})
-    CHECK(differs(compare("kernel", O().kernel(kernel), fields([&](rct_options &c) { c.kernel = static_cast<std::int32_t>(kernel); }))));
+    CHECK(differs(compare("kernel", O().kernel(kernel),
+                          fields([&](rct_options &c) { c.kernel = static_cast<std::int32_t>(kernel); }))));
   CHECK(differs(compare("alpha", O().kernel(rct::Kernel::rational_quadratic).alpha(0.3), fields([](rct_options &c) {
                           c.kernel = RCT_KERNEL_RATIONAL_QUADRATIC;
                           c.alpha = 0.3;
@@ -213,7 +216,8 @@ void every_option_arrives() {
   CHECK(!differs(compare("lengthscale after lengthscales", O().lengthscales(lengthscales).lengthscale(0.4),
                          fields([](rct_options &c) { c.lengthscale = 0.4; }))));
   CHECK(differs(compare("jitter", O().jitter(0.1), fields([](rct_options &c) { c.jitter = 0.1; }))));
-  CHECK(differs(compare("residual_floor", O().residual_floor(0.5), fields([](rct_options &c) { c.residual_floor = 0.5; }))));
+  CHECK(differs(
+      compare("residual_floor", O().residual_floor(0.5), fields([](rct_options &c) { c.residual_floor = 0.5; }))));
   check_context("");
 
   /* What does not change answers shows elsewhere. */
@@ -238,10 +242,9 @@ void a_factor_of_the_callers() {
   std::vector<double> variances(f.truth.residuals, f.truth.residuals + N + NEW);
   for (double &p : variances) p += 0.2;
   const double *factor = f.truth.factor;
-  const rct::Tree tree(rct::Options().variance(1.7).lengthscale(0.3),
-                       rct::Data(rct::row_major(f.given.coords, N, D))
-                           .factor(rct::row_major(factor, N, M))
-                           .residual_variances({variances.data(), N}));
+  const rct::Tree tree(rct::Options().variance(1.7).lengthscale(0.3), rct::Data(rct::row_major(f.given.coords, N, D))
+                                                                          .factor(rct::row_major(factor, N, M))
+                                                                          .residual_variances({variances.data(), N}));
   oracle truth = oracle_from_factor(&f.given.options, f.given.coords, N, D, factor, M, variances.data());
   const rct::Query stored = rct::Query::of_ids(f.ids, K);
   rct::Neighbors found = tree.query_batch(stored);

@@ -106,7 +106,8 @@ void what_is_empty_is_not_absent() {
   CHECK_THROWS(tree.vecchia_neighbors(K, no_ids), RCT_ERROR_INVALID_ARGUMENT, "order");
   CHECK_THROWS(tree.query_batch(rct::Query::of_ids(no_ids, K)), RCT_ERROR_INVALID_ARGUMENT, "ids");
   CHECK_THROWS(tree.query_batch(rct::Query::of_ids(Ids(), K)), RCT_ERROR_INVALID_ARGUMENT, "ids");
-  CHECK_THROWS(tree.query_batch(rct::Query::of_points(rct::row_major(none, D), K)), RCT_ERROR_INVALID_ARGUMENT, "coords");
+  CHECK_THROWS(tree.query_batch(rct::Query::of_points(rct::row_major(none, D), K)), RCT_ERROR_INVALID_ARGUMENT,
+               "coords");
   CHECK_THROWS(rct::Tree(rct::Options().lengthscales({}), rct::row_major(coords(), D)), RCT_ERROR_INVALID_ARGUMENT,
                "lengthscales");
   CHECK_THROWS(rct::row_major(coords(), 7), RCT_ERROR_INVALID_ARGUMENT, "120 values do not make rows of 7");
