@@ -9,11 +9,13 @@
 //! list.
 #![cfg(target_os = "linux")]
 
+#[path = "common/native.rs"]
+mod native;
+
+use native::{folder_with_library, root, shared_library, succeed};
 use std::collections::BTreeSet;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use tempfile::TempDir;
+use std::path::PathBuf;
+use std::process::Command;
 
 /// Linked with every program.
 const SUPPORT: [&str; 5] = ["answer", "check", "oracle", "problem", "witness"];
@@ -96,11 +98,7 @@ fn soname_carries_the_abi() {
 
 /// Compiles, links and runs a program; its output is this test's.
 fn run(program: &str, language: Language) {
-    let folder = TempDir::new().unwrap();
-    let library = shared_library();
-    symlink(&library, folder.path().join(concat!("librct.so.", env!("RCT_ABI")))).unwrap();
-    symlink(concat!("librct.so.", env!("RCT_ABI")), folder.path().join("librct.so")).unwrap();
-
+    let folder = folder_with_library();
     let executable = folder.path().join(program);
     let mut compiler = match language {
         Language::C99 => Command::new("cc"),
@@ -136,16 +134,6 @@ fn run(program: &str, language: Language) {
     print!("{}", String::from_utf8_lossy(&output.stdout));
 }
 
-/// The output of a command that exits with 0; otherwise its output is printed and the test fails.
-fn succeed(command: &mut Command) -> Output {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    if !output.status.success() {
-        print!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        panic!("{command:?}: {}", output.status);
-    }
-    output
-}
-
 /// The functions that `include/rct.h` declares between its `extern "C"` braces.
 fn declared_functions() -> BTreeSet<String> {
     let header = std::fs::read_to_string(root().join("include/rct.h")).unwrap();
@@ -157,20 +145,6 @@ fn declared_functions() -> BTreeSet<String> {
     let name =
         |text: &str| text.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default().to_owned();
     before_parentheses.map(name).filter(|name| name.starts_with("rct_")).collect()
-}
-
-/// The shared library of this build. Cargo leaves it beside the tests, and for some commands a folder further up; the
-/// newer of the two is the current one.
-fn shared_library() -> PathBuf {
-    let executable = std::env::current_exe().unwrap();
-    let folders = executable.ancestors().skip(1).take(2);
-    let candidates = folders.map(|folder| folder.join("librct.so")).filter(|path| path.exists());
-    let newest = candidates.max_by_key(|path| path.metadata().and_then(|data| data.modified()).unwrap());
-    newest.unwrap_or_else(|| panic!("no librct.so near {}", executable.display()))
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn sources() -> PathBuf {

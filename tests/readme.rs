@@ -1,4 +1,5 @@
-//! What README.md says of the C API is true: its program is the quickstart, and it names every function.
+//! What README.md says of the C API is true: its programs are the quickstarts, and it names every function. That they
+//! print what it shows: `tests/install.rs`.
 //! Its Rust program is compiled and run with the documentation tests.
 
 use std::path::Path;
@@ -13,6 +14,16 @@ fn the_c_program_is_the_quickstart() {
     let (_, program) = readme.split_once("```c\n").unwrap();
     let (program, _) = program.split_once("```").unwrap();
     assert!(program == text("examples-c/quickstart.c"), "README.md does not show examples-c/quickstart.c as it is");
+}
+
+#[test]
+fn the_cpp_lines_are_of_its_quickstart() {
+    let readme = text("README.md");
+    let (_, lines) = readme.split_once("```cpp\n").unwrap();
+    let (lines, _) = lines.split_once("```").unwrap();
+    let indented: String = lines.lines().map(|line| format!("  {line}\n").replace("  \n", "\n")).collect();
+    let program = text("examples-c/quickstart.cpp");
+    assert!(program.contains(&indented), "README.md does not show lines of examples-c/quickstart.cpp as they are");
 }
 
 #[test]

@@ -1,0 +1,171 @@
+/* rct.hpp: the residual cover tree in C++17, over the C functions of rct.h. Header only: link with librct.
+ *
+ *   rct::Tree tree(rct::Options().lengthscale(0.2), rct::Data(rct::row_major(coords, 2)));
+ *   rct::Neighbors sets = tree.vecchia_neighbors(10);
+ *
+ * - A call that fails throws rct::Error, with the status and the sentence of the library.
+ * - Matrices and vectors go in as views, without a copy: row-major, column-major or of any stride, of std::vector,
+ *   plain pointers or Eigen matrices. What a view shows must live until the call it is given to returns; Options
+ *   copies. Answers come out as vectors, or are written where a view of the caller's says.
+ * - Ids are 0-based; a missing neighbour is id -1 at distance infinity.
+ * - const member functions of Tree may be called from any number of threads at once.
+ * - An exception thrown in a callback stops the call and comes out of it unchanged.
+ *
+ * What each function does, its cost and its limits: rct.h. */
+#ifndef RCT_HPP
+#define RCT_HPP
+
+#if !(__cplusplus >= 201703L || (defined(_MSVC_LANG) && _MSVC_LANG >= 201703L))
+#error "rct.hpp needs C++17; rct.h does with C++11"
+#endif
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "rct.h"
+#include "rct/control.hpp"
+#include "rct/error.hpp"
+#include "rct/neighbors.hpp"
+#include "rct/options.hpp"
+#include "rct/query.hpp"
+#include "rct/views.hpp"
+
+namespace rct {
+
+using Stats = rct_tree_stats;
+
+/* A tree; move-only. One that was moved from can be assigned to or destroyed. */
+class Tree {
+ public:
+  /* An empty tree, to be built. */
+  explicit Tree(const Options &options = Options()) : covariance_(options.covariance_) {
+    const rct_options c = options.c();
+    rct_tree *tree = nullptr;
+    detail::check(rct_create(&c, &tree));
+    tree_.reset(tree);
+  }
+  /* A built tree. */
+  Tree(const Options &options, const Data &data, const Control &control = Control()) : Tree(options) {
+    build(data, control);
+  }
+
+  /* Once. Where it fails the tree stays empty, and can be built. */
+  void build(const Data &data, const Control &control = Control()) {
+    const rct_control c = control.c();
+    detail::check(rct_build(tree_.get(), &data.c(), &c));
+  }
+
+  Neighbors query_batch(const Query &query, const Control &control = Control()) const {
+    Neighbors found = room(query.size(), query.k());
+    query_batch_into(query, out(found), control);
+    return found;
+  }
+  void query_batch_into(const Query &query, const NeighborsOut &out, const Control &control = Control()) const {
+    const rct_query c_query = query.c();
+    const rct_neighbors c_out = out.c();
+    const rct_control c_control = control.c();
+    detail::check(rct_query_batch(tree_.get(), &c_query, &c_out, &c_control));
+  }
+
+  /* The whole Vecchia job: row t has the k nearest of order[0], ..., order[t - 1] to order[t]. Absent: order by id. */
+  Neighbors vecchia_neighbors(std::size_t k, VectorView<const std::int64_t> order = {},
+                              const Control &control = Control()) const {
+    Neighbors found = room(stats().n, k);
+    vecchia_neighbors_into(k, order, out(found), control);
+    return found;
+  }
+  void vecchia_neighbors_into(std::size_t k, VectorView<const std::int64_t> order, const NeighborsOut &out,
+                              const Control &control = Control()) const {
+    const rct_neighbors c_out = out.c();
+    const rct_control c_control = control.c();
+    detail::check(rct_vecchia_neighbors(tree_.get(), k, detail::c(order), &c_out, &c_control));
+  }
+
+  RadiusNeighbors radius_batch(const Query &query, double radius, const Control &control = Control()) const {
+    const rct_query c_query = query.c();
+    const rct_control c_control = control.c();
+    RadiusNeighbors found;
+    rct_radius_result *result = nullptr;
+    const rct_status status = rct_radius_batch(tree_.get(), &c_query, radius, &result, &c_control);
+    found.result_.reset(result);
+    detail::check(status);
+    return found;
+  }
+
+  /* Of each pair of stored points (i[t], j[t]). */
+  std::vector<double> distances(VectorView<const std::int64_t> i, VectorView<const std::int64_t> j) const {
+    std::vector<double> values(i.size);
+    detail::check(rct_distances(tree_.get(), detail::c(i), detail::c(j), detail::c(VectorView<double>(values))));
+    return values;
+  }
+  /* Signed residual correlations of such pairs. */
+  std::vector<double> correlations(VectorView<const std::int64_t> i, VectorView<const std::int64_t> j) const {
+    std::vector<double> values(i.size);
+    detail::check(rct_correlations(tree_.get(), detail::c(i), detail::c(j), detail::c(VectorView<double>(values))));
+    return values;
+  }
+
+  Stats stats() const {
+    Stats stats{};
+    stats.struct_size = sizeof stats;
+    detail::check(rct_stats(tree_.get(), &stats));
+    return stats;
+  }
+  /* Throws where an invariant of the tree is broken; O(n^2). */
+  void validate(const Control &control = Control()) const {
+    const rct_control c = control.c();
+    detail::check(rct_validate(tree_.get(), &c));
+  }
+
+  /* For functions of rct.h; the tree keeps it. */
+  rct_tree *get() const noexcept { return tree_.get(); }
+
+ private:
+  struct Free {
+    void operator()(rct_tree *tree) const noexcept { rct_free(tree); }
+  };
+
+  static Neighbors room(std::size_t queries, std::size_t k) {
+    const std::size_t size = detail::elements(queries, k);
+    return {queries, k, std::vector<std::int64_t>(size), std::vector<double>(size), std::vector<std::int64_t>(queries)};
+  }
+  static NeighborsOut out(Neighbors &found) {
+    return {row_major(detail::place(found.ids.data()), found.queries, found.k),
+            row_major(detail::place(found.distances.data()), found.queries, found.k), found.counts};
+  }
+
+  /* Before the tree, which calls it, so that it is freed after. */
+  std::shared_ptr<const CovarianceFunction> covariance_;
+  std::unique_ptr<rct_tree, Free> tree_;
+};
+
+/* For each place the id of the point that stands there; `seed` is for the random order. */
+inline std::vector<std::int64_t> order(MatrixView<const double> coords, Ordering ordering, std::uint64_t seed = 0,
+                                       const Control &control = Control()) {
+  std::vector<std::int64_t> places(coords.rows);
+  const rct_control c = control.c();
+  detail::check(rct_order(detail::c(coords), static_cast<std::int32_t>(ordering), seed,
+                          detail::c(VectorView<std::int64_t>(places)), &c));
+  return places;
+}
+
+/* Coordinates of m inducing points, m x d, row-major. */
+inline std::vector<double> select_inducing(MatrixView<const double> coords, std::size_t m,
+                                           InducingMethod method = InducingMethod::kmeans_plus_plus,
+                                           std::uint64_t seed = 0, const Control &control = Control()) {
+  std::vector<double> inducing(detail::elements(m, coords.cols));
+  const rct_control c = control.c();
+  const MatrixView<double> out = row_major(detail::place(inducing.data()), m, coords.cols);
+  detail::check(rct_select_inducing(detail::c(coords), m, static_cast<std::int32_t>(method), seed, detail::c(out), &c));
+  return inducing;
+}
+
+/* Of the library that is loaded; RCT_VERSION is the header's. */
+inline std::string version() { return rct_version(); }
+
+}  // namespace rct
+
+#endif /* RCT_HPP */

@@ -1,0 +1,39 @@
+//! What the tests of C and C++ programs share: the library that cargo has just built, and commands that must succeed.
+#![allow(dead_code)]
+
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// The output of a command that exits with 0; otherwise its output is printed and the test fails.
+pub fn succeed(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    if !output.status.success() {
+        print!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        panic!("{command:?}: {}", output.status);
+    }
+    output
+}
+
+/// The shared library of this build. Cargo leaves it beside the tests, and for some commands a folder further up; the
+/// newer of the two is the current one.
+pub fn shared_library() -> PathBuf {
+    let executable = std::env::current_exe().unwrap();
+    let folders = executable.ancestors().skip(1).take(2);
+    let candidates = folders.map(|folder| folder.join("librct.so")).filter(|path| path.exists());
+    let newest = candidates.max_by_key(|path| path.metadata().and_then(|data| data.modified()).unwrap());
+    newest.unwrap_or_else(|| panic!("no librct.so near {}", executable.display()))
+}
+
+/// A folder with links to that library, by the name that is linked with and by its SONAME.
+pub fn folder_with_library() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    symlink(shared_library(), folder.path().join(concat!("librct.so.", env!("RCT_ABI")))).unwrap();
+    symlink(concat!("librct.so.", env!("RCT_ABI")), folder.path().join("librct.so")).unwrap();
+    folder
+}
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}

@@ -1,0 +1,176 @@
+//! `make -C bindings/c install` installs what C and C++ programs are built with through pkg-config and CMake, with the
+//! shared and the static library, wherever the installed files are moved; and the commands of README.md do as it says.
+//!
+//! The program is the quickstart of `examples-c`, in C and in C++, which prints what README.md shows.
+#![cfg(target_os = "linux")]
+
+#[path = "common/native.rs"]
+mod native;
+
+use native::{root, succeed};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// `make -C bindings/c <goal>` with these variables.
+fn make(goal: &str, variables: &[String]) {
+    succeed(Command::new("make").arg("-C").arg(root().join("bindings/c")).arg(goal).args(variables));
+}
+
+/// The output of the program that README.md shows.
+fn expected() -> String {
+    readme_block("## Quickstart", "text").to_owned()
+}
+
+/// The first block of a language in a section of README.md.
+fn readme_block(section: &str, language: &str) -> &'static str {
+    let readme = include_str!("../README.md");
+    let (_, text) = readme.split_once(&format!("\n{section}\n")).unwrap_or_else(|| panic!("no section {section}"));
+    let text = text.split("\n## ").next().unwrap_or_default();
+    let (_, block) = text.split_once(&format!("```{language}\n")).unwrap_or_else(|| panic!("{section}: no {language}"));
+    block.split("```").next().unwrap_or_default()
+}
+
+/// Whether a program asks the loader for librct.so.
+fn needs_shared_library(program: &Path) -> bool {
+    let dynamic = succeed(Command::new("readelf").arg("-d").arg(program));
+    String::from_utf8(dynamic.stdout).unwrap().contains(concat!("[librct.so.", env!("RCT_ABI"), "]"))
+}
+
+/// Runs a program, which finds the library in `lib` if it looks for it.
+fn prints_the_quickstart(program: &Path, lib: &Path) {
+    let output = succeed(Command::new(program).env("LD_LIBRARY_PATH", lib));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected(), "{}", program.display());
+}
+
+/// What `pkg-config` says of the library, as arguments.
+fn pkg_config(lib: &Path, arguments: &[&str]) -> Vec<String> {
+    let mut command = Command::new("pkg-config");
+    let output = succeed(command.args(arguments).arg("rct").env("PKG_CONFIG_PATH", lib.join("pkgconfig")));
+    String::from_utf8(output.stdout).unwrap().split_whitespace().map(str::to_owned).collect()
+}
+
+/// Builds and runs the C and the C++ program with what pkg-config says; `-static` with all libraries, libc too.
+fn check_pkg_config(lib: &Path) {
+    let folder = TempDir::new().unwrap();
+    assert_eq!(pkg_config(lib, &["--modversion"]), [VERSION]);
+    for (compiler, source) in [("cc", "quickstart.c"), ("c++", "quickstart.cpp")] {
+        for linked in ["shared", "static"] {
+            let program = folder.path().join(format!("{source}-{linked}"));
+            let mut command = Command::new(compiler);
+            command.arg(root().join("examples-c").join(source)).arg("-o").arg(&program);
+            if linked == "static" {
+                command.arg("-static").args(pkg_config(lib, &["--static", "--cflags", "--libs"]));
+            } else {
+                command.args(pkg_config(lib, &["--cflags", "--libs"]));
+            }
+            succeed(&mut command);
+            assert_eq!(needs_shared_library(&program), linked == "shared");
+            prints_the_quickstart(&program, lib);
+        }
+    }
+}
+
+/// Builds and runs them through `find_package`, in which CMake finds the package from `prefix`. No LD_LIBRARY_PATH:
+/// CMake sets the run path of what it builds.
+fn check_cmake(prefix: &Path) {
+    let folder = TempDir::new().unwrap();
+    let define = |name: &str, path: &Path| format!("-D{name}={}", path.display());
+    let mut configure = Command::new("cmake");
+    configure.arg("-S").arg(root().join("tests/install")).arg("-B").arg(folder.path());
+    configure.arg(define("CMAKE_PREFIX_PATH", prefix)).arg(define("EXAMPLES", &root().join("examples-c")));
+    succeed(configure.arg(format!("-DWANTED={VERSION}")));
+    succeed(Command::new("cmake").arg("--build").arg(folder.path()));
+    for language in ["c", "cpp"] {
+        for linked in ["shared", "static"] {
+            let program = folder.path().join(format!("{language}_{linked}"));
+            assert_eq!(needs_shared_library(&program), linked == "shared");
+            prints_the_quickstart(&program, Path::new(""));
+        }
+    }
+}
+
+/// Files and links below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(files(&entry.path()));
+        } else {
+            found.push(entry.path());
+        }
+    }
+    found
+}
+
+#[test]
+fn an_installed_library_serves_c_and_cxx_wherever_it_is_moved() {
+    let temporary = TempDir::new().unwrap();
+    let prefix = temporary.path().join("first");
+    make("install", &[format!("PREFIX={}", prefix.display())]);
+    for (link, to) in [
+        ("librct.so".to_owned(), concat!("librct.so.", env!("RCT_ABI")).to_owned()),
+        (concat!("librct.so.", env!("RCT_ABI")).to_owned(), format!("librct.so.{VERSION}")),
+    ] {
+        assert_eq!(std::fs::read_link(prefix.join("lib").join(link)).unwrap(), Path::new(&to));
+    }
+    let moved = temporary.path().join("second");
+    std::fs::rename(&prefix, &moved).unwrap();
+    check_pkg_config(&moved.join("lib"));
+    check_cmake(&moved);
+}
+
+#[test]
+fn it_can_be_staged_has_any_library_folder_and_is_uninstalled() {
+    let stage = TempDir::new().unwrap();
+    let stage_option = format!("DESTDIR={}", stage.path().display());
+    let options = [stage_option, "PREFIX=/opt/rct".to_owned(), "LIBDIR=lib/x86_64-linux-gnu".to_owned()];
+    make("install", &options);
+    let prefix = stage.path().join("opt/rct");
+    for file in files(stage.path()) {
+        let staged = stage.path().to_string_lossy().into_owned();
+        let name = file.display();
+        assert!(file.starts_with(&prefix), "{name} is not below PREFIX");
+        let text = std::fs::read(&file).unwrap();
+        assert!(!String::from_utf8_lossy(&text).contains(&staged), "{name} knows where it was staged");
+    }
+    check_pkg_config(&prefix.join("lib/x86_64-linux-gnu"));
+    check_cmake(&prefix);
+    make("uninstall", &options);
+    assert_eq!(files(stage.path()), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn bad_folders_are_refused() {
+    let refused = |variable: &str| {
+        let mut command = Command::new("make");
+        let output = command.arg("-C").arg(root().join("bindings/c")).arg("install").arg(variable).output().unwrap();
+        assert!(!output.status.success(), "{variable}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(refused("PREFIX=out").contains("PREFIX is 'out'; it must be an absolute path"));
+    assert!(refused("LIBDIR=/usr/lib").contains("LIBDIR is '/usr/lib'; it must be below PREFIX"));
+    assert!(refused("LIBDIR=../lib").contains("LIBDIR is '../lib'"));
+}
+
+/// Runs the commands of the sections on C and C++ as they stand, with another home folder.
+#[test]
+fn the_commands_of_the_readme_do_what_it_says() {
+    let home = TempDir::new().unwrap();
+    let checkout = TempDir::new().unwrap();
+    for name in ["bindings", "examples-c"] {
+        std::os::unix::fs::symlink(root().join(name), checkout.path().join(name)).unwrap();
+    }
+    let of_home = |variable: &str, folder: &str| {
+        std::env::var_os(variable).map(PathBuf::from).or(std::env::home_dir().map(|home| home.join(folder))).unwrap()
+    };
+    let script = format!("set -e\n{}\n{}", readme_block("## C", "sh"), readme_block("## C++", "sh"));
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(script).current_dir(checkout.path()).env("HOME", home.path());
+    shell.env("CARGO_HOME", of_home("CARGO_HOME", ".cargo")).env("RUSTUP_HOME", of_home("RUSTUP_HOME", ".rustup"));
+    let output = String::from_utf8(succeed(&mut shell).stdout).unwrap();
+    assert_eq!(readme_block("## C++", "text"), expected());
+    assert!(output.matches(&expected()).count() == 2, "{output}");
+}
