@@ -23,11 +23,13 @@ with_listener <- function(progress, call, frame = sys.call(-1)) {
 }
 
 fail <- function(failure, frame) {
-  condition <- caught$condition
-  caught$condition <- NULL
-  if (failure$interrupted && is.null(condition)) interrupt()
-  if (inherits(condition, "interrupt")) interrupt()
-  if (failure$status == "RCT_ERROR_CANCELLED" && !is.null(condition)) stop(condition)
+  if (failure$status == "RCT_ERROR_CANCELLED") {
+    # R code that the library called failed, or else Ctrl-C: it may come at any point of that code.
+    condition <- caught$condition
+    caught$condition <- NULL
+    if (inherits(condition, "error")) stop(condition)
+    interrupt()
+  }
   message <- failure$message
   if (grepl("[a-z]\\[[0-9]", message)) message <- paste(message, "(counted from 0)")
   stop(structure(class = c("rct_error", "error", "condition"),

@@ -43,7 +43,7 @@ within_radius <- function(tree, radius, points = NULL, ids = NULL, id_limit = NU
   with_listener(progress, function(tick) .Call(C_within_radius, tree$pointer, query, radius, tick))
 }
 
-# The elements, in the order in which C reads them.
+# The query as C reads it.
 query <- function(tree, points, ids, id_limit, max_distance, include_self, factor, residual_variance) {
   check_tree(tree)
   n <- nrow_of(tree$coords)
@@ -51,9 +51,10 @@ query <- function(tree, points, ids, id_limit, max_distance, include_self, facto
   points <- as_points(points, "points")
   # A vector is one point, unless the tree has one dimension and it may be several.
   if (!is.null(points) && is.null(dim(points)) && NCOL(tree$coords) > 1) points <- matrix(points, nrow = 1)
-  list(points, if (!is.null(ids)) check_ids(ids, n, "ids"), as_points(factor, "factor"),
-       as_values(residual_variance, "residual_variance"),
-       if (!is.null(id_limit)) check_limits(id_limit), as_values(max_distance, "max_distance"), include_self)
+  list(points = points, ids = if (!is.null(ids)) check_ids(ids, n, "ids"), factor = as_points(factor, "factor"),
+       residual_variance = as_values(residual_variance, "residual_variance"),
+       id_limit = if (!is.null(id_limit)) check_limits(id_limit),
+       max_distance = as_values(max_distance, "max_distance"), include_self = include_self)
 }
 
 check_limits <- function(limits) {

@@ -1,6 +1,7 @@
 /* R objects as arguments of the library, after every check that R's side can make. */
 #include <limits.h>
 #include <math.h>
+#include <string.h>
 
 #include <R_ext/Memory.h>
 
@@ -11,6 +12,14 @@ static const double LARGEST_WHOLE = 9007199254740992.0;
 
 static void refuse(const char *name, const char *wanted) {
   Rf_errorcall(R_NilValue, "%s must be %s", name, wanted);
+}
+
+SEXP shim_element(SEXP list, const char *name) {
+  SEXP names = Rf_getAttrib(list, R_NamesSymbol);
+  if (TYPEOF(list) != VECSXP || TYPEOF(names) != STRSXP) return R_NilValue;
+  for (R_xlen_t i = 0; i < XLENGTH(names); i++)
+    if (strcmp(CHAR(STRING_ELT(names, i)), name) == 0) return VECTOR_ELT(list, i);
+  return R_NilValue;
 }
 
 /* R gives no usable address for an array of no elements. */

@@ -13,8 +13,8 @@ static void look_for_interrupt(void *unused) {
 
 static int32_t should_stop(void *user) {
   shim_listener *listener = user;
-  if (!listener->interrupted) listener->interrupted = !R_ToplevelExec(look_for_interrupt, NULL);
-  return listener->interrupted;
+  if (!listener->stopped) listener->stopped = !R_ToplevelExec(look_for_interrupt, NULL);
+  return listener->stopped;
 }
 
 typedef struct {
@@ -33,10 +33,10 @@ static void evaluate_tick(void *data) {
 static void progress(double fraction, void *user) {
   shim_listener *listener = user;
   /* A few hundred steps are enough for any bar, and keep R code out of the loop. */
-  if (listener->interrupted || (fraction < listener->reported + 0.005 && fraction < 1)) return;
+  if (listener->stopped || (fraction < listener->reported + 0.005 && fraction < 1)) return;
   listener->reported = fraction;
   tick_call tick = {listener->tick, fraction, 0};
-  listener->interrupted = !R_ToplevelExec(evaluate_tick, &tick) || !tick.go_on;
+  listener->stopped = !R_ToplevelExec(evaluate_tick, &tick) || !tick.go_on;
 }
 
 void shim_listen(shim_listener *listener, SEXP tick) {
@@ -46,18 +46,17 @@ void shim_listen(shim_listener *listener, SEXP tick) {
   listener->control.user = listener;
   listener->tick = tick;
   listener->reported = -1;
-  listener->interrupted = 0;
+  listener->stopped = 0;
 }
 
-SEXP shim_failure(rct_status status, const shim_listener *listener) {
-  const char *names[] = {"status", "message", "interrupted", ""};
+SEXP shim_failure(rct_status status) {
+  const char *names[] = {"status", "message", ""};
   /* Copied before R allocates anything: it may then run a finalizer, which calls the library. */
   char message[2048];
   snprintf(message, sizeof message, "%s", rct_last_error());
   SEXP failure = PROTECT(Rf_mkNamed(VECSXP, names));
   SET_VECTOR_ELT(failure, 0, Rf_mkString(rct_status_name(status)));
   SET_VECTOR_ELT(failure, 1, Rf_mkString(message));
-  SET_VECTOR_ELT(failure, 2, Rf_ScalarLogical(listener->interrupted));
   Rf_setAttrib(failure, R_ClassSymbol, PROTECT(Rf_mkString("rct_failure")));
   UNPROTECT(2);
   return failure;

@@ -10,11 +10,9 @@ typedef rct_status (*pair_function)(const rct_tree *, rct_index_vector, rct_inde
 static SEXP pairs(SEXP pointer, SEXP i, SEXP j, pair_function evaluate) {
   const rct_tree *tree = shim_tree(pointer);
   const rct_index_vector from = shim_indices(i, "i", 1), to = shim_indices(j, "j", 1);
-  shim_listener nobody;
-  shim_listen(&nobody, R_NilValue);
   SEXP values = PROTECT(Rf_allocVector(REALSXP, (R_xlen_t)from.len));
   const rct_status status = evaluate(tree, from, to, rct_vector_out_of(REAL(values), from.len));
-  SEXP result = status == RCT_OK ? values : shim_failure(status, &nobody);
+  SEXP result = status == RCT_OK ? values : shim_failure(status);
   UNPROTECT(1);
   return result;
 }
@@ -36,7 +34,7 @@ SEXP r_order(SEXP coords, SEXP method, SEXP seed, SEXP tick) {
       rct_order(points, ordering, start, rct_index_vector_out_of(ids, points.rows), &listener.control);
   if (status == RCT_OK)
     for (size_t t = 0; t < points.rows; t++) INTEGER(order)[t] = (int)(ids[t] + 1);
-  SEXP result = status == RCT_OK ? order : shim_failure(status, &listener);
+  SEXP result = status == RCT_OK ? order : shim_failure(status);
   UNPROTECT(1);
   return result;
 }
@@ -51,7 +49,7 @@ SEXP r_select_inducing(SEXP coords, SEXP m, SEXP method, SEXP seed, SEXP tick) {
   SEXP inducing = PROTECT(shim_new_matrix(REALSXP, (double)rows, (double)points.cols));
   const rct_matrix_out out = {REAL(inducing), rows, points.cols, 1, (ptrdiff_t)rows};
   const rct_status status = rct_select_inducing(points, rows, way, start, out, &listener.control);
-  SEXP result = status == RCT_OK ? inducing : shim_failure(status, &listener);
+  SEXP result = status == RCT_OK ? inducing : shim_failure(status);
   UNPROTECT(1);
   return result;
 }

@@ -5,16 +5,16 @@
 
 #include "shim.h"
 
-/* A query as R gives it: list(points, ids, factor, residual_variance, id_limit, max_distance, include_self). */
+/* A query as R gives it; returns the number of its points. */
 static size_t read_query(rct_query *query, SEXP list) {
   rct_query_init(query);
-  query->coords = shim_matrix(VECTOR_ELT(list, 0), "points");
-  query->ids = shim_indices(VECTOR_ELT(list, 1), "ids", 1);
-  query->factor = shim_matrix(VECTOR_ELT(list, 2), "factor");
-  query->residual_variances = shim_vector(VECTOR_ELT(list, 3), "residual_variance");
-  query->id_limits = shim_indices(VECTOR_ELT(list, 4), "id_limit", 1);
-  query->max_distances = shim_vector(VECTOR_ELT(list, 5), "max_distance");
-  query->exclude_self = !shim_flag(VECTOR_ELT(list, 6), "include_self");
+  query->coords = shim_matrix(shim_element(list, "points"), "points");
+  query->ids = shim_indices(shim_element(list, "ids"), "ids", 1);
+  query->factor = shim_matrix(shim_element(list, "factor"), "factor");
+  query->residual_variances = shim_vector(shim_element(list, "residual_variance"), "residual_variance");
+  query->id_limits = shim_indices(shim_element(list, "id_limit"), "id_limit", 1);
+  query->max_distances = shim_vector(shim_element(list, "max_distance"), "max_distance");
+  query->exclude_self = !shim_flag(shim_element(list, "include_self"), "include_self");
   const size_t count = query->ids.data != NULL ? query->ids.len : query->coords.rows;
   if (count > INT_MAX)
     Rf_errorcall(R_NilValue, "%.0f queries are too many for one call: at most %d", (double)count, INT_MAX);
@@ -61,7 +61,7 @@ SEXP r_nearest(SEXP pointer, SEXP query_list, SEXP k, SEXP tick) {
     for (R_xlen_t i = 0; i < XLENGTH(ids); i++) to[i] = one_based(out.ids.data[i]);
     result = ids_and_distances(ids, distances);
   } else {
-    result = shim_failure(status, &listener);
+    result = shim_failure(status);
   }
   UNPROTECT(2);
   return result;
@@ -74,7 +74,7 @@ SEXP r_vecchia_neighbors(SEXP pointer, SEXP k_, SEXP order_, SEXP positions, SEX
   rct_tree_stats stats;
   stats.struct_size = sizeof stats;
   rct_status status = rct_stats(tree, &stats);
-  if (status != RCT_OK) return shim_failure(status, &listener);
+  if (status != RCT_OK) return shim_failure(status);
   const size_t n = stats.n, k = (size_t)shim_count(k_, "k", INT_MAX - 1);
   const rct_index_vector order = shim_indices(order_, "order", 1);
   const int as_positions = shim_flag(positions, "positions") && order.data != NULL;
@@ -87,7 +87,7 @@ SEXP r_vecchia_neighbors(SEXP pointer, SEXP k_, SEXP order_, SEXP positions, SEX
   int *place = as_positions ? (int *)R_alloc(n, sizeof(int)) : NULL;
   status = rct_vecchia_neighbors(tree, k, order, &out, &listener.control);
   if (status != RCT_OK) {
-    SEXP failure = shim_failure(status, &listener);
+    SEXP failure = shim_failure(status);
     UNPROTECT(2);
     return failure;
   }
@@ -129,7 +129,7 @@ SEXP r_within_radius(SEXP pointer, SEXP query_list, SEXP radius, SEXP tick) {
   rct_radius_view view;
   if (status == RCT_OK) status = rct_radius_result_view(found, &view);
   if (status != RCT_OK) {
-    SEXP failure = shim_failure(status, &listener);
+    SEXP failure = shim_failure(status);
     UNPROTECT(1);
     return failure;
   }

@@ -10,6 +10,8 @@
 /* arguments.c: each raises an R error that names the argument and its value, so they are called before any call into
  * the library and while nothing is held that R does not own. */
 
+/* Element `name` of a list, or NULL. */
+SEXP shim_element(SEXP list, const char *name);
 /* A matrix of doubles as a view of R's own memory; a vector without dimensions is one column; NULL is absent. */
 rct_matrix shim_matrix(SEXP x, const char *name);
 /* A vector of doubles as a view; NULL is absent. */
@@ -34,12 +36,12 @@ typedef struct {
   rct_control control;
   SEXP tick;
   double reported;
-  int interrupted;
+  int stopped;
 } shim_listener;
 
 void shim_listen(shim_listener *listener, SEXP tick);
-/* The result of a failed call: list(status, message, interrupted) of class "rct_failure". */
-SEXP shim_failure(rct_status status, const shim_listener *listener);
+/* The result of a failed call: list(status, message) of class "rct_failure". */
+SEXP shim_failure(rct_status status);
 
 /* covariance.c: `user` is an R function of a point and a matrix of points, one a row. */
 int32_t shim_covariance(void *user, const double *x, const double *others, size_t count, size_t dim, double *out);

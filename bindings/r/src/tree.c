@@ -1,6 +1,5 @@
 /* The tree: made, described, checked and, by R's garbage collector, freed. */
 #include <limits.h>
-#include <string.h>
 
 #include "shim.h"
 
@@ -22,16 +21,8 @@ rct_tree *shim_tree(SEXP pointer) {
   return tree;
 }
 
-/* Element `name` of a list, or NULL. */
-static SEXP element(SEXP list, const char *name) {
-  SEXP names = Rf_getAttrib(list, R_NamesSymbol);
-  for (R_xlen_t i = 0; i < Rf_xlength(names); i++)
-    if (strcmp(CHAR(STRING_ELT(names, i)), name) == 0) return VECTOR_ELT(list, i);
-  return R_NilValue;
-}
-
 static int32_t choice(SEXP list, const char *name) {
-  return (int32_t)shim_count(element(list, name), name, INT_MAX);
+  return (int32_t)shim_count(shim_element(list, name), name, INT_MAX);
 }
 
 static void read_options(rct_options *options, SEXP list) {
@@ -41,12 +32,12 @@ static void read_options(rct_options *options, SEXP list) {
   options->construction = choice(list, "construction");
   options->ordering = choice(list, "ordering");
   options->traversal = choice(list, "traversal");
-  options->threads = (uint32_t)shim_count(element(list, "threads"), "threads", INT_MAX);
-  options->variance = shim_double(element(list, "variance"), "variance");
-  options->alpha = shim_double(element(list, "alpha"), "alpha");
-  options->jitter = shim_double(element(list, "jitter"), "jitter");
-  options->residual_floor = shim_double(element(list, "residual_floor"), "residual_floor");
-  const rct_vector lengthscale = shim_vector(element(list, "lengthscale"), "lengthscale");
+  options->threads = (uint32_t)shim_count(shim_element(list, "threads"), "threads", INT_MAX);
+  options->variance = shim_double(shim_element(list, "variance"), "variance");
+  options->alpha = shim_double(shim_element(list, "alpha"), "alpha");
+  options->jitter = shim_double(shim_element(list, "jitter"), "jitter");
+  options->residual_floor = shim_double(shim_element(list, "residual_floor"), "residual_floor");
+  const rct_vector lengthscale = shim_vector(shim_element(list, "lengthscale"), "lengthscale");
   if (lengthscale.len == 1)
     options->lengthscale = lengthscale.data[0];
   else
@@ -62,10 +53,10 @@ SEXP r_tree_new(SEXP option_list, SEXP covariance, SEXP data_list, SEXP tick) {
   }
   rct_data data;
   rct_data_init(&data);
-  data.coords = shim_matrix(element(data_list, "coords"), "coords");
-  data.inducing = shim_matrix(element(data_list, "inducing"), "inducing");
-  data.factor = shim_matrix(element(data_list, "factor"), "factor");
-  data.residual_variances = shim_vector(element(data_list, "residual_variance"), "residual_variance");
+  data.coords = shim_matrix(shim_element(data_list, "coords"), "coords");
+  data.inducing = shim_matrix(shim_element(data_list, "inducing"), "inducing");
+  data.factor = shim_matrix(shim_element(data_list, "factor"), "factor");
+  data.residual_variances = shim_vector(shim_element(data_list, "residual_variance"), "residual_variance");
 
   shim_listener listener;
   shim_listen(&listener, tick);
@@ -76,7 +67,7 @@ SEXP r_tree_new(SEXP option_list, SEXP covariance, SEXP data_list, SEXP tick) {
   rct_status status = rct_create(&options, &tree);
   R_SetExternalPtrAddr(pointer, tree);
   if (status == RCT_OK) status = rct_build(tree, &data, &listener.control);
-  SEXP result = status == RCT_OK ? pointer : shim_failure(status, &listener);
+  SEXP result = status == RCT_OK ? pointer : shim_failure(status);
   if (status != RCT_OK) finalize(pointer);
   UNPROTECT(1);
   return result;
@@ -84,12 +75,10 @@ SEXP r_tree_new(SEXP option_list, SEXP covariance, SEXP data_list, SEXP tick) {
 
 SEXP r_stats(SEXP pointer) {
   const rct_tree *tree = shim_tree(pointer);
-  shim_listener nobody;
-  shim_listen(&nobody, R_NilValue);
   rct_tree_stats s;
   s.struct_size = sizeof s;
   const rct_status status = rct_stats(tree, &s);
-  if (status != RCT_OK) return shim_failure(status, &nobody);
+  if (status != RCT_OK) return shim_failure(status);
   const char *names[] = {"n", "m", "d", "levels", "nodes", "max_fan_out", "depth", "memory_bytes",
                          "build_evaluations", "seconds_factor", "seconds_order", "seconds_tree", "brute_force_only",
                          "last_traversal", "queries", "distance_evaluations", "nodes_visited", "pruned_by_ball",
@@ -111,7 +100,7 @@ SEXP r_validate(SEXP pointer, SEXP tick) {
   shim_listener listener;
   shim_listen(&listener, tick);
   const rct_status status = rct_validate(tree, &listener.control);
-  return status == RCT_OK ? Rf_ScalarLogical(TRUE) : shim_failure(status, &listener);
+  return status == RCT_OK ? Rf_ScalarLogical(TRUE) : shim_failure(status);
 }
 
 SEXP r_version(void) { return Rf_mkString(rct_version()); }
