@@ -55,7 +55,7 @@ static int64_t whole(double value, const char *name, R_xlen_t at) {
 static double number(SEXP x, R_xlen_t i) {
   if (TYPEOF(x) == REALSXP) return REAL_ELT(x, i);
   const int value = INTEGER_ELT(x, i);
-  return value == NA_INTEGER ? NAN : value;
+  return value == NA_INTEGER ? R_NaN : value;
 }
 
 rct_index_vector shim_indices(SEXP x, const char *name, int64_t base) {

@@ -4,7 +4,8 @@
 
 #include "shim.h"
 
-#define ROUTINE(name, arguments) {"C_" #name, (DL_FUNC)&r_##name, arguments}
+/* The cast in between is the one that compilers take for a change of function type that is meant. */
+#define ROUTINE(name, arguments) {"C_" #name, (DL_FUNC)(void (*)(void))r_##name, arguments}
 
 static const R_CallMethodDef routines[] = {
     ROUTINE(tree_new, 4),

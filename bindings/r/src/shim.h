@@ -49,7 +49,7 @@ int32_t shim_covariance(void *user, const double *x, const double *others, size_
 /* tree.c: the tree of an external pointer, or an R error where it is none or was restored from a file. */
 rct_tree *shim_tree(SEXP pointer);
 
-/* What .Call reaches; R/*.R says what the arguments are. */
+/* What .Call reaches; the R functions of these names say what the arguments are. */
 SEXP r_tree_new(SEXP options, SEXP covariance, SEXP data, SEXP tick);
 SEXP r_stats(SEXP pointer);
 SEXP r_validate(SEXP pointer, SEXP tick);
