@@ -5,9 +5,27 @@
 
 static SEXP tag(void) { return Rf_install("rct_tree"); }
 
+/* Bytes of all trees that are not freed yet, and what was left of them by the last collection below. */
+static double held = 0, held_after_collection = 0;
+
+static double bytes_of(const rct_tree *tree) {
+  rct_tree_stats stats;
+  stats.struct_size = sizeof stats;
+  return rct_stats(tree, &stats) == RCT_OK ? (double)stats.memory_bytes : 0;
+}
+
 static void finalize(SEXP pointer) {
-  rct_free(R_ExternalPtrAddr(pointer));
+  rct_tree *tree = R_ExternalPtrAddr(pointer);
+  held -= bytes_of(tree);
+  rct_free(tree);
   R_ClearExternalPtr(pointer);
+}
+
+/* R sees a tree as a few bytes: without this a loop that builds trees would fill memory before R collects garbage. */
+static void collect_if_due(void) {
+  if (held <= 2 * held_after_collection + 64e6) return;
+  R_gc();
+  held_after_collection = held;
 }
 
 rct_tree *shim_tree(SEXP pointer) {
@@ -58,6 +76,7 @@ SEXP r_tree_new(SEXP option_list, SEXP covariance, SEXP data_list, SEXP tick) {
   data.factor = shim_matrix(shim_element(data_list, "factor"), "factor");
   data.residual_variances = shim_vector(shim_element(data_list, "residual_variance"), "residual_variance");
 
+  collect_if_due();
   shim_listener listener;
   shim_listen(&listener, tick);
   /* The pointer keeps the covariance function alive, and exists before the tree so that nothing can be lost. */
@@ -68,7 +87,10 @@ SEXP r_tree_new(SEXP option_list, SEXP covariance, SEXP data_list, SEXP tick) {
   R_SetExternalPtrAddr(pointer, tree);
   if (status == RCT_OK) status = rct_build(tree, &data, &listener.control);
   SEXP result = status == RCT_OK ? pointer : shim_failure(status);
-  if (status != RCT_OK) finalize(pointer);
+  if (status == RCT_OK)
+    held += bytes_of(tree);
+  else
+    finalize(pointer);
   UNPROTECT(1);
   return result;
 }

@@ -101,10 +101,3 @@ test_that("errors in R functions that the library calls come out as they were", 
   expect_error(nearest(tree, 3, progress = function(fraction) stop("enough")), "enough")
   expect_error(nearest(tree, 3, progress = "yes"), "progress must be TRUE, FALSE or a function")
 })
-
-test_that("trees are freed with their last reference", {
-  before <- gc()
-  for (i in 1:200) rct_tree(coords, coords[1:20, ])
-  gc()
-  expect_true(rct_validate(tree))
-})

@@ -20,7 +20,7 @@ run_r <- function(code, while_running = NULL) {
   readLines(files[2])
 }
 
-waited_for <- function(condition, seconds = 60) {
+waited_for <- function(condition, seconds = 180) {
   for (i in seq_len(seconds * 20)) {
     if (condition()) return(invisible(TRUE))
     Sys.sleep(0.05)
@@ -83,6 +83,22 @@ test_that("a successful build puts nothing on R's heap", {
   expect_false(any(grepl("tracemem\\[.*->", tracked)))
   # The factor has 9.2 MB, the answers 0.3.
   expect_lt(peak - before, 3)
+})
+
+test_that("a loop that builds trees does not fill memory", {
+  skip_if_not(file.exists("/proc/self/status"), "no /proc")
+  resident <- function() {
+    line <- grep("VmRSS", readLines("/proc/self/status"), value = TRUE)
+    as.numeric(gsub("[^0-9]", "", line)) / 1024
+  }
+  # 32 MB a tree, and little work.
+  coords <- points_of(200)
+  factor <- matrix(0, 200, 20000)
+  build <- function() rct_tree(coords, factor = factor)
+  build()
+  before <- resident()
+  for (i in 1:15) build()
+  expect_lt(resident() - before, 150)
 })
 
 test_that("a tree works in forked children, threads or not", {
