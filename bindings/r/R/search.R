@@ -11,8 +11,8 @@
 #' @param include_self Whether a point of the tree may be its own neighbour.
 #' @param factor,residual_variance Rows of V, q x m, and q residual variances of new points, where the tree was built
 #'   from your own.
-#' @return A list of two q x k matrices, `ids` and `distances`, ascending by distance, equal distances by id. Where there
-#'   are fewer than k neighbours the rest of a row is `NA`, at distance `Inf`.
+#' @return A list of two q x k matrices, `ids` and `distances`, ascending by distance, equal distances by id. Where
+#'   there are fewer than k neighbours the rest of a row is `NA`, at distance `Inf`.
 #' @seealso [within_radius()], [vecchia_neighbors()]
 #' @examples
 #' set.seed(1)

@@ -25,7 +25,8 @@ SEXP r_order(SEXP coords, SEXP method, SEXP seed, SEXP tick) {
   const rct_matrix points = shim_matrix(coords, "coords");
   const int32_t ordering = (int32_t)shim_count(method, "method", INT_MAX);
   const uint64_t start = shim_count(seed, "seed", 9007199254740992.0);
-  if (points.rows > INT_MAX) Rf_errorcall(R_NilValue, "coords has %.0f points: at most %d", (double)points.rows, INT_MAX);
+  if (points.rows > INT_MAX)
+    Rf_errorcall(R_NilValue, "coords has %.0f points; at most %d are supported", (double)points.rows, INT_MAX);
   shim_listener listener;
   shim_listen(&listener, tick);
   SEXP order = PROTECT(Rf_allocVector(INTSXP, (R_xlen_t)points.rows));
