@@ -1,0 +1,111 @@
+#' Build a residual cover tree
+#'
+#' @param coords Coordinates, n x d: a numeric matrix with one row a point (a vector is one column). Point i has id i.
+#' @param inducing Inducing points, m x d, such as [select_inducing()] gives; `NULL` for none.
+#' @param metric `"residual"`, the default, `"correlation"` (no inducing points) or `"euclidean"` (coordinates divided
+#'   by their lengthscales).
+#' @param kernel The covariance function of \eqn{r}, the distance of coordinates divided by their lengthscales:
+#'   `"rbf"` \eqn{\exp(-r^2/2)}, `"matern12"` \eqn{\exp(-r)}, `"matern32"`, `"matern52"` or `"rational_quadratic"`
+#'   \eqn{(1 + r^2 / (2 \alpha))^{-\alpha}}. Or a function of a point (d coordinates) and a matrix of points, one a
+#'   row, that returns the covariance of the first with each of the others; variance and lengthscale are then its own
+#'   affair. It must be symmetric and positive semidefinite.
+#' @param variance Variance of the kernel.
+#' @param lengthscale One lengthscale, or d of them.
+#' @param alpha Shape of the rational quadratic kernel.
+#' @param jitter `jitter * variance` is added to the diagonal of the inducing covariance.
+#' @param residual_floor Residual variances are at least `residual_floor * variance`.
+#' @param factor Your own factor V, n x m, in place of `inducing`; see [rct-package].
+#' @param residual_variance Your own n residual variances, with `factor` only; otherwise they are computed from it.
+#' @param construction,ordering,traversal How the tree is made and searched: `"pure"` or `"hybrid"` (often quicker to
+#'   build); `"hilbert"` or `"natural"`; `"auto"`, `"best_first"`, `"level_synchronous"` or `"brute_force"`. They
+#'   change how long an answer takes, not what it is.
+#' @param threads Threads that build and search; 0 for all cores.
+#' @param progress Whether to draw a progress bar, or a function of the fraction done; see [rct-package].
+#' @return An object of class `"rct_tree"`, with methods for `print()`, `summary()` and `plot()`. It keeps `coords`
+#'   and `inducing` as they are, for its plot, beside the tree itself, which R cannot save.
+#' @seealso [vecchia_neighbors()], [nearest()], [within_radius()]
+#' @examples
+#' set.seed(1)
+#' coords <- matrix(runif(2000), ncol = 2)
+#' tree <- rct_tree(coords, inducing = select_inducing(coords, 50), lengthscale = 0.2)
+#' tree
+#' vecchia_neighbors(tree, k = 5)[1:4, ]
+#'
+#' # A covariance function of your own
+#' exponential <- function(x, others) exp(-5 * sqrt(colSums((t(others) - x)^2)))
+#' nearest(rct_tree(coords[1:100, ], kernel = exponential), k = 3, ids = 1:2)
+#' @export
+rct_tree <- function(coords, inducing = NULL, metric = "residual", kernel = "matern32", variance = 1,
+                     lengthscale = 1, alpha = 1, jitter = 1e-6, residual_floor = 1e-10, factor = NULL,
+                     residual_variance = NULL, construction = "pure", ordering = "hilbert", traversal = "auto",
+                     threads = default_threads(), progress = default_progress()) {
+  coords <- as_points(coords, "coords")
+  inducing <- as_points(inducing, "inducing")
+  own <- is.function(kernel)
+  options <- list(
+    metric = choice(metric, metrics, "metric"),
+    kernel = if (own) length(kernels) else choice(kernel, kernels, "kernel"),
+    construction = choice(construction, constructions, "construction"),
+    ordering = choice(ordering, orderings[1:2], "ordering"),
+    traversal = choice(traversal, traversals, "traversal"),
+    threads = threads, variance = variance, lengthscale = as_values(lengthscale, "lengthscale"), alpha = alpha,
+    jitter = jitter, residual_floor = residual_floor
+  )
+  data <- list(coords = coords, inducing = inducing, factor = as_points(factor, "factor"),
+               residual_variance = as_values(residual_variance, "residual_variance"))
+  covariance <- if (own) checked_covariance(kernel)
+  pointer <- with_listener(progress, function(tick) .Call(C_tree_new, options, covariance, data, tick))
+  structure(class = "rct_tree", list(
+    pointer = pointer, coords = coords, inducing = inducing, metric = metric, kernel = if (own) "own" else kernel,
+    variance = variance, lengthscale = lengthscale, alpha = alpha, own_factor = !is.null(factor),
+    threads = if (own) 1L else threads
+  ))
+}
+
+# A covariance function that the library may call: errors stay inside, and its value is what the library can read.
+checked_covariance <- function(kernel) {
+  force(kernel)
+  function(x, others) keep_inside({
+    value <- kernel(x, others)
+    if (!is.numeric(value) || length(value) != nrow(others)) {
+      stop("kernel must return one number for each of its ", nrow(others), " points, not ", length(value),
+           " of class ", class(value)[1], call. = FALSE)
+    }
+    as.double(value)
+  }, NULL)
+}
+
+#' Figures of a tree and of its last search
+#'
+#' @param tree A tree made by [rct_tree()].
+#' @return A list: `n` points, `m` inducing points, `d` dimensions; `levels`, `nodes`, `max_fan_out` and `depth` of the
+#'   tree; `memory_bytes` it holds; `build_evaluations` of distances; `seconds_factor`, `seconds_order` and
+#'   `seconds_tree` of the build; `brute_force_only`, whether a factor or kernel of your own is none of a covariance, so
+#'   that every search compares all points; and of the last search its traversal `last_traversal`, its `queries`,
+#'   `distance_evaluations`, `nodes_visited`, of which `pruned_by_ball`, `pruned_by_cell` and `pruned_by_id`, and
+#'   `seconds_search`.
+#' @examples
+#' str(rct_stats(rct_tree(matrix(runif(200), ncol = 2))))
+#' @export
+rct_stats <- function(tree) {
+  check_tree(tree)
+  stats <- with_listener(FALSE, function(tick) .Call(C_stats, tree$pointer))
+  stats$brute_force_only <- stats$brute_force_only != 0
+  stats$last_traversal <- traversals[stats$last_traversal + 1]
+  stats
+}
+
+#' Check every invariant of a tree
+#'
+#' Compares the tree with its definition, in time that grows with the square of n: for tests, and for the worried.
+#'
+#' @inheritParams rct_stats
+#' @inheritParams rct_tree
+#' @return `TRUE`, invisibly; an error names the invariant that is broken.
+#' @examples
+#' rct_validate(rct_tree(matrix(runif(200), ncol = 2)))
+#' @export
+rct_validate <- function(tree, progress = default_progress()) {
+  check_tree(tree)
+  invisible(with_listener(progress, function(tick) .Call(C_validate, tree$pointer, tick)))
+}

@@ -1,0 +1,128 @@
+/* The tree: made, described, checked and, by R's garbage collector, freed. */
+#include <limits.h>
+
+#include "shim.h"
+
+static SEXP tag(void) { return Rf_install("rct_tree"); }
+
+/* Bytes of all trees that are not freed yet, and what was left of them by the last collection below. */
+static double held = 0, held_after_collection = 0;
+
+static double bytes_of(const rct_tree *tree) {
+  rct_tree_stats stats;
+  stats.struct_size = sizeof stats;
+  return rct_stats(tree, &stats) == RCT_OK ? (double)stats.memory_bytes : 0;
+}
+
+static void finalize(SEXP pointer) {
+  rct_tree *tree = R_ExternalPtrAddr(pointer);
+  held -= bytes_of(tree);
+  rct_free(tree);
+  R_ClearExternalPtr(pointer);
+}
+
+/* R sees a tree as a few bytes: without this a loop that builds trees would fill memory before R collects garbage. */
+static void collect_if_due(void) {
+  if (held <= 2 * held_after_collection + 64e6) return;
+  R_gc();
+  held_after_collection = held;
+}
+
+rct_tree *shim_tree(SEXP pointer) {
+  if (TYPEOF(pointer) != EXTPTRSXP || R_ExternalPtrTag(pointer) != tag())
+    Rf_errorcall(R_NilValue, "tree is not a tree that rct_tree() made");
+  rct_tree *tree = R_ExternalPtrAddr(pointer);
+  if (tree == NULL)
+    Rf_errorcall(R_NilValue,
+                 "tree comes from a file or another R process, which keep only its description: "
+                 "build it again with rct_tree()");
+  return tree;
+}
+
+static int32_t choice(SEXP list, const char *name) {
+  return (int32_t)shim_count(shim_element(list, name), name, INT_MAX);
+}
+
+static void read_options(rct_options *options, SEXP list) {
+  rct_options_init(options);
+  options->metric = choice(list, "metric");
+  options->kernel = choice(list, "kernel");
+  options->construction = choice(list, "construction");
+  options->ordering = choice(list, "ordering");
+  options->traversal = choice(list, "traversal");
+  options->threads = (uint32_t)shim_count(shim_element(list, "threads"), "threads", INT_MAX);
+  options->variance = shim_double(shim_element(list, "variance"), "variance");
+  options->alpha = shim_double(shim_element(list, "alpha"), "alpha");
+  options->jitter = shim_double(shim_element(list, "jitter"), "jitter");
+  options->residual_floor = shim_double(shim_element(list, "residual_floor"), "residual_floor");
+  const rct_vector lengthscale = shim_vector(shim_element(list, "lengthscale"), "lengthscale");
+  if (lengthscale.len == 1)
+    options->lengthscale = lengthscale.data[0];
+  else
+    options->lengthscales = lengthscale;
+}
+
+SEXP r_tree_new(SEXP option_list, SEXP covariance, SEXP data_list, SEXP tick) {
+  rct_options options;
+  read_options(&options, option_list);
+  if (covariance != R_NilValue) {
+    options.covariance = shim_covariance;
+    options.covariance_user = covariance;
+  }
+  rct_data data;
+  rct_data_init(&data);
+  data.coords = shim_matrix(shim_element(data_list, "coords"), "coords");
+  data.inducing = shim_matrix(shim_element(data_list, "inducing"), "inducing");
+  data.factor = shim_matrix(shim_element(data_list, "factor"), "factor");
+  data.residual_variances = shim_vector(shim_element(data_list, "residual_variance"), "residual_variance");
+
+  collect_if_due();
+  shim_listener listener;
+  shim_listen(&listener, tick);
+  /* The pointer keeps the covariance function alive, and exists before the tree so that nothing can be lost. */
+  SEXP pointer = PROTECT(R_MakeExternalPtr(NULL, tag(), covariance));
+  R_RegisterCFinalizerEx(pointer, finalize, TRUE);
+  rct_tree *tree = NULL;
+  rct_status status = rct_create(&options, &tree);
+  R_SetExternalPtrAddr(pointer, tree);
+  if (status == RCT_OK) status = rct_build(tree, &data, &listener.control);
+  SEXP result = status == RCT_OK ? pointer : shim_failure(status);
+  if (status == RCT_OK)
+    held += bytes_of(tree);
+  else
+    finalize(pointer);
+  UNPROTECT(1);
+  return result;
+}
+
+SEXP r_stats(SEXP pointer) {
+  const rct_tree *tree = shim_tree(pointer);
+  rct_tree_stats s;
+  s.struct_size = sizeof s;
+  const rct_status status = rct_stats(tree, &s);
+  if (status != RCT_OK) return shim_failure(status);
+  const char *names[] = {"n", "m", "d", "levels", "nodes", "max_fan_out", "depth", "memory_bytes",
+                         "build_evaluations", "seconds_factor", "seconds_order", "seconds_tree", "brute_force_only",
+                         "last_traversal", "queries", "distance_evaluations", "nodes_visited", "pruned_by_ball",
+                         "pruned_by_cell", "pruned_by_id", "seconds_search", ""};
+  const double values[] = {(double)s.n, (double)s.m, (double)s.d, (double)s.levels, (double)s.nodes,
+                           (double)s.max_fan_out, (double)s.depth, (double)s.memory_bytes,
+                           (double)s.build_evaluations, s.seconds_factor, s.seconds_order, s.seconds_tree,
+                           s.brute_force_only, s.last_traversal, (double)s.queries, (double)s.distance_evaluations,
+                           (double)s.nodes_visited, (double)s.pruned_by_ball, (double)s.pruned_by_cell,
+                           (double)s.pruned_by_id, s.seconds_search};
+  SEXP stats = PROTECT(Rf_mkNamed(VECSXP, names));
+  for (R_xlen_t i = 0; i < XLENGTH(stats); i++) SET_VECTOR_ELT(stats, i, Rf_ScalarReal(values[i]));
+  UNPROTECT(1);
+  return stats;
+}
+
+SEXP r_validate(SEXP pointer, SEXP tick) {
+  const rct_tree *tree = shim_tree(pointer);
+  shim_listener listener;
+  shim_listen(&listener, tick);
+  const rct_status status = rct_validate(tree, &listener.control);
+  return status == RCT_OK ? Rf_ScalarLogical(TRUE) : shim_failure(status);
+}
+
+SEXP r_version(void) { return Rf_mkString(rct_version()); }

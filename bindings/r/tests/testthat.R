@@ -1,0 +1,4 @@
+library(testthat)
+library(rct)
+
+test_check("rct")
