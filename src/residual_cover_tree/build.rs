@@ -9,7 +9,7 @@ use crate::metric::{AnyMetric, Euclidean, Metric, Points, Preparation, check_sym
 use crate::options::{Construction, Options, TreeOrder};
 use crate::ordering::hilbert::HilbertFrame;
 use crate::parallel::Threads;
-use crate::search::{Blocks, IndexSource, least_keys};
+use crate::search::{Blocks, Certificates, IndexSource, least_keys};
 use crate::simd::Simd;
 use crate::stats::BuildSeconds;
 use crate::tree::{CoverTree, build_net, node_balls};
@@ -113,6 +113,7 @@ impl ResidualCoverTree {
             seconds: BuildSeconds { factor: seconds_factor, order: seconds_order, tree: seconds_tree },
             proper,
             last_search: Mutex::default(),
+            certificates: Certificates::ALL,
         })
     }
 }

@@ -11,6 +11,8 @@ macro_rules! with_metric {
 }
 
 mod build;
+#[cfg(test)]
+mod certificate_tests;
 mod search;
 
 use build::shape_metric;
@@ -21,7 +23,7 @@ use crate::metric::{AnyMetric, Candidates, Metric, Preparation, QueryBlock, Scor
 use crate::options::Options;
 use crate::ordering::hilbert::HilbertFrame;
 use crate::parallel::Threads;
-use crate::search::{Blocks, Index, IndexSource, Neighbor};
+use crate::search::{Blocks, Certificates, Index, IndexSource, Neighbor};
 use crate::simd::Simd;
 use crate::stats::{BuildSeconds, SearchStats, Stats};
 use crate::tree::CoverTree;
@@ -52,6 +54,7 @@ pub struct ResidualCoverTree {
     /// Whether bounds hold, so that something else than brute force is exact.
     proper: bool,
     last_search: Mutex<SearchStats>,
+    certificates: Certificates,
 }
 
 /// The answer to a batch: for each query its neighbours, nearest first; ties by id.

@@ -203,6 +203,7 @@ impl ResidualCoverTree {
             largest_weight: self.largest_weight,
             keys,
             exclude_self,
+            certificates: self.certificates,
         }
     }
 

@@ -66,11 +66,12 @@ fn search_home<M: Metric, C: Collector>(
         let found = near.len() - before;
         scratch.counters.nodes_visited += cells.len() as u64;
         scratch.counters.pruned_by_ball += (cells.len() - found) as u64;
-        if found > most {
+        let few = found <= most && space.certificates.table;
+        if !few {
             near.truncate(before);
             others.push(q);
         }
-        found <= most
+        few
     });
     near.sort_unstable();
     near.dedup();

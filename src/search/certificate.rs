@@ -129,7 +129,8 @@ pub(super) fn certify<M: Metric, C: Collector>(
         }
         let threshold = group.collectors[q as usize].threshold();
         for ((view, own), open) in views.iter().zip(parts()).zip(open).filter(|(_, open)| **open) {
-            *open = span(bound, queries, q, view, own, &mut memory).bound >= threshold;
+            let part = span(bound, queries, q, view, own, &mut memory);
+            *open = part.bound >= threshold || !space.certificates.first_pivots;
             scratch.counters.pruned_by_ball += u64::from(!*open);
         }
     }
@@ -190,12 +191,15 @@ fn finish<M: Metric, C: Collector>(
             }
             let threshold = group.collectors[q as usize].threshold();
             let part = span(bound, queries, q, view, &signed, memory);
-            if part.bound < threshold {
+            if part.bound < threshold && space.certificates.cells {
                 scratch.counters.pruned_by_ball += 1;
                 continue;
             }
             estimate(bound, view, memory);
-            let (sine, least) = (part.sine as f32, (threshold - part.slack) as f32);
+            let (sine, mut least) = (part.sine as f32, (threshold - part.slack) as f32);
+            if !space.certificates.members {
+                least = f32::NEG_INFINITY;
+            }
             let members = view.others.iter().zip(&memory.estimates).zip(view.sines);
             kept.extend(members.filter(|((_, estimate), e)| *estimate + *e * sine >= least).map(|((&i, _), _)| i));
         }

@@ -32,7 +32,7 @@ pub(crate) use index::{Index, IndexSource};
 pub(crate) use screen::{Screen, ScreenBasis};
 pub(crate) use screening::ScreenBound;
 pub use space::SearchCounters;
-pub(crate) use space::{Keys, Space, least_keys};
+pub(crate) use space::{Certificates, Keys, Space, least_keys};
 
 use crate::control::Control;
 use crate::error::{Error, Result, try_collect, try_with_capacity};

@@ -253,7 +253,7 @@ impl Block {
                 let mut mask = 0;
                 for r in 0..count {
                     let most = nearest(r, p) + f64::from(products[r][lane]) * self.units[r] + self.left_out[r];
-                    mask |= u32::from(most * isd >= wanted[r]) << r;
+                    mask |= u32::from(most * isd >= wanted[r] || !space.certificates.panels) << r;
                 }
                 if mask != 0 {
                     open.push((p as u32, mask));
@@ -283,7 +283,8 @@ impl Block {
             kernel.covariances_in_place(simd, covariances);
             panel_products(simd, &self.rows, &self.pairs, screen.panel(p as usize), &mut products);
             for (r, bounds) in rows().zip(covariances.chunks_exact_mut(LANES)) {
-                let terms = (self.units[r], self.errors[r], wanted[r]);
+                let least = if space.certificates.points { wanted[r] } else { f64::NEG_INFINITY };
+                let terms = (self.units[r], self.errors[r], least);
                 let mut lanes = upper_bounds(simd, bounds, &products[r], inverse_sds, terms);
                 while lanes != 0 {
                     let lane = lanes.trailing_zeros();

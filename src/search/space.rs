@@ -46,6 +46,29 @@ pub(crate) struct Space<'a, M> {
     pub(crate) largest_weight: f64,
     pub(crate) keys: Keys<'a>,
     pub(crate) exclude_self: bool,
+    pub(crate) certificates: Certificates,
+}
+
+/// The bounds that a search uses: all of them, but for tests that show that answers depend on none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Certificates {
+    /// The table of angles between cells.
+    pub(crate) table: bool,
+    /// The first pivots of a cell, for all others of its points.
+    pub(crate) first_pivots: bool,
+    /// All pivots of a cell, for all its members at once.
+    pub(crate) cells: bool,
+    /// All pivots of a cell, for each of its members.
+    pub(crate) members: bool,
+    /// The screen's bound of a panel.
+    pub(crate) panels: bool,
+    /// The screen's bound of a point.
+    pub(crate) points: bool,
+}
+
+impl Certificates {
+    pub(crate) const ALL: Self =
+        Certificates { table: true, first_pivots: true, cells: true, members: true, panels: true, points: true };
 }
 
 /// What a few queries that are searched for together may find, and have found.

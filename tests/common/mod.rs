@@ -147,6 +147,11 @@ impl Oracle {
         Oracle { metric, coords: coords.to_owned(), kernel, custom: None, factor, variances }
     }
 
+    /// V and p.
+    pub fn residual(&self) -> (&Array2<f64>, &Array1<f64>) {
+        (&self.factor, &self.variances)
+    }
+
     /// Covariance of two points.
     pub fn k(&self, i: usize, j: usize) -> f64 {
         match self.custom {

@@ -1,0 +1,86 @@
+//! Answers depend on no certificate: with any of them off they are those of brute force, at the cost of evaluations.
+
+use super::{Neighbors, ResidualCoverTree};
+use crate::control::Control;
+use crate::data::{Data, Query};
+use crate::kernel::{Covariance, Kernel, KernelFamily, Lengthscale};
+use crate::options::{Construction, Options, Traversal};
+use crate::search::Certificates;
+use ndarray::{Array1, Array2, s};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+fn tree(d: usize, family: KernelFamily, lengthscale: f64, seed: u64) -> ResidualCoverTree {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let coords = Array2::from_shape_fn((6000, d), |_| rng.random::<f64>());
+    let inducing = coords.slice(s![..60, ..]);
+    let kernel = Kernel { family, variance: 1.0, lengthscale: Lengthscale::Isotropic(lengthscale) };
+    let options = Options {
+        covariance: Covariance::Stationary(kernel),
+        construction: Construction::Hybrid,
+        threads: 2,
+        ..Options::default()
+    };
+    let data = Data::with_inducing(coords.view(), inducing);
+    ResidualCoverTree::build(&options, &data, &mut Control::none()).unwrap()
+}
+
+/// The answer to `query` with these certificates, and the evaluations that it took.
+fn ask(tree: &mut ResidualCoverTree, query: &Query<'_>, certificates: Certificates) -> (Neighbors, u64) {
+    tree.certificates = certificates;
+    let found = tree.query_batch(query, &mut Control::none()).unwrap();
+    (found, tree.stats().last_search.counters.distance_evaluations)
+}
+
+/// Turns a certificate off.
+type Off = fn(&mut Certificates);
+
+/// Compares answers with each certificate off, and all of them.
+fn each_may_be_off(tree: &mut ResidualCoverTree, certificates: &[(&str, Off)]) {
+    let ids: Array1<i64> = (0..300).map(|t| t * 19).collect();
+    let limits = ids.mapv(|id| (id * 7) % 5000 + 1000);
+    let plain = Query::ids(ids.view(), 20);
+    let limited = Query { id_limits: Some(limits.view()), ..plain.clone() };
+    for query in [plain, limited] {
+        let brute = Query { traversal: Traversal::BruteForce, ..query.clone() };
+        let (truth, _) = ask(tree, &brute, Certificates::ALL);
+        let (found, least) = ask(tree, &query, Certificates::ALL);
+        assert!(found == truth);
+        let mut none = Certificates::ALL;
+        for (name, off) in certificates {
+            let mut some = Certificates::ALL;
+            off(&mut some);
+            off(&mut none);
+            let (found, evaluations) = ask(tree, &query, some);
+            assert!(found == truth, "{name}");
+            assert!(evaluations > least, "{name} decides nothing: {evaluations} evaluations without, {least} with it");
+        }
+        assert!(ask(tree, &query, none).0 == truth);
+    }
+}
+
+#[test]
+fn cells() {
+    let mut tree = tree(2, KernelFamily::Matern52, 0.15, 21);
+    assert!(tree.index.cells.is_some());
+    each_may_be_off(
+        &mut tree,
+        &[
+            ("table", |on| on.table = false),
+            ("first pivots", |on| on.first_pivots = false),
+            ("members", |on| on.members = false),
+        ],
+    );
+    // What it excludes each member's bound excludes too: it saves time, not evaluations.
+    let ids: Array1<i64> = (0..300).map(|t| t * 19).collect();
+    let query = Query::ids(ids.view(), 20);
+    let (found, _) = ask(&mut tree, &query, Certificates { cells: false, ..Certificates::ALL });
+    assert!(found == ask(&mut tree, &query, Certificates::ALL).0);
+}
+
+#[test]
+fn screen() {
+    let mut tree = tree(3, KernelFamily::Matern12, 0.2, 22);
+    assert!(tree.index.screen.is_some());
+    each_may_be_off(&mut tree, &[("panels", |on| on.panels = false), ("points", |on| on.points = false)]);
+}
