@@ -8,9 +8,10 @@
 //! cargo bench --bench search -- --plot benches/growth.jsonl benches/growth.svg
 //! ```
 //!
-//! Each line of standard output is one measurement as JSON ([`measure::Measurement`] has the fields); a table for
-//! people goes to standard error. Every row runs in a process of its own, so that its peak of memory is its own. The
-//! run fails where a row does, or where an answer differs from brute force.
+//! Each line of standard output is one measurement as JSON (the fields are those of `Measurement`); a table for people
+//! goes to standard error, where ~ marks what is extrapolated, and <= a peak that could not be told apart from that of
+//! making the data. Every row runs in a process of its own, so that its peak of memory is its own. The run fails where
+//! a row does, or where an answer differs from brute force.
 //!
 //! - stored: gold, cube, cube-512, cube-rough, square, square-512: 32,768 points, 1,024 of them asked for their 50
 //!   nearest
@@ -18,7 +19,8 @@
 //! - new-points: 10,000 points that are not stored, k = 50
 //! - choices: traversals, constructions and orders side by side
 //! - batches: batch sizes and thread counts, on square
-//! - growth (growth-square, growth-cube): predecessors, n from 8,192 to 1,048,576, which takes 4 GiB
+//! - growth (growth-square, growth-cube): predecessors, n from 8,192 to 1,048,576, which takes 4 GiB; those above
+//!   131,072 run once
 
 mod data;
 mod measure;
