@@ -35,7 +35,7 @@ fn draw_rows(rows: &[Measurement], to: &str) -> Result<(), Box<dyn Error>> {
     root.fill(&WHITE)?;
     let (ns, seconds) = (range(rows.iter().map(|row| row.n as f64), 1.15), {
         let both = rows.iter().flat_map(|row| [row.seconds, row.seconds_brute]);
-        range(both, 1.5)
+        range(both, 3.0)
     });
     let title = format!(
         "{} nearest predecessors of every point, m = {} ({} threads, {})",
@@ -43,6 +43,7 @@ fn draw_rows(rows: &[Measurement], to: &str) -> Result<(), Box<dyn Error>> {
     );
     let mut chart = ChartBuilder::on(&root)
         .margin(12)
+        .margin_right(28)
         .caption(title, ("sans-serif", 19).into_font().color(&INK))
         .x_label_area_size(48)
         .y_label_area_size(76)
@@ -87,7 +88,7 @@ fn draw_rows(rows: &[Measurement], to: &str) -> Result<(), Box<dyn Error>> {
     }
 
     let first = rows.iter().find(|row| row.set == SETS[0].0).unwrap_or(&rows[0]);
-    let (n0, seconds0) = (first.n as f64, first.seconds / 1.6);
+    let (n0, seconds0) = (first.n as f64, first.seconds / 2.5);
     let guide = |n: f64| (n, seconds0 * n * n.ln() / (n0 * n0.ln()));
     let largest = rows.iter().map(|row| row.n as f64).fold(n0, f64::max);
     let grey = RGBColor(130, 130, 130);
