@@ -123,14 +123,16 @@ def plot(path, found, ks):
     import matplotlib.pyplot as plt
 
     colours = {"euclidean": "#d55e00", "correlation": "#0072b2", "residual": "#009e73"}
-    markers = {"euclidean": "^", "correlation": "s", "residual": "o"}
+    markers = {"euclidean": "o", "correlation": "s", "residual": "D"}
     figure, panels = plt.subplots(1, len(found), figsize=(12, 4.4), layout="constrained")
     for panel, (title, lines) in zip(panels, found.items()):
         for name, _, values in lines:
             family, metric = name.split(", ")
             label = f"{family}: {'residual correlation' if metric == 'residual' else metric}"
+            # Euclidean distance and correlation often agree: rings show under squares.
+            size, fill = (10, "none") if metric == "euclidean" else (5, colours[metric])
             panel.plot(ks, values, "--" if family == "Vecchia" else "-", color=colours[metric], marker=markers[metric],
-                       markersize=5, label=label)
+                       markersize=size, markerfacecolor=fill, label=label)
         panel.set(yscale="log", xlabel="neighbours k", title=title)
         panel.grid(alpha=0.3)
     panels[0].set(ylabel="KL divergence from the exact process")
