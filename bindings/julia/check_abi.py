@@ -3,8 +3,8 @@ constant and @ccall is compared with include/rct.h, which is parsed with a gramm
 
     python check_abi.py [package folder] [header]
 
-What it compares: names, field order and field types of structs; enum constants and the ABI number; name, number and types
-of the arguments, and result, of each call and callback; that every function of the header is called somewhere.
+What it compares: names, field order and field types of structs; enum constants and the ABI number; name, number and
+types of the arguments, and result, of each call and callback; that every function of the header is called somewhere.
 """
 
 import re
@@ -221,7 +221,8 @@ def check(folder=HERE / "ResidualCoverTree.jl", header=HERE.parents[1] / "includ
     found += [f"no callback for {field}" for field in c.fields_of_callbacks if field not in
               {callback[1] for callback in julia.callbacks}]
     found += [f"{name} is never called" for name in c.functions if name not in {call[1] for call in julia.calls}]
-    return found, f"{len(julia.calls)} calls, {len(julia.callbacks)} callbacks, {len(c.structs)} structs, {len(julia.constants)} constants"
+    counts = {"calls": julia.calls, "callbacks": julia.callbacks, "structs": c.structs, "constants": julia.constants}
+    return found, ", ".join(f"{len(items)} {name}" for name, items in counts.items())
 
 
 if __name__ == "__main__":

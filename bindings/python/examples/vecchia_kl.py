@@ -3,14 +3,16 @@ exact Gaussian process, for 2,000 of the house sales in examples-c.
 
     python vecchia_kl.py [--n 2000] [--m 200] [--k 5 10 15 20 30 40 50] [--fit] [--out kl.svg]
 
-A VIF approximation replaces the covariance K of the data by V V' + R^, where V V' is what m inducing points explain and R^
-is the Vecchia approximation of the residual covariance R = K - V V': each house is conditioned on k earlier ones. The
-approximations here differ only in which: the k nearest by Euclidean distance in metres, by correlation, or by residual
-correlation. With m = 0 this is the plain Vecchia approximation, and the two correlations are one. The divergence
-KL(N(0, K) || N(0, K^)) is computed with dense matrices; it is 0 where each house is conditioned on all earlier ones.
+A VIF approximation replaces the covariance K of the data by V V' + R^, where V V' is what m inducing points explain
+and R^ is the Vecchia approximation of the residual covariance R = K - V V': each house is conditioned on k earlier
+ones. The approximations here differ only in which: the k nearest by Euclidean distance in metres, by correlation, or by
+residual correlation. With m = 0 this is the plain Vecchia approximation, and the two correlations are one. The
+divergence KL(N(0, K) || N(0, K^)) is computed with dense matrices; it is 0 where each house is conditioned on all
+earlier ones.
 
-Three Gaussian processes are looked at: one fitted to the log prices of the subset, with independent noise on the diagonal
-of K; one with the lengthscale of examples-c, which the inducing points resolve better; and the first without its noise.
+Three Gaussian processes are looked at: one fitted to the log prices of the subset, with independent noise on the
+diagonal of K; one with the lengthscale of examples-c, which the inducing points resolve better; and the first without
+its noise. Neighbours are found without regard to noise.
 """
 
 import argparse
@@ -67,7 +69,7 @@ def fit(coords, log_prices, start, lengthscales_too):
 
 
 def vecchia_covariance(residual, neighbors):
-    """The Vecchia approximation of a covariance matrix, with row i conditioned on the ids >= 0 in row i of neighbors."""
+    """The Vecchia approximation of a covariance matrix; row i is conditioned on the ids >= 0 in row i of neighbors."""
     n = len(residual)
     rows, variances = np.eye(n), np.empty(n)
     for i in range(n):

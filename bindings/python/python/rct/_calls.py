@@ -12,7 +12,8 @@ import contextvars
 import functools
 import threading
 import warnings
-from typing import Any, Callable, Iterator, Optional
+from collections.abc import Iterator
+from typing import Any, Callable, Optional
 
 from ._errors import last_error
 from ._native import ffi, lib

@@ -40,8 +40,8 @@ class ResidualCoverTree:
         sqrt(1 - abs(rho)) with rho the correlation left after the inducing points, the same with the plain
         correlation, or the Euclidean distance of coordinates divided by their lengthscales.
     kernel : {"rbf", "matern12", "matern32", "matern52", "rational_quadratic"} or callable
-        A callable takes a point ``x`` (d) and ``others`` (c x d) and returns their c covariances with ``x``; it need not be
-        stationary, is called on the calling thread, and variance and lengthscale are then not used.
+        A callable takes a point ``x`` (d) and ``others`` (c x d) and returns their c covariances with ``x``; it need
+        not be stationary, is called on the calling thread, and variance and lengthscale are then not used.
     variance, lengthscale : float
         Of the kernel; ``lengthscale`` may be one number a dimension.
     jitter : float
@@ -55,8 +55,8 @@ class ResidualCoverTree:
     threads : int
         0 for all cores; 1 starts no thread.
 
-    ``set_params`` sets these, and ``alpha`` (shape of the rational quadratic kernel, 1) and ``residual_floor`` (residual
-    variances are at least ``residual_floor * variance``, 1e-10).
+    ``set_params`` sets these, and ``alpha`` (shape of the rational quadratic kernel, 1) and ``residual_floor``
+    (residual variances are at least ``residual_floor * variance``, 1e-10).
 
     A built tree may be asked by any number of threads at once. Every failure is an :class:`rct.Error`.
 
@@ -113,8 +113,8 @@ class ResidualCoverTree:
     ) -> ResidualCoverTree:
         """Builds the tree over the n rows of ``coords`` (n x d), once; row i has id i. Returns itself.
 
-        With the residual metric either ``inducing`` points (m x d) or a ``factor`` V (n x m) of one's own, with or without
-        its ``residual_variance`` p (n), may be given. The tree keeps none of the arrays.
+        With the residual metric either ``inducing`` points (m x d) or a ``factor`` V (n x m) of one's own, with or
+        without its ``residual_variance`` p (n), may be given. The tree keeps none of the arrays.
         """
         data = ffi.new("rct_data *")
         call(lib.rct_data_init, data)
@@ -215,7 +215,7 @@ class ResidualCoverTree:
         return figures
 
     def validate(self) -> None:
-        """Checks every invariant of the tree by its definition, with O(n^2) evaluations; an error where one is broken."""
+        """Checks every invariant of the tree by its definition, in O(n^2); an error where one is broken."""
         controlled_call("validate", lib.rct_validate, self._tree)
 
     def __len__(self) -> int:
@@ -227,8 +227,8 @@ class ResidualCoverTree:
         return f"<ResidualCoverTree of {len(self)} points: {parameters}>"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a ResidualCoverTree cannot be pickled or copied: this version of the library cannot save trees. "
-                        "Pickle the coordinates, and build again")
+        raise TypeError("a ResidualCoverTree cannot be pickled or copied: this version of the library "
+                        "cannot save trees; pickle the coordinates and build again")
 
     def _query(
         self,
