@@ -167,10 +167,10 @@ def main():
         found[title] = []
         print(f"\n{title}: lengthscales {p.east:.0f} m east, {p.north:.0f} m north, variance {p.variance:.3g}, "
               f"noise {p.noise:.3g}")
-        print(f"{'':21}" + "".join(f"{f'k = {k}':>9}" for k in arguments.k) + "  tree and search")
+        print(f"{'':21}" + "".join(f"{f'k = {k}':>10}" for k in arguments.k) + "  tree and search")
         for line in curves(coords, arguments.m, arguments.k, p):
             name, seconds, values = line
-            print(f"{name:21}" + "".join(f"{value:9.3g}" for value in values) + f"{seconds:13.3f} s", flush=True)
+            print(f"{name:21}" + "".join(f"{value:10.3g}" for value in values) + f"{seconds:13.3f} s", flush=True)
             found[title].append(line)
     if arguments.out:
         plot(arguments.out, found, arguments.k)
