@@ -55,7 +55,10 @@ def test_ctrl_c_cancels(call):
     time.sleep(1.0)
     sent = time.time()
     child.send_signal(signal.SIGINT)
-    output, _ = child.communicate(timeout=120)
+    try:
+        output, _ = child.communicate(timeout=60)
+    finally:
+        child.kill()
     raised, answered = output.splitlines()
     word, at = raised.split()
     assert word == "KeyboardInterrupt" and float(at) - sent < 10.0
