@@ -1,0 +1,143 @@
+using Random
+using ResidualCoverTree
+using Test
+
+include("oracle.jl")
+
+const SEED = 1
+const N, M, K = 400, 30, 8
+const COORDS = rand(MersenneTwister(SEED), 2, N)
+const INDUCING = select_inducing(COORDS, M; seed = SEED)
+const TREE = CoverTree(COORDS; inducing = INDUCING, lengthscale = 0.2)
+
+status_of(f) = try
+    f()
+    "RCT_OK"
+catch error
+    error isa RctError || rethrow()
+    error.status
+end
+
+@testset "answers are those of brute force" begin
+    expected = residual_distances(COORDS, INDUCING; lengthscale = 0.2)
+    ids, found = vecchia_neighbors(TREE, K)
+    @test size(ids) == size(found) == (K, N)
+    @test all(ids[:, i] == nearest(expected[i, :], K, <(i)) for i in 1:N)
+    @test all(ids[t, i] == 0 ? found[t, i] == Inf : isapprox(found[t, i], expected[i, ids[t, i]]; atol = 1e-7)
+              for t in 1:K, i in 1:N)
+    everywhere, _ = query(TREE, 1:N, K)
+    @test all(everywhere[:, i] == nearest(expected[i, :], K, j -> true) for i in 1:N)
+    @test query(TREE, 1:N, K; id_limit = collect(0:(N - 1)))[1] == ids
+    @test query(TREE, 1:N, K; id_limit = 100)[1] == reduce(hcat, nearest(expected[i, :], K, <=(100)) for i in 1:N)
+    others, _ = query(TREE, [3, 7], K; include_self = false)
+    @test others == reduce(hcat, nearest(expected[i, :], K, !=(i)) for i in [3, 7])
+
+    points = rand(MersenneTwister(SEED + 1), 2, 20)
+    from_new = residual_distances(COORDS, INDUCING; lengthscale = 0.2, points)
+    @test query(TREE, points, K)[1] == reduce(hcat, nearest(from_new[i, :], K, j -> true) for i in 1:20)
+    near, _ = query(TREE, points, K; max_distance = 0.6)
+    @test near == reduce(hcat, nearest(from_new[i, :], K, j -> from_new[i, j] < 0.6) for i in 1:20)
+
+    lists, far = radius_query(TREE, [5, 6], 0.7)
+    @test [sort(list) for list in lists] == [findall(<(0.7), expected[i, :]) for i in [5, 6]]
+    @test all(issorted, far)
+    @test distances(TREE, [1, 2], [3, 4]) ≈ [expected[1, 3], expected[2, 4]]
+    @test 1 .- abs.(correlations(TREE, [1, 2], [3, 4])) ≈ [expected[1, 3], expected[2, 4]] .^ 2
+    validate(TREE)
+    @test (stats(TREE).n, stats(TREE).m, stats(TREE).d) == (N, M, 2)
+    @test length(TREE) == N
+end
+
+@testset "an order of the caller's" begin
+    for method in (:natural, :hilbert, :maximin, :random)
+        permutation = order(COORDS; method, seed = SEED)
+        @test sort(permutation) == 1:N
+        ids, _ = vecchia_neighbors(TREE, K; order = permutation)
+        again = CoverTree(COORDS[:, permutation]; inducing = INDUCING, lengthscale = 0.2)
+        moved, _ = vecchia_neighbors(again, K)
+        @test ids == map(id -> id == 0 ? 0 : permutation[id], moved)
+    end
+end
+
+@testset "any strides" begin
+    expected, _ = vecchia_neighbors(TREE, K)
+    rows = collect(COORDS')
+    padded = zeros(4, 2N)
+    padded[2:2:4, 1:2:end] = COORDS
+    for coords in (rows', transpose(rows), view(padded, 2:2:4, 1:2:(2N)), view(COORDS[:, N:-1:1], :, N:-1:1),
+                   BigFloat.(COORDS))
+        @test coords == COORDS
+        @test vecchia_neighbors(CoverTree(coords; inducing = INDUCING, lengthscale = 0.2), K)[1] == expected
+    end
+    large = rand(4, 100_000)
+    order(large; method = :natural)
+    @test (@allocated order(large'; method = :natural)) < sizeof(large)
+    @test (@allocated order(large; method = :natural)) < sizeof(large)
+end
+
+@testset "settings" begin
+    expected, _ = vecchia_neighbors(TREE, K)
+    for setting in ((construction = :hybrid,), (ordering = :natural,), (traversal = :best_first,),
+                    (traversal = :level_synchronous,), (traversal = :brute_force,), (threads = 1,))
+        other = CoverTree(COORDS; inducing = INDUCING, lengthscale = 0.2, setting...)
+        @test vecchia_neighbors(other, K)[1] == expected
+    end
+    own = CoverTree(COORDS; inducing = INDUCING, kernel = (x, y) -> matern32(distance(x, y, 0.2)))
+    @test vecchia_neighbors(own, K)[1] == expected
+    scaled = CoverTree(COORDS .* [1, 3]; inducing = INDUCING .* [1, 3], lengthscale = [0.2, 0.6])
+    @test vecchia_neighbors(scaled, K)[1] == expected
+    # What is one metric without inducing points.
+    near = CoverTree(COORDS; metric = :correlation, lengthscale = 0.2)
+    @test vecchia_neighbors(near, K)[1] == vecchia_neighbors(CoverTree(COORDS; metric = :euclidean), K)[1]
+end
+
+@testset "a factor of the caller's" begin
+    v = 0.1 .* rand(MersenneTwister(SEED), 3, N)
+    p = 1 .- vec(sum(abs2, v; dims = 1))
+    one = CoverTree(COORDS; factor = v, lengthscale = 0.2)
+    two = CoverTree(COORDS; factor = v, residual_variance = p, lengthscale = 0.2)
+    @test vecchia_neighbors(one, K)[1] == vecchia_neighbors(two, K)[1]
+    new = NewPoints(COORDS[:, 1:5], v[:, 1:5], p[1:5])
+    @test query(two, new, K)[1][1, :] == 1:5
+end
+
+@testset "errors" begin
+    hole = copy(COORDS)
+    hole[2, 6] = NaN
+    invalid = "RCT_ERROR_INVALID_ARGUMENT"
+    @test status_of(() -> CoverTree(hole)) == "RCT_ERROR_NOT_FINITE"
+    @test status_of(() -> CoverTree(COORDS; lengthscale = 0.0)) == invalid
+    @test status_of(() -> CoverTree(COORDS; metric = :manhattan)) == invalid
+    @test status_of(() -> CoverTree(COORDS; kernel = "rbf")) == invalid
+    @test status_of(() -> CoverTree(COORDS; threads = -1)) == invalid
+    @test status_of(() -> query(TREE, [N + 1], 1)) == invalid
+    @test status_of(() -> query(TREE, [0], 1)) == invalid
+    @test status_of(() -> query(TREE, [1], 0)) == invalid
+    @test status_of(() -> query(TREE, [1], -1)) == invalid
+    @test status_of(() -> order(COORDS; method = :best)) == invalid
+    @test status_of(() -> select_inducing(COORDS, N + 1)) == invalid
+    @test status_of(() -> correlations(CoverTree(COORDS; metric = :euclidean), [1], [2])) == "RCT_ERROR_UNSUPPORTED"
+    message = sprint(showerror, try CoverTree(hole) catch error; error end)
+    @test occursin("coords[5, 1] is NaN", message)
+end
+
+@testset "callbacks" begin
+    fractions = Float64[]
+    CoverTree(COORDS; inducing = INDUCING, lengthscale = 0.2, progress = f -> push!(fractions, f))
+    @test issorted(fractions) && last(fractions) == 1
+    @test_throws ArgumentError("mine") CoverTree(COORDS; progress = f -> throw(ArgumentError("mine")))
+    @test_throws ArgumentError("mine") CoverTree(COORDS; kernel = (x, y) -> throw(ArgumentError("mine")))
+    # Ctrl-C from a progress function, as it would come from the keyboard.
+    @test_throws InterruptException CoverTree(COORDS; progress = f -> throw(InterruptException()))
+end
+
+@testset "many tasks ask one tree" begin
+    expected, _ = vecchia_neighbors(TREE, K)
+    tasks = [Threads.@spawn vecchia_neighbors(TREE, K)[1] for _ in 1:8]
+    @test all(fetch(task) == expected for task in tasks)
+    for _ in 1:20
+        CoverTree(COORDS; lengthscale = 0.2)
+    end
+    GC.gc()
+    @test vecchia_neighbors(TREE, K)[1] == expected
+end
