@@ -8,23 +8,24 @@ use crate::metric::{Candidates, Metric, QueryBlock};
 /// Points evaluated at a time: their rows of V stay in the second-level cache while a group passes over them.
 const CHUNK: usize = 256;
 
-/// Scores every query of the group with every point that one of them may find.
+/// Scores every query of the group with every point that one of them may find, or with part `part` of `parts` of these.
 pub(crate) fn search<M: Metric, C: Collector>(
     space: &Space<'_, M>,
     queries: &QueryBlock,
     group: &mut Group<C>,
+    (part, parts): (usize, usize),
     scratch: &mut Scratch,
 ) -> Result<()> {
     let n = space.tree.len();
     let limit = group.limits.iter().copied().max().unwrap_or(0) as usize;
-    let chunks = (0..n.min(limit)).step_by(CHUNK);
-    for start in chunks {
-        let range = start..(start + CHUNK).min(n).min(limit);
+    let end = |part: usize| n.min(limit) * part / parts;
+    for start in (end(part)..end(part + 1)).step_by(CHUNK) {
+        let range = start..(start + CHUNK).min(end(part + 1));
         // All points: as they lie. A prefix of the keys: gathered.
         let candidates =
             if limit >= n { Candidates::Range(range) } else { Candidates::Gather(&space.keys.positions[range]) };
-        let parts = (&mut scratch.score, &mut scratch.scores, &mut scratch.counters);
-        space.evaluate(group, &queries.all, queries, &candidates, parts)?;
+        let memory = (&mut scratch.score, &mut scratch.scores, &mut scratch.counters);
+        space.evaluate(group, &queries.all, queries, &candidates, memory)?;
     }
     Ok(())
 }

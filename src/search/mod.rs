@@ -78,7 +78,7 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
     let mut counters = SearchCounters::default();
     control.phase(0.0, 0.9);
     let mut numbers: Vec<u32> = try_collect((0..count as u32).map(Ok), "the queries")?;
-    for (stage, end) in [(Stage::Near, 0.6), (Stage::Wide, 0.9), (Stage::Last, 1.0)] {
+    for (stage, end) in [(Stage::Near, 0.6), (Stage::Wide, 0.9)] {
         arrange(&mut numbers, batch, stage);
         // A few that are left are still shared out among the threads.
         let group = if stage == Stage::Near { GROUP } else { numbers.len().div_ceil(SHARES).clamp(1, GROUP) };
@@ -88,6 +88,8 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
         }
         control.phase(end, 1.0);
     }
+    arrange(&mut numbers, batch, Stage::Last);
+    search.run_last(&numbers, &mut neighbors, &mut counters, control)?;
     control.phase(1.0, 1.0);
     control.step(1.0)?;
     Ok((neighbors, counters))
@@ -116,8 +118,7 @@ fn automatic<M: Metric, C: Collector>(
         (Stage::Near, Some(bound), _) => angles::search(space, bound, queries, group, scratch),
         (Stage::Wide, Some(bound), _) => angles::search_all(space, bound, queries, group, scratch),
         (Stage::Wide, None, Some(bound)) => screening::search(space, bound, queries, group, scratch),
-        (Stage::Near | Stage::Wide, ..) => Ok(queries.all.clone()),
-        (Stage::Last, ..) => brute_force::search(space, queries, group, scratch).map(|()| Vec::new()),
+        _ => Ok(queries.all.clone()),
     }
 }
 
@@ -157,17 +158,10 @@ where
         let tasks: Vec<_> = groups.iter().zip(&mut found).collect();
         let memory = || (QueryBlock::default(), Scratch::default());
         self.threads.run(tasks, control, memory, |(queries, scratch), (numbers, found)| {
-            queries.clear();
-            (self.load)(numbers, queries)?;
-            let mut group = Group {
-                positions: queries.positions.clone(),
-                homes: numbers.iter().map(|&q| batch.places[q as usize].0).collect(),
-                limits: numbers.iter().map(|&q| batch.limits[q as usize]).collect(),
-                collectors: numbers.iter().map(|&q| (self.collector)(q)).collect(),
-            };
+            let mut group = self.load_group(numbers, queries)?;
             scratch.counters = SearchCounters::default();
             match choose(batch.traversal, space, queries, &group) {
-                Traversal::BruteForce => brute_force::search(space, queries, &mut group, scratch)?,
+                Traversal::BruteForce => brute_force::search(space, queries, &mut group, (0, 1), scratch)?,
                 Traversal::BestFirst => best_first::search(space, queries, &mut group, scratch)?,
                 Traversal::LevelSynchronous => level_synchronous::search(space, queries, &mut group, scratch)?,
                 Traversal::Automatic if space.metric.is_spatial() => {
@@ -189,6 +183,58 @@ where
             unfinished.extend(left);
         }
         Ok(unfinished)
+    }
+
+    /// Scores queries with all points they may find. V is read once for a group: few queries share one, and the points
+    /// are shared out among the threads.
+    fn run_last(
+        &self,
+        numbers: &[u32],
+        neighbors: &mut [Vec<Neighbor>],
+        counters: &mut SearchCounters,
+        control: &mut Control<'_>,
+    ) -> Result<()> {
+        let groups: Vec<&[u32]> = numbers.chunks(GROUP).collect();
+        let parts = SHARES.div_ceil(groups.len().max(1));
+        let mut found: Vec<(Vec<Vec<Neighbor>>, SearchCounters)> = Vec::new();
+        found.resize_with(groups.len() * parts, Default::default);
+        let tasks: Vec<_> = found.iter_mut().enumerate().collect();
+        let memory = || (QueryBlock::default(), Scratch::default());
+        self.threads.run(tasks, control, memory, |(queries, scratch), (task, found)| {
+            let mut group = self.load_group(groups[task / parts], queries)?;
+            scratch.counters = SearchCounters::default();
+            brute_force::search(self.space, queries, &mut group, (task % parts, parts), scratch)?;
+            *found = (group.collectors.into_iter().map(&self.finish).collect(), scratch.counters);
+            Ok(())
+        })?;
+        for (numbers, found) in groups.iter().zip(found.chunks_mut(parts)) {
+            numbers.iter().for_each(|&q| neighbors[q as usize].clear());
+            for (kept, counted) in found {
+                *counters += *counted;
+                numbers.iter().zip(kept).for_each(|(&q, kept)| neighbors[q as usize].append(kept));
+            }
+            for &q in *numbers {
+                let kept = &mut neighbors[q as usize];
+                kept.sort_unstable();
+                match (self.collector)(q).wanted() {
+                    0 => {}
+                    wanted => kept.truncate(wanted),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads the queries of a group, and what is kept of each.
+    fn load_group(&self, numbers: &[u32], queries: &mut QueryBlock) -> Result<Group<C>> {
+        queries.clear();
+        (self.load)(numbers, queries)?;
+        Ok(Group {
+            positions: queries.positions.clone(),
+            homes: numbers.iter().map(|&q| self.batch.places[q as usize].0).collect(),
+            limits: numbers.iter().map(|&q| self.batch.limits[q as usize]).collect(),
+            collectors: numbers.iter().map(|&q| (self.collector)(q)).collect(),
+        })
     }
 }
 
