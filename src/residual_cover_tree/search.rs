@@ -80,7 +80,7 @@ impl ResidualCoverTree {
         // half with an index of its own, and so on: of what is searched, at least half may be found.
         let mut end = n;
         while end > 0 {
-            let start = if self.index.is_empty() || end <= 2 * FEW { 0 } else { end / 2 };
+            let start = if self.index.is_empty() || end <= 4 * FEW { 0 } else { end / 4 };
             control.window(1.0 - end as f64 / n as f64, 1.0 - start as f64 / n as f64);
             with_metric!(&self.metric, m => {
                 let prefix = match end == n || start == 0 {

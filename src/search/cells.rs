@@ -21,8 +21,6 @@ const CELL: usize = 32;
 /// sharper and the pivots more: of 0.2, 0.25, 0.3 and 0.5 this one takes the fewest evaluations over all data sets of the
 /// benchmark.
 const SINE: f64 = 0.25;
-/// Cells are not used where more than this share of the points would have to be pivots, as a sample of cells tells.
-const MOST_PIVOTS: f64 = 0.5;
 const SAMPLE: usize = 32;
 /// Cells around a cell that its queries start from.
 pub(super) const NEAREST: usize = 64;
@@ -101,10 +99,12 @@ struct Scratch {
 
 impl Cells {
     /// Makes cells of the given points and computes the table: about pivots^2 / 2 + n times the mean number of pivots
-    /// of a cell evaluations, also returned. None where spans tell too little.
+    /// of a cell evaluations, also returned. None where a sample of cells tells that more than the share `most_pivots` of
+    /// the points would have to be pivots.
     pub(crate) fn new(
         metric: &Correlation,
         mut order: Vec<u32>,
+        most_pivots: f64,
         threads: &Threads,
         control: &mut Control<'_>,
     ) -> Result<(Option<Self>, u64)> {
@@ -125,7 +125,7 @@ impl Cells {
             sample += cell.members.len();
             evaluations += cell.rank * cell.members.len();
         }
-        if evaluations as f64 > MOST_PIVOTS * (sample * leaf) as f64 {
+        if evaluations as f64 > most_pivots * (sample * leaf) as f64 {
             return Ok((None, evaluations as u64));
         }
         let mut built: Vec<Cell> = try_with_capacity(count, what)?;

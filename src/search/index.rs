@@ -10,6 +10,13 @@ use crate::metric::{AnyMetric, Correlation, Metric};
 use crate::parallel::Threads;
 use std::sync::{Arc, OnceLock};
 
+/// Cells are not used where a larger share of the points than this would have to be pivots; where a screen tells much,
+/// than the second of these.
+const MOST_PIVOTS: f64 = 0.5;
+const MOST_PIVOTS_OR_SCREEN: f64 = 0.35;
+/// The residual's share of the variance above which a screen tells much.
+const MUCH: f64 = 0.1;
+
 /// Cells or a screen, either of which may be absent.
 #[derive(Default)]
 pub(crate) struct Index {
@@ -36,6 +43,15 @@ impl Index {
 pub(crate) struct IndexSource {
     /// What all screens share, made with the first.
     basis: OnceLock<Arc<ScreenBasis>>,
+}
+
+/// Whether the median residual of a sample of the points is a large share of the variance.
+fn much_is_left(metric: &Correlation, positions: &[u32]) -> bool {
+    let sample = positions.iter().step_by(positions.len() / 64 + 1);
+    let weights = sample.map(|&i| metric.weight(metric.points().inverse_sds[i as usize]));
+    let mut shares: Vec<f64> = weights.map(|weight| weight.powi(-2)).collect();
+    shares.sort_unstable_by(f64::total_cmp);
+    shares.get(shares.len() / 2).is_some_and(|&share| share > MUCH)
 }
 
 /// The metric and its stationary kernel and inducing points, where a screen needs them.
@@ -68,7 +84,9 @@ impl IndexSource {
         if correlation.is_spatial() || !correlation.is_metric() {
             return Ok(index);
         }
-        (index.cells, index.evaluations) = Cells::new(correlation, positions.clone(), threads, control)?;
+        let screenable = parts(metric, covariance, inducing).is_some() && much_is_left(correlation, &positions);
+        let most_pivots = if screenable { MOST_PIVOTS_OR_SCREEN } else { MOST_PIVOTS };
+        (index.cells, index.evaluations) = Cells::new(correlation, positions.clone(), most_pivots, threads, control)?;
         // Where cells help, they help more than a screen would.
         if index.cells.is_some() {
             return Ok(index);
