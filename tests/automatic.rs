@@ -1,4 +1,4 @@
-//! The automatic traversal on sets large enough for its anchors, its screen and its prefixes: every answer is that of
+//! The automatic traversal on sets large enough for its cells, its screen and its prefixes: every answer is that of
 //! brute force, which is checked against the oracle on a sample. The seed of a failing case is printed.
 
 mod common;
@@ -95,7 +95,7 @@ fn automatic_answers_are_those_of_brute_force_and_of_the_oracle() {
             }
         }
     }
-    assert!(by_ball > 0, "no case was decided by anchors");
+    assert!(by_ball > 0, "no case was decided by cells");
     assert!(by_screen > 0, "no case was decided by the screen");
 }
 

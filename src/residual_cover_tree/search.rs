@@ -76,8 +76,8 @@ impl ResidualCoverTree {
         let clock = Instant::now();
         let mut counters = SearchCounters::default();
         let mut found = try_vec(n, Vec::new(), "the answer")?;
-        // Points of the second half of the order search among all points, those of the second quarter among the first
-        // half with an index of its own, and so on: of what is searched, at least half may be found.
+        // Points of the last three quarters of the order search among all points, those before among the first quarter
+        // with an index of its own, and so on: of what is searched, at least a quarter may be found.
         let mut end = n;
         while end > 0 {
             let start = if self.index.is_empty() || end <= 4 * FEW { 0 } else { end / 4 };
