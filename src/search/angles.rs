@@ -55,10 +55,8 @@ fn search_home<M: Metric, C: Collector>(
     // Cells that the table leaves to each query.
     let mut near: Vec<u32> = Vec::new();
     let most = (MOST_NEAR * cells.len() as f64) as usize;
-    let mut rows = rows.to_vec();
-    let mut offsets = start.offsets.iter();
-    rows.retain(|&q| {
-        let &(home, offset) = offsets.next().expect("an offset a row");
+    let mut kept = Vec::with_capacity(rows.len());
+    for (&q, &(home, offset)) in rows.iter().zip(&start.offsets) {
         let weight = metric.weight(queries.inverse_sds[q as usize]);
         let threshold = group.collectors[q as usize].threshold() - metric.slack(weight, space.largest_weight);
         let before = near.len();
@@ -66,17 +64,17 @@ fn search_home<M: Metric, C: Collector>(
         let found = near.len() - before;
         scratch.counters.nodes_visited += cells.len() as u64;
         scratch.counters.pruned_by_ball += (cells.len() - found) as u64;
-        let few = found <= most && space.certificates.table;
-        if !few {
+        if found <= most && space.certificates.table {
+            kept.push(q);
+        } else {
             near.truncate(before);
             others.push(q);
         }
-        few
-    });
+    }
     near.sort_unstable();
     near.dedup();
     near.retain(|c| !start.cells.contains(c));
-    certify(space, bound, queries, group, &rows, &near, &[], &mut [], scratch)
+    certify(space, bound, queries, group, &kept, &near, &[], &mut [], scratch)
 }
 
 /// Searches for queries to which the table leaves too much: the pivots of all cells, in blocks. Returns those to which
@@ -132,10 +130,7 @@ fn start<M: Metric, C: Collector>(
 ) -> Result<Start> {
     let cells = bound.cells;
     let home = group.homes[rows[0] as usize];
-    let wanted = rows.iter().map(|&q| group.collectors[q as usize].wanted()).max().unwrap_or(0);
-    let enough = ((wanted as f64 * START_FACTOR) as usize).max(1);
-    let least_limit = rows.iter().map(|&q| group.limits[q as usize]).min().unwrap_or(0);
-    let chosen = first_cells(space, bound, queries, home, rows, enough, least_limit);
+    let chosen = first_cells(space, bound, queries, group, rows);
     let near = &chosen;
 
     let mut memory = std::mem::take(&mut scratch.angles);
@@ -193,16 +188,17 @@ fn start<M: Metric, C: Collector>(
     Ok(Start { cells: chosen, offsets })
 }
 
-/// The cells nearest to the queries `rows` in space that have at least `enough` points with a key below `limit`.
-fn first_cells<M: Metric>(
+/// The cells around the queries `rows`, nearest in space first, until there are enough points in them that all may find.
+fn first_cells<M: Metric, C: Collector>(
     space: &Space<'_, M>,
     bound: &CellBound<'_>,
     queries: &QueryBlock,
-    home: u32,
+    group: &Group<C>,
     rows: &[u32],
-    enough: usize,
-    limit: u32,
 ) -> Vec<u32> {
+    let wanted = rows.iter().map(|&q| group.collectors[q as usize].wanted()).max().unwrap_or(0);
+    let enough = ((wanted as f64 * START_FACTOR) as usize).max(1);
+    let limit = rows.iter().map(|&q| group.limits[q as usize]).min().unwrap_or(0);
     let (cells, d) = (bound.cells, space.metric.points().d);
     let (mut lower, mut upper) = (vec![f64::INFINITY; d], vec![f64::NEG_INFINITY; d]);
     for &q in rows {
@@ -211,23 +207,16 @@ fn first_cells<M: Metric>(
         }
     }
     let mut order = Vec::new();
-    let around = cells.around(home as usize);
-    cells.by_distance(&lower, &upper, around.iter().copied(), around.len(), &mut order);
-    let allowed = |&(_, c): &(f64, u32)| {
+    cells.by_distance(&lower, &upper, cells.around(group.homes[rows[0] as usize] as usize), &mut order);
+    let (mut met, mut chosen) = (0, Vec::new());
+    for (_, c) in order {
         let view = cells.view(c as usize);
-        view.pivots.iter().chain(view.others).filter(|&&i| space.keys.of[i as usize] < limit).count()
-    };
-    let fill = |order: &[(f64, u32)]| {
-        let met = order.iter().scan(0, |met, cell| {
-            *met += allowed(cell);
-            Some(*met)
-        });
-        let mut met = met;
-        met.position(|met| met >= enough).map(|last| last + 1)
-    };
-    let used = fill(&order).unwrap_or_else(|| {
-        cells.by_distance(&lower, &upper, 0..cells.len() as u32, cells.len(), &mut order);
-        fill(&order).unwrap_or(order.len())
-    });
-    order[..used].iter().map(|&(_, c)| c).collect()
+        let members = view.pivots.iter().chain(view.others);
+        met += members.filter(|&&i| space.keys.of[i as usize] < limit).count();
+        chosen.push(c);
+        if met >= enough {
+            break;
+        }
+    }
+    chosen
 }

@@ -37,6 +37,8 @@ pub(crate) struct Cells {
     /// Angle between each tree position and the span of its cell, rounded up.
     offsets: Vec<f32>,
     cells: Vec<Place>,
+    /// Number of pivots of all cells.
+    pivots: usize,
     /// Tree positions of members, L^-1, w and abs(e), cell by cell.
     members: Vec<u32>,
     inverses: Vec<f64>,
@@ -135,11 +137,11 @@ impl Cells {
             *cell = Cell::new(metric, members, SINE, s)?;
             Ok(())
         })?;
-        let pivots: usize = built.iter().map(|cell| cell.rank).sum();
-        evaluations += built.iter().map(|cell| cell.rank * cell.members.len()).sum::<usize>() + pivots * pivots / 2;
+        evaluations += built.iter().map(|cell| cell.rank * cell.members.len()).sum::<usize>();
         let mut cells = Cells::pack(built, points, n)?;
         cells.look_around(threads)?;
         cells.measure(metric, threads, control)?;
+        evaluations += cells.pivots * cells.pivots / 2;
         Ok((Some(cells), evaluations as u64))
     }
 
@@ -152,6 +154,7 @@ impl Cells {
             of: try_vec(points.n, NO_CELL, what)?,
             offsets: try_vec(points.n, 0.0, what)?,
             cells: try_with_capacity(count, what)?,
+            pivots: total(|cell| cell.rank),
             members: try_with_capacity(n, what)?,
             inverses: try_with_capacity(total(|cell| cell.inverse.len()), what)?,
             coords: try_with_capacity(total(|cell| cell.coords.len()), what)?,
@@ -282,6 +285,11 @@ impl Cells {
         self.cells.len()
     }
 
+    /// Number of pivots of all cells.
+    pub(crate) fn pivots(&self) -> usize {
+        self.pivots
+    }
+
     /// Cell `c`.
     pub(super) fn view(&self, c: usize) -> CellView<'_> {
         let cell = &self.cells[c];
@@ -314,12 +322,13 @@ impl Cells {
         let (count, d) = (self.len(), self.d);
         let mut around = std::mem::take(&mut self.around);
         let choices = NEAREST.min(count);
+        let all: Vec<u32> = (0..count as u32).collect();
         let tasks: Vec<_> = around.chunks_mut(ROWS * choices).enumerate().collect();
         threads.run(tasks, &mut Control::none(), Vec::new, |order, (task, around)| {
             for (row, around) in around.chunks_exact_mut(choices).enumerate() {
                 let a = task * ROWS + row;
                 let (lower, upper) = self.boxes[2 * d * a..2 * d * (a + 1)].split_at(d);
-                self.by_distance(lower, upper, 0..count as u32, choices, order);
+                self.by_distance(lower, upper, &all, order);
                 around.iter_mut().zip(&*order).for_each(|(to, &(_, b))| *to = b);
             }
             Ok(())
@@ -328,26 +337,19 @@ impl Cells {
         Ok(())
     }
 
-    /// The `wanted` cells of `cells` that are nearest to a box in space, nearest first, with squared distances.
-    pub(super) fn by_distance(
-        &self,
-        lower: &[f64],
-        upper: &[f64],
-        cells: impl Iterator<Item = u32>,
-        wanted: usize,
-        order: &mut Vec<(f64, u32)>,
-    ) {
+    /// Those [`NEAREST`] of `cells` that are nearest to a box in space, nearest first, with squared distances.
+    pub(super) fn by_distance(&self, lower: &[f64], upper: &[f64], cells: &[u32], order: &mut Vec<(f64, u32)>) {
         let d = self.d;
         let squared = |b: u32| -> f64 {
             let (low, high) = self.boxes[2 * d * b as usize..][..2 * d].split_at(d);
             (0..d).map(|j| (low[j] - upper[j]).max(lower[j] - high[j]).max(0.0).powi(2)).sum()
         };
         order.clear();
-        order.extend(cells.map(|b| (squared(b), b)));
+        order.extend(cells.iter().map(|&b| (squared(b), b)));
         let nearer = |a: &(f64, u32), b: &(f64, u32)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
-        if wanted < order.len() {
-            order.select_nth_unstable_by(wanted, nearer);
-            order.truncate(wanted);
+        if NEAREST < order.len() {
+            order.select_nth_unstable_by(NEAREST, nearer);
+            order.truncate(NEAREST);
         }
         order.sort_unstable_by(nearer);
     }

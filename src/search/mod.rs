@@ -268,8 +268,10 @@ fn choose<M: Metric, C: Collector>(
     let n = space.tree.len();
     let allowed = group.limits.iter().max().map_or(0, |&limit| n.min(limit as usize));
     let wanted = group.collectors.iter().map(|c| c.wanted()).max().unwrap_or(0);
+    let few = FEW.max(space.cells.map_or(0, |bound| bound.cells.pivots() / 2));
     match traversal {
-        Traversal::Automatic if allowed <= FEW.max(wanted.saturating_mul(4)) => Traversal::BruteForce,
+        // What is allowed may also be less than the pivots that all queries might be scored with.
+        Traversal::Automatic if allowed <= few.max(wanted.saturating_mul(4)) => Traversal::BruteForce,
         chosen => chosen,
     }
 }
