@@ -63,6 +63,9 @@ impl InducingPoints {
             Covariance::Custom(_) => (0..m).map(|i| gram[i * width + i]).fold(0.0, f64::max),
         };
         points.nugget = jitter * scale;
+        if points.nugget.is_infinite() {
+            return Err(Error::invalid(format!("jitter is {jitter}; times the variance {scale} it overflows")));
+        }
         for i in 0..m {
             gram[i * width + i] += points.nugget;
         }

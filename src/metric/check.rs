@@ -5,9 +5,10 @@ use crate::error::{Error, Result};
 use crate::kernel::{Covariance, checked_covariances};
 use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
 
-/// Points of a sample, and how many samples.
+/// Points of a sample, how many samples, and how many of points far apart.
 const SAMPLE: usize = 48;
 const SAMPLES: usize = 12;
+const SPREAD: usize = 4;
 
 /// An error unless a custom covariance is symmetric on a sample of pairs; `along` are ids along a curve.
 pub(crate) fn check_symmetry(metric: &Correlation, along: &[u32]) -> Result<()> {
@@ -31,17 +32,16 @@ pub(crate) fn check_symmetry(metric: &Correlation, along: &[u32]) -> Result<()> 
 
 /// Whether residual correlation matrices of samples (neighbours along a curve, and points far apart) are positive
 /// semidefinite. Where one is not, K - V V' is no covariance, angles are no metric, and only brute force is exact.
-pub(crate) fn is_covariance(metric: &Correlation, along: &[u32]) -> Result<bool> {
+/// With `every`, each point is in a sample: rows of a caller's V may be wrong one by one.
+pub(crate) fn is_covariance(metric: &Correlation, along: &[u32], every: bool) -> Result<bool> {
     let n = along.len();
     let size = SAMPLE.min(n);
     let (mut block, mut scratch) = (QueryBlock::default(), ScoreScratch::default());
-    for sample in 0..SAMPLES {
-        let start = sample * (n - size) / (SAMPLES - 1);
-        let members: Vec<u32> = if sample % 3 == 2 {
-            (0..size).map(|t| along[t * n / size]).collect()
-        } else {
-            along[start..start + size].to_vec()
-        };
+    let near = if every { n.div_ceil(size) } else { SAMPLES - SPREAD };
+    let start = |sample: usize| sample * (n - size) / (near - 1).max(1);
+    let near = (0..near).map(|sample| along[start(sample)..][..size].to_vec());
+    let spread = (0..SPREAD).map(|sample| (0..size).map(|t| along[(t * n + sample * n / SPREAD) / size]).collect());
+    for members in near.chain(spread) {
         block.clear();
         members.iter().for_each(|&id| block.push_stored(&metric.points, id as usize));
         let mut matrix = metric.signed_block(&block, &Candidates::Gather(&members), &mut scratch)?;

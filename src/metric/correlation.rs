@@ -220,7 +220,8 @@ impl Metric for Correlation {
     }
 
     fn slack(&self, a: f64, b: f64) -> f64 {
-        SLACK * (1.0 + a * b)
+        // Finite, so that no share of it is NaN.
+        SLACK * (1.0 + a * b).min(f64::MAX)
     }
 
     fn grow(&self, ball: Ball, centre: f64, weight: f64, score: f64) -> Ball {

@@ -81,7 +81,7 @@ impl Preparation {
             floor: 0.0,
         };
         if let Covariance::Stationary(kernel) = &options.covariance {
-            preparation.floor = options.residual_floor * kernel.variance;
+            preparation.floor = checked_floor(options.residual_floor, kernel.variance)?;
         }
         if let Some(z) = data.inducing {
             if z.ncols() != d {
@@ -175,7 +175,7 @@ impl Preparation {
         let diagonal = self.diagonal(&points)?;
         let unit = diagonal.iter().copied().fold(0.0, f64::max);
         if custom {
-            self.floor = options.residual_floor * unit;
+            self.floor = checked_floor(options.residual_floor, unit)?;
         }
         self.inducing_rows(&mut points, threads, control)?;
 
@@ -399,6 +399,17 @@ impl Preparation {
         }
         Ok(())
     }
+}
+
+/// The least residual variance, or an error where correlations could not be divided by it.
+fn checked_floor(floor: f64, variance: f64) -> Result<f64> {
+    let least = floor * variance;
+    if least.recip().is_infinite() {
+        let message =
+            format!("residual_floor is {floor}; times the variance {variance} it is {least}, too small to divide by");
+        return Err(Error::invalid(message));
+    }
+    Ok(least)
 }
 
 /// V.V of a row, by the sum that scores use: a duplicate is then at distance 0, or next to it.

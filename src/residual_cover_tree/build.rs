@@ -58,7 +58,7 @@ impl ResidualCoverTree {
         if let AnyMetric::Correlation(correlation) = &mut metric {
             check_symmetry(correlation, &along)?;
             if data.factor.is_some() || custom {
-                correlation.proper = correlation.proper && is_covariance(correlation, &along)?;
+                correlation.proper = correlation.proper && is_covariance(correlation, &along, data.factor.is_some())?;
             }
             proper = correlation.is_metric();
         }

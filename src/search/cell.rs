@@ -71,8 +71,8 @@ impl Margins {
     /// An upper bound of the product of unit vectors in the spans of two cells, from the norm of L_a^-1 R_ab L_b^-T.
     pub(super) fn between(&self, other: &Margins, metric: &Correlation, norm: f64) -> f64 {
         let slack = self.largest_alpha * other.largest_alpha * metric.slack(self.pivot_weight, other.pivot_weight);
-        let stretch = (1.0 - self.distortion(metric)) * (1.0 - other.distortion(metric));
-        if stretch <= 0.5 { 1.0 } else { (norm + slack) / stretch }
+        let (own, others) = (1.0 - self.distortion(metric), 1.0 - other.distortion(metric));
+        if own <= 0.5 || others <= 0.5 { 1.0 } else { (norm + slack) / (own * others) }
     }
 }
 

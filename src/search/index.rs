@@ -14,6 +14,8 @@ use std::sync::{Arc, OnceLock};
 /// than the second of these.
 const MOST_PIVOTS: f64 = 0.5;
 const MOST_PIVOTS_OR_SCREEN: f64 = 0.35;
+/// Below this variance the units of a screen's integers would underflow.
+const LEAST_VARIANCE: f64 = 1e-280;
 /// The residual's share of the variance above which a screen tells much.
 const MUCH: f64 = 0.1;
 
@@ -61,7 +63,9 @@ fn parts<'a>(
     inducing: Option<&'a InducingPoints>,
 ) -> Option<(&'a Correlation, &'a Kernel, &'a InducingPoints)> {
     match (metric, covariance, inducing) {
-        (AnyMetric::Correlation(metric), Covariance::Stationary(kernel), Some(inducing)) => {
+        (AnyMetric::Correlation(metric), Covariance::Stationary(kernel), Some(inducing))
+            if kernel.variance >= LEAST_VARIANCE =>
+        {
             Some((metric, kernel, inducing))
         }
         _ => None,

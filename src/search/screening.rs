@@ -110,9 +110,12 @@ fn evaluate_seeds<M: Metric, C: Collector>(
     }
     panels.truncate(most);
     panels.sort_unstable_by(by_gap);
-    let allowed = |&i: &u32| i != NEW && space.keys.of[i as usize] < limit;
+    // A point is at distance 0 from itself even where its variance was raised, which the screen does not know.
+    let own = group.positions[q as usize];
+    let allowed = |&i: &u32| i != NEW && i != own && space.keys.of[i as usize] < limit;
     let (mut met, mut used) = (0, 0);
     let mut points: Vec<u32> = Vec::new();
+    points.extend(Some(own).filter(|&own| own != NEW));
     while met < wanted && used < panels.len() {
         let p = panels[used] as usize;
         let before = points.len();
@@ -298,19 +301,22 @@ impl Block {
         for (r, left) in left.iter_mut().enumerate() {
             let q = self.numbers[r];
             let seeded = &seeds.panels[q as usize - first];
-            let limit = group.limits[q as usize];
+            let (limit, own) = (group.limits[q as usize], group.positions[q as usize]);
             left.retain(|&(_, place)| {
                 let i = screen.positions[place as usize];
-                i != NEW && space.keys.of[i as usize] < limit && seeded.binary_search(&(place / LANES as u32)).is_err()
+                i != NEW
+                    && i != own
+                    && space.keys.of[i as usize] < limit
+                    && seeded.binary_search(&(place / LANES as u32)).is_err()
             });
             let promising = group.collectors[q as usize].wanted();
             if promising > 0 && promising < left.len() {
                 left.select_nth_unstable_by(promising - 1, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
             }
             let a = &self.a[r * points.m..(r + 1) * points.m];
-            let small = screen.small.iter().filter(|&&(_, isd, z)| {
+            let small = screen.small.iter().filter(|&&(i, isd, z)| {
                 let covariance = |z: u32| bound.nugget * a[z as usize].abs() * (1.0 + 1e-6);
-                z.is_none_or(|z| covariance(z) * isd >= wanted[r])
+                i != own && z.is_none_or(|z| covariance(z) * isd >= wanted[r])
             });
             let small: Vec<u32> = small.map(|&(i, ..)| i).collect();
             space.evaluate_some(group, &[q], queries, small.into_iter(), scratch)?;

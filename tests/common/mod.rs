@@ -44,6 +44,8 @@ pub struct Oracle {
 
 /// Covariance at scaled distance r, by its formula.
 pub fn covariance(kernel: &Kernel, r: f64) -> f64 {
+    // The limit, where the formula is infinity times zero.
+    let r = r.min(1e100);
     kernel.variance
         * match kernel.family {
             KernelFamily::Rbf => (-0.5 * r * r).exp(),
@@ -170,7 +172,12 @@ impl Oracle {
             return 1.0;
         }
         let residual = self.k(i, j) - self.factor.row(i).dot(&self.factor.row(j));
-        (residual / (self.variances[i] * self.variances[j]).sqrt()).clamp(-1.0, 1.0)
+        (residual / self.sds(i, j)).clamp(-1.0, 1.0)
+    }
+
+    /// sqrt(p_i p_j), of p whose product may overflow.
+    fn sds(&self, i: usize, j: usize) -> f64 {
+        self.variances[i].sqrt() * self.variances[j].sqrt()
     }
 
     /// Distance.
@@ -185,7 +192,7 @@ impl Oracle {
     pub fn tolerance(&self, i: usize, j: usize) -> f64 {
         match self.metric {
             MetricKind::Euclidean => 1e-12 * (1.0 + self.r(i, j)),
-            _ => 1e-9 * (1.0 + self.k(i, j) / (self.variances[i] * self.variances[j]).sqrt()),
+            _ => 1e-9 * (1.0 + self.k(i, j) / self.sds(i, j)),
         }
     }
 
