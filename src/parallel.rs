@@ -2,6 +2,7 @@
 
 use crate::control::Control;
 use crate::error::{Error, Result};
+use arc_swap::ArcSwapOption;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -13,14 +14,47 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// A number of threads and, once needed, the pool that has them.
 pub(crate) struct Threads {
     count: usize,
-    pool: Mutex<Option<ProcessPool>>,
+    /// No lock: a forked child would wait for ever for one that another thread of its parent's held.
+    pool: ArcSwapOption<ProcessPool>,
 }
 
 /// A pool and the process that started it: a forked child has the memory of a pool but not its threads.
 struct ProcessPool {
     process: u32,
-    pool: Arc<rayon::ThreadPool>,
-    workers: Vec<JoinHandle<()>>,
+    /// Here until it is dropped.
+    running: Option<(rayon::ThreadPool, Vec<JoinHandle<()>>)>,
+}
+
+impl ProcessPool {
+    /// `None` where threads cannot be started.
+    fn start(count: usize) -> Option<Self> {
+        let mut workers = Vec::with_capacity(count);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(count).spawn_handler(|worker| {
+            let name = format!("rct-{}", worker.index());
+            workers.push(std::thread::Builder::new().name(name).spawn(|| worker.run())?);
+            Ok(())
+        });
+        let pool = pool.build().ok()?;
+        Some(ProcessPool { process: std::process::id(), running: Some((pool, workers)) })
+    }
+
+    fn is_of_this_process(&self) -> bool {
+        self.process == std::process::id()
+    }
+}
+
+impl Drop for ProcessPool {
+    fn drop(&mut self) {
+        let running = self.running.take();
+        if !self.is_of_this_process() {
+            // The parent's threads do not exist here, so nobody could answer a shutdown.
+            std::mem::forget(running);
+        } else if let Some((pool, workers)) = running {
+            // After this no thread of ours runs, so the library may be unloaded.
+            drop(pool);
+            workers.into_iter().for_each(|worker| drop(worker.join()));
+        }
+    }
 }
 
 impl Threads {
@@ -30,7 +64,7 @@ impl Threads {
             0 => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
             given => given,
         };
-        Threads { count, pool: Mutex::new(None) }
+        Threads { count, pool: ArcSwapOption::empty() }
     }
 
     /// Runs `work` on every task, tasks in any order, each thread with one `scratch`.
@@ -47,7 +81,7 @@ impl Threads {
     ) -> Result<()> {
         let total = tasks.len();
         let pool = if self.count > 1 && total > 1 { self.pool() } else { None };
-        let Some(pool) = pool else {
+        let Some((pool, _)) = pool.as_ref().and_then(|pool| pool.running.as_ref()) else {
             let mut scratch = scratch();
             for (index, task) in tasks.into_iter().enumerate() {
                 control.step(index as f64 / total as f64)?;
@@ -102,39 +136,16 @@ impl Threads {
     }
 
     /// This process's pool, started now if need be; `None` where threads cannot be started.
-    fn pool(&self) -> Option<Arc<rayon::ThreadPool>> {
-        let mut slot = lock(&self.pool);
-        let process = std::process::id();
-        if let Some(existing) = slot.as_ref().filter(|existing| existing.process == process) {
-            return Some(existing.pool.clone());
+    fn pool(&self) -> Option<Arc<ProcessPool>> {
+        let found = self.pool.load_full();
+        if let Some(existing) = found.as_ref().filter(|existing| existing.is_of_this_process()) {
+            return Some(existing.clone());
         }
-        let mut workers = Vec::with_capacity(self.count);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.count).spawn_handler(|worker| {
-            let name = format!("rct-{}", worker.index());
-            workers.push(std::thread::Builder::new().name(name).spawn(|| worker.run())?);
-            Ok(())
-        });
-        let pool = Arc::new(pool.build().ok()?);
-        if let Some(parents) = slot.replace(ProcessPool { process, pool: pool.clone(), workers }) {
-            // The parent's threads do not exist here, so nobody could answer a shutdown.
-            std::mem::forget(parents);
-        }
-        Some(pool)
-    }
-}
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        let slot = self.pool.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        match slot {
-            Some(parents) if parents.process != std::process::id() => std::mem::forget(parents),
-            Some(ProcessPool { pool, workers, .. }) => {
-                // After this no thread of ours runs, so the library may be unloaded.
-                drop(pool);
-                workers.into_iter().for_each(|worker| drop(worker.join()));
-            }
-            None => {}
-        }
+        let started = Arc::new(ProcessPool::start(self.count)?);
+        // Another thread may have been faster: then there is its pool, and this one goes.
+        let before = self.pool.compare_and_swap(&found, Some(started.clone()));
+        let raced = before.as_ref().filter(|other| other.is_of_this_process()).cloned();
+        Some(raced.unwrap_or(started))
     }
 }
 

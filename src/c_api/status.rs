@@ -27,7 +27,8 @@ pub(super) fn guard_or(body: impl FnOnce() -> Result<()>, panicked: impl FnOnce(
         }
     };
     let text = error.message().replace('\0', "?");
-    LAST_ERROR.with(|last| *last.borrow_mut() = CString::new(text).unwrap_or_default());
+    // Where the thread is about to end there is no place left for it.
+    let _ = LAST_ERROR.try_with(|last| *last.borrow_mut() = CString::new(text).unwrap_or_default());
     status_of(error.kind())
 }
 
@@ -56,7 +57,7 @@ fn status_of(kind: ErrorKind) -> rct_status {
 /// failure; valid until the next call of this library on this thread. Never NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn rct_last_error() -> *const c_char {
-    LAST_ERROR.with(|last| last.borrow().as_ptr())
+    LAST_ERROR.try_with(|last| last.borrow().as_ptr()).unwrap_or(c"".as_ptr())
 }
 
 /// The name of a status, such as "RCT_ERROR_CANCELLED"; "unknown status" for any other number. Never NULL.

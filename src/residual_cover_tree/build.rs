@@ -13,8 +13,8 @@ use crate::search::{Blocks, Certificates, IndexSource, least_keys};
 use crate::simd::Simd;
 use crate::stats::BuildSeconds;
 use crate::tree::{CoverTree, build_net, node_balls};
+use arc_swap::ArcSwap;
 use ndarray::{ArrayView2, ShapeBuilder};
-use std::sync::Mutex;
 use std::time::Instant;
 
 impl ResidualCoverTree {
@@ -112,7 +112,7 @@ impl ResidualCoverTree {
             build_evaluations,
             seconds: BuildSeconds { factor: seconds_factor, order: seconds_order, tree: seconds_tree },
             proper,
-            last_search: Mutex::default(),
+            last_search: ArcSwap::default(),
             certificates: Certificates::ALL,
         })
     }

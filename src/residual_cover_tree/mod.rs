@@ -27,8 +27,8 @@ use crate::search::{Blocks, Certificates, Index, IndexSource, Neighbor};
 use crate::simd::Simd;
 use crate::stats::{BuildSeconds, SearchStats, Stats};
 use crate::tree::CoverTree;
+use arc_swap::ArcSwap;
 use ndarray::ArrayView1;
-use std::sync::{Mutex, PoisonError};
 
 /// Exact nearest neighbours under the residual correlation distance (or the plain one, or the Euclidean one).
 ///
@@ -53,7 +53,8 @@ pub struct ResidualCoverTree {
     seconds: BuildSeconds,
     /// Whether bounds hold, so that something else than brute force is exact.
     proper: bool,
-    last_search: Mutex<SearchStats>,
+    /// No lock, for the sake of forked children: see [`Threads`].
+    last_search: ArcSwap<SearchStats>,
     certificates: Certificates,
 }
 
@@ -142,7 +143,7 @@ impl ResidualCoverTree {
             build_evaluations: self.build_evaluations,
             seconds: self.seconds,
             brute_force_only: !self.proper,
-            last_search: *self.last_search.lock().unwrap_or_else(PoisonError::into_inner),
+            last_search: **self.last_search.load(),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::search::{
 };
 use crate::stats::SearchStats;
 use ndarray::ArrayView1;
-use std::sync::PoisonError;
+use std::sync::Arc;
 use std::time::Instant;
 
 impl ResidualCoverTree {
@@ -227,8 +227,8 @@ impl ResidualCoverTree {
     /// Notes what a search did that began at `clock`.
     fn note(&self, traversal: Traversal, queries: usize, counters: SearchCounters, clock: Instant) {
         let traversal = if self.proper { traversal } else { Traversal::BruteForce };
-        *self.last_search.lock().unwrap_or_else(PoisonError::into_inner) =
-            SearchStats { traversal, queries: queries as u64, counters, seconds: clock.elapsed().as_secs_f64() };
+        let seconds = clock.elapsed().as_secs_f64();
+        self.last_search.store(Arc::new(SearchStats { traversal, queries: queries as u64, counters, seconds }));
     }
 
     /// Limits of a batch of `count` queries as keys: absent means every id.
