@@ -12,7 +12,7 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use rct::{
     Construction, Control, Covariance, Data, Kernel, KernelFamily, Lengthscale, MetricKind, Neighbors, Options, Query,
-    ResidualCoverTree, Traversal,
+    QueryPoints, ResidualCoverTree, Traversal,
 };
 
 /// Points of one unit of length: lengthscales multiply them afterwards.
@@ -273,7 +273,7 @@ fn each_geometry(seeds: std::ops::Range<u64>, change: impl Fn(&mut Case)) -> Cou
 
 #[test]
 fn degenerate_geometry() {
-    let counts = each_geometry(100..102, |_| {});
+    let counts = each_geometry(100..103, |_| {});
     assert!(counts.cells > 0 && counts.screen > 0, "no case was decided by cells, or none by the screen");
 }
 
@@ -293,7 +293,7 @@ fn huge_tiny_and_unlike_units() {
 #[test]
 fn tiny_residuals_in_every_cell() {
     // Every twentieth point is an inducing point: of residual variances, what jitter leaves and the floor.
-    each_geometry(400..402, |case| {
+    each_geometry(402..404, |case| {
         let mut rng = rng(case.seed + 3);
         case.inducing = case.coords.slice(s![..;20, ..]).to_owned();
         case.jitter = *[1e-8, 1e-10, 1e-12].choose(&mut rng).unwrap();
@@ -404,6 +404,38 @@ fn extreme_options_are_answered_or_refused() {
             let error = extreme(variance, jitter, floor, family).unwrap_err();
             assert_eq!(error.kind(), rct::ErrorKind::InvalidArgument);
             assert!(error.to_string().starts_with(culprit), "{error}");
+        }
+    }
+}
+
+#[test]
+fn new_points_with_rows_of_zeros() {
+    // The stored points' V is a residual's; of the new points', a few rows are not.
+    for (g, (name, geometry)) in GEOMETRIES.into_iter().enumerate() {
+        for seed in 900..903 {
+            let mut case = Case::new(name, geometry, 3000, seed);
+            case.jitter = case.jitter.max(1e-6);
+            let (coords, inducing) = (case.coords.view(), Some(case.inducing.view()));
+            let full =
+                Oracle::new(MetricKind::Residual, coords, inducing, case.kernel.clone(), case.jitter, case.floor);
+            let options = case.options();
+            let context = format!("{}, m {}, {options:?}", case.context, full.factor.ncols());
+            let data =
+                Data { factor: Some(full.factor.slice(s![..2600, ..])), ..Data::new(coords.slice(s![..2600, ..])) };
+            let tree = ResidualCoverTree::build(&options, &data, &mut Control::none());
+            let tree = tree.unwrap_or_else(|error| panic!("{error}; {context}"));
+            let mut new = full.factor.slice(s![2600.., ..]).to_owned();
+            new.slice_mut(s![g..;29, ..]).fill(0.0);
+            let points = QueryPoints::New {
+                coords: coords.slice(s![2600.., ..]),
+                factor: Some(new.view()),
+                residual_variances: None,
+            };
+            let query = Query { points, ..Query::ids((&[][..]).into(), 9) };
+            let brute = Query { traversal: Traversal::BruteForce, ..query.clone() };
+            let truth = tree.query_batch(&brute, &mut Control::none()).unwrap();
+            let found = tree.query_batch(&query, &mut Control::none()).unwrap();
+            assert!(found == truth, "{}; {context}", difference(&found, &truth));
         }
     }
 }
