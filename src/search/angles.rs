@@ -8,6 +8,7 @@
 use super::certificate::{CellBound, certify, estimate, score_pivots, span};
 use super::collect::Collector;
 use super::space::{Group, Scratch, Space};
+use super::spatial::bounding_box;
 use crate::error::Result;
 use crate::metric::{Metric, NEW, QueryBlock};
 
@@ -200,14 +201,9 @@ fn first_cells<M: Metric, C: Collector>(
     let enough = ((wanted as f64 * START_FACTOR) as usize).max(1);
     let limit = rows.iter().map(|&q| group.limits[q as usize]).min().unwrap_or(0);
     let (cells, d) = (bound.cells, space.metric.points().d);
-    let (mut lower, mut upper) = (vec![f64::INFINITY; d], vec![f64::NEG_INFINITY; d]);
-    for &q in rows {
-        for (j, &x) in queries.coords[q as usize * d..(q as usize + 1) * d].iter().enumerate() {
-            (lower[j], upper[j]) = (lower[j].min(x), upper[j].max(x));
-        }
-    }
+    let corners = bounding_box(d, rows.iter(), |&q, j| queries.coords[q as usize * d + j]);
     let mut order = Vec::new();
-    cells.by_distance(&lower, &upper, cells.around(group.homes[rows[0] as usize] as usize), &mut order);
+    cells.by_distance(&corners, cells.around(group.homes[rows[0] as usize] as usize), &mut order);
     let (mut met, mut chosen) = (0, Vec::new());
     for (_, c) in order {
         let view = cells.view(c as usize);

@@ -1,6 +1,7 @@
 //! Blocks: consecutive positions of the tree, a few dozen points in a box of space, for metrics that are a function of
 //! Euclidean distance.
 
+use super::spatial::squared_gap;
 use crate::error::{Error, ErrorKind, Result, try_vec};
 use crate::metric::Points;
 use crate::tree::CoverTree;
@@ -52,13 +53,7 @@ impl Blocks {
     /// Squared distance between the box of block `b` and the box with corners `lower` and `upper`.
     pub(crate) fn squared_gap(&self, b: usize, lower: &[f64], upper: &[f64]) -> f64 {
         let d = lower.len();
-        let (own_lower, own_upper) = self.boxes[2 * d * b..2 * d * (b + 1)].split_at(d);
-        let mut sum = 0.0;
-        for j in 0..d {
-            let gap = (lower[j] - own_upper[j]).max(own_lower[j] - upper[j]).max(0.0);
-            sum += gap * gap;
-        }
-        sum
+        squared_gap(&self.boxes[2 * d * b..2 * d * (b + 1)], lower, upper)
     }
 
     /// Checks by definition that the blocks are a partition and that boxes hold their points.

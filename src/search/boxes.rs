@@ -3,6 +3,7 @@
 
 use super::collect::Collector;
 use super::space::{Group, Scratch, Space};
+use super::spatial::bounding_box;
 use crate::error::Result;
 use crate::metric::{Metric, QueryBlock};
 
@@ -43,20 +44,14 @@ fn blocks_by_distance<M: Metric, C: Collector>(
     group: &Group<C>,
 ) -> Vec<(f64, u32)> {
     let d = space.metric.points().d;
-    let mut lower = vec![f64::INFINITY; d];
-    let mut upper = vec![f64::NEG_INFINITY; d];
-    for row in queries.coords.chunks_exact(d) {
-        for j in 0..d {
-            lower[j] = lower[j].min(row[j]);
-            upper[j] = upper[j].max(row[j]);
-        }
-    }
+    let corners = bounding_box(d, 0..queries.len, |q, j| queries.coords[q * d + j]);
+    let (lower, upper) = corners.split_at(d);
     let n = space.tree.len();
     let limit = group.limits.iter().copied().max().unwrap_or(0);
     let allowed = |b: &u32| limit as usize >= n || space.blocks.range(*b as usize).any(|i| space.keys.of[i] < limit);
     let mut order: Vec<(f64, u32)> = (0..space.blocks.len() as u32)
         .filter(allowed)
-        .map(|b| (space.blocks.squared_gap(b as usize, &lower, &upper), b))
+        .map(|b| (space.blocks.squared_gap(b as usize, lower, upper), b))
         .collect();
     let by_distance = |a: &(f64, u32), b: &(f64, u32)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
     order.sort_unstable_by(by_distance);

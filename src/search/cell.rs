@@ -7,6 +7,7 @@
 //! Source for the factorization: Harbrecht, Peters & Schneider, *On the low-rank approximation by the pivoted Cholesky
 //! decomposition* (Applied Numerical Mathematics, 2012).
 
+use super::spatial::bounding_box;
 use crate::error::Result;
 use crate::metric::{Candidates, Correlation, Metric, QueryBlock, ScoreScratch};
 
@@ -197,13 +198,9 @@ impl Factor<'_> {
 /// The member nearest to the middle of their box.
 fn central(metric: &Correlation, members: &[u32]) -> usize {
     let points = metric.points();
-    let middle: Vec<f64> = (0..points.d)
-        .map(|j| {
-            let side = members.iter().map(|&i| points.coord(i as usize, j));
-            let (low, high) = side.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
-            0.5 * (low + high)
-        })
-        .collect();
+    let corners = bounding_box(points.d, members.iter(), |&i, j| points.coord(i as usize, j));
+    let (lower, upper) = corners.split_at(points.d);
+    let middle: Vec<f64> = lower.iter().zip(upper).map(|(low, high)| 0.5 * (low + high)).collect();
     let squared = |&i: &u32| middle.iter().enumerate().map(|(j, x)| (x - points.coord(i as usize, j)).powi(2)).sum();
     let gaps: Vec<f64> = members.iter().map(squared).collect();
     (0..members.len()).min_by(|&a, &b| gaps[a].total_cmp(&gaps[b])).unwrap_or(0)

@@ -216,9 +216,9 @@ where
             for &q in *numbers {
                 let kept = &mut neighbors[q as usize];
                 kept.sort_unstable();
-                match (self.collector)(q).wanted() {
-                    0 => {}
-                    wanted => kept.truncate(wanted),
+                let wanted = (self.collector)(q).wanted();
+                if wanted > 0 {
+                    kept.truncate(wanted);
                 }
             }
         }

@@ -6,7 +6,7 @@
 //! others; V has no such short sums. Points lie in panels of 16 neighbours in space, and for each panel the largest
 //! k(Z, x) bounds all of it at once.
 
-use super::spatial::kd_order;
+use super::spatial::{bounding_box, kd_order, squared_gap};
 use crate::control::Control;
 use crate::error::{Result, checked_area, try_vec, try_with_capacity};
 use crate::inducing::InducingPoints;
@@ -140,15 +140,10 @@ impl Screen {
         let mut tasks = try_with_capacity(panels, what)?;
         tasks.extend(parts);
         threads.run(tasks, control, Vec::new, |covariances, (((positions, panel), corners), (largest, norm))| {
-            let (lower, upper) = corners.split_at_mut(d);
-            lower.fill(f64::INFINITY);
-            upper.fill(f64::NEG_INFINITY);
+            let own = positions.iter().filter(|&&i| i != NEW);
+            corners.copy_from_slice(&bounding_box(d, own, |&i, j| points.coord(i as usize, j)));
             for (lane, &i) in positions.iter().enumerate().filter(|&(_, &i)| i != NEW) {
                 let x: Vec<f64> = (0..d).map(|j| points.coord(i as usize, j)).collect();
-                for (j, &x) in x.iter().enumerate() {
-                    lower[j] = lower[j].min(x);
-                    upper[j] = upper[j].max(x);
-                }
                 *largest = largest.max(points.inverse_sds[i as usize]);
                 covariances.clear();
                 covariances.resize(m + 1, 0.0);
@@ -205,11 +200,7 @@ impl Screen {
     /// Writes the squared distance of `x` from the box of every panel.
     pub(crate) fn squared_gaps(&self, x: &[f64], out: &mut Vec<f64>) {
         out.clear();
-        out.extend(self.boxes.chunks_exact(2 * self.d).map(|corners| {
-            let (lower, upper) = corners.split_at(self.d);
-            let gap = |j: usize| (lower[j] - x[j]).max(x[j] - upper[j]).max(0.0);
-            (0..self.d).map(|j| gap(j) * gap(j)).sum::<f64>()
-        }));
+        out.extend(self.boxes.chunks_exact(2 * self.d).map(|corners| squared_gap(corners, x, x)));
     }
 
     /// Bytes held.

@@ -1,4 +1,4 @@
-//! Points in the order of a balanced k-d tree: runs of neighbours in space, all of one size.
+//! Space: points in the order of a balanced k-d tree (runs of neighbours, all of one size), and boxes.
 
 /// Reorders `positions` so that each run of `leaf` consecutive ones is a box of a k-d tree that halves the longest
 /// side of its box; only the last run may be shorter. `coords` has n coordinates a dimension. O(n log n).
@@ -22,6 +22,34 @@ pub(crate) fn kd_order(coords: &[f64], n: usize, positions: &mut [u32], leaf: us
     let (left, right) = positions.split_at_mut(middle);
     kd_order(coords, n, left, leaf);
     kd_order(coords, n, right, leaf);
+}
+
+/// The bounding box of some points: d lower corners, then d upper ones.
+pub(crate) fn bounding_box<P: Copy>(
+    d: usize,
+    points: impl Iterator<Item = P>,
+    coord: impl Fn(P, usize) -> f64,
+) -> Vec<f64> {
+    let mut corners = [vec![f64::INFINITY; d], vec![f64::NEG_INFINITY; d]].concat();
+    for point in points {
+        for j in 0..d {
+            let x = coord(point, j);
+            corners[j] = corners[j].min(x);
+            corners[d + j] = corners[d + j].max(x);
+        }
+    }
+    corners
+}
+
+/// Squared distance between the box `corners` and the one from `lower` to `upper`; 0 where they meet.
+pub(crate) fn squared_gap(corners: &[f64], lower: &[f64], upper: &[f64]) -> f64 {
+    let (own_lower, own_upper) = corners.split_at(lower.len());
+    let mut sum = 0.0;
+    for j in 0..lower.len() {
+        let gap = (lower[j] - own_upper[j]).max(own_lower[j] - upper[j]).max(0.0);
+        sum += gap * gap;
+    }
+    sum
 }
 
 #[cfg(test)]

@@ -7,85 +7,39 @@
 use super::Simd;
 use pulp::WithSimd;
 
-/// `f64`, or `f32` for filters.
-pub(crate) trait Element: Copy + Default + Send + Sync + 'static {
-    /// A vector of an instruction set.
-    type Vector<S: pulp::Simd>: Copy;
-    /// The whole vectors of a slice.
-    fn vectors<S: pulp::Simd>(slice: &[Self]) -> &[Self::Vector<S>];
-    /// A vector of zeros.
-    fn zeros<S: pulp::Simd>(simd: S) -> Self::Vector<S>;
-    /// x y + sum
-    fn multiply_add<S: pulp::Simd>(
-        simd: S,
-        x: Self::Vector<S>,
-        y: Self::Vector<S>,
-        sum: Self::Vector<S>,
-    ) -> Self::Vector<S>;
-    /// Sum of the lanes.
-    fn sum<S: pulp::Simd>(simd: S, vector: Self::Vector<S>) -> Self;
-}
-
-macro_rules! element {
-    ($type:ty, $vector:ident, $as_simd:ident, $splat:ident, $mul_add:ident, $reduce_sum:ident) => {
-        impl Element for $type {
-            type Vector<S: pulp::Simd> = S::$vector;
-            #[inline(always)]
-            fn vectors<S: pulp::Simd>(slice: &[Self]) -> &[S::$vector] {
-                S::$as_simd(slice).0
-            }
-            #[inline(always)]
-            fn zeros<S: pulp::Simd>(simd: S) -> S::$vector {
-                simd.$splat(0.0)
-            }
-            #[inline(always)]
-            fn multiply_add<S: pulp::Simd>(simd: S, x: S::$vector, y: S::$vector, sum: S::$vector) -> S::$vector {
-                simd.$mul_add(x, y, sum)
-            }
-            #[inline(always)]
-            fn sum<S: pulp::Simd>(simd: S, vector: S::$vector) -> Self {
-                simd.$reduce_sum(vector)
-            }
-        }
-    };
-}
-
-element!(f64, f64s, as_simd_f64s, splat_f64s, mul_add_e_f64s, reduce_sum_f64s);
-element!(f32, f32s, as_simd_f32s, splat_f32s, mul_add_e_f32s, reduce_sum_f32s);
-
 /// Rows of a row-major matrix: all, a range or a selection.
-pub(crate) trait Rows<E>: Copy {
+pub(crate) trait Rows: Copy {
     /// Number of rows.
     fn len(self) -> usize;
     /// Row `i`.
-    fn row<'a>(self, i: usize) -> &'a [E]
+    fn row<'a>(self, i: usize) -> &'a [f64]
     where
         Self: 'a;
 }
 
 /// Contiguous rows of `width` values.
 #[derive(Clone, Copy)]
-pub(crate) struct Dense<'a, E = f64> {
-    pub(crate) data: &'a [E],
+pub(crate) struct Dense<'a> {
+    pub(crate) data: &'a [f64],
     pub(crate) width: usize,
     pub(crate) len: usize,
 }
 
 /// Rows `index[i]` of `data`.
 #[derive(Clone, Copy)]
-pub(crate) struct Gathered<'a, E = f64> {
-    pub(crate) data: &'a [E],
+pub(crate) struct Gathered<'a> {
+    pub(crate) data: &'a [f64],
     pub(crate) width: usize,
     pub(crate) index: &'a [u32],
 }
 
-impl<E: Copy> Rows<E> for Dense<'_, E> {
+impl Rows for Dense<'_> {
     #[inline(always)]
     fn len(self) -> usize {
         self.len
     }
     #[inline(always)]
-    fn row<'a>(self, i: usize) -> &'a [E]
+    fn row<'a>(self, i: usize) -> &'a [f64]
     where
         Self: 'a,
     {
@@ -93,13 +47,13 @@ impl<E: Copy> Rows<E> for Dense<'_, E> {
     }
 }
 
-impl<E: Copy> Rows<E> for Gathered<'_, E> {
+impl Rows for Gathered<'_> {
     #[inline(always)]
     fn len(self) -> usize {
         self.index.len()
     }
     #[inline(always)]
-    fn row<'a>(self, i: usize) -> &'a [E]
+    fn row<'a>(self, i: usize) -> &'a [f64]
     where
         Self: 'a,
     {
@@ -109,18 +63,18 @@ impl<E: Copy> Rows<E> for Gathered<'_, E> {
 }
 
 /// `out[i * b.len() + j]` = dot of row i of `a` and row j of `b`. Rows of both have the same padded width.
-pub(crate) fn dots<E: Element, A: Rows<E>, B: Rows<E>>(simd: Simd, a: A, b: B, out: &mut [E]) {
+pub(crate) fn dots<A: Rows, B: Rows>(simd: Simd, a: A, b: B, out: &mut [f64]) {
     debug_assert_eq!(out.len(), a.len() * b.len());
     simd.run(Dots { a, b, out });
 }
 
-struct Dots<'a, E, A, B> {
+struct Dots<'a, A, B> {
     a: A,
     b: B,
-    out: &'a mut [E],
+    out: &'a mut [f64],
 }
 
-impl<E: Element, A: Rows<E>, B: Rows<E>> WithSimd for Dots<'_, E, A, B> {
+impl<A: Rows, B: Rows> WithSimd for Dots<'_, A, B> {
     type Output = ();
 
     #[inline(always)]
@@ -129,36 +83,35 @@ impl<E: Element, A: Rows<E>, B: Rows<E>> WithSimd for Dots<'_, E, A, B> {
         let mut i = 0;
         if S::REGISTER_COUNT >= 32 {
             while i + 4 <= a.len() {
-                stripe::<S, E, A, B, 4>(simd, a, b, i, out);
+                stripe::<S, A, B, 4>(simd, a, b, i, out);
                 i += 4;
             }
         }
         while i + 2 <= a.len() {
-            stripe::<S, E, A, B, 2>(simd, a, b, i, out);
+            stripe::<S, A, B, 2>(simd, a, b, i, out);
             i += 2;
         }
         if i < a.len() {
-            stripe::<S, E, A, B, 1>(simd, a, b, i, out);
+            stripe::<S, A, B, 1>(simd, a, b, i, out);
         }
     }
 }
 
 /// Rows `i..i + I` of `a` against all rows of `b`.
 #[inline(always)]
-fn stripe<S, E, A, B, const I: usize>(simd: S, a: A, b: B, i: usize, out: &mut [E])
+fn stripe<S, A, B, const I: usize>(simd: S, a: A, b: B, i: usize, out: &mut [f64])
 where
     S: pulp::Simd,
-    E: Element,
-    A: Rows<E>,
-    B: Rows<E>,
+    A: Rows,
+    B: Rows,
 {
     let mut j = 0;
     while j + 4 <= b.len() {
-        tile::<S, E, A, B, I, 4>(simd, a, b, i, j, out);
+        tile::<S, A, B, I, 4>(simd, a, b, i, j, out);
         j += 4;
     }
     while j < b.len() {
-        tile::<S, E, A, B, I, 1>(simd, a, b, i, j, out);
+        tile::<S, A, B, I, 1>(simd, a, b, i, j, out);
         j += 1;
     }
 }
@@ -178,38 +131,36 @@ fn prefetch<T>(value: &T) {
 
 /// Rows `i..i + I` of `a` against rows `j..j + J` of `b`.
 #[inline(always)]
-fn tile<S, E, A, B, const I: usize, const J: usize>(simd: S, a: A, b: B, i: usize, j: usize, out: &mut [E])
+fn tile<S, A, B, const I: usize, const J: usize>(simd: S, a: A, b: B, i: usize, j: usize, out: &mut [f64])
 where
     S: pulp::Simd,
-    E: Element,
-    A: Rows<E>,
-    B: Rows<E>,
+    A: Rows,
+    B: Rows,
 {
-    let left: [&[E::Vector<S>]; I] = std::array::from_fn(|s| E::vectors::<S>(a.row(i + s)));
-    let right: [&[E::Vector<S>]; J] = std::array::from_fn(|t| E::vectors::<S>(b.row(j + t)));
+    let left: [&[S::f64s]; I] = std::array::from_fn(|s| S::as_simd_f64s(a.row(i + s)).0);
+    let right: [&[S::f64s]; J] = std::array::from_fn(|t| S::as_simd_f64s(b.row(j + t)).0);
     let len = left.iter().chain(&right).map(|row| row.len()).min().unwrap_or(0);
-    let left: [&[E::Vector<S>]; I] = std::array::from_fn(|s| &left[s][..len]);
-    let right: [&[E::Vector<S>]; J] = std::array::from_fn(|t| &right[t][..len]);
+    let left: [&[S::f64s]; I] = std::array::from_fn(|s| &left[s][..len]);
+    let right: [&[S::f64s]; J] = std::array::from_fn(|t| &right[t][..len]);
     // Rows that are gathered lie anywhere: the next ones are asked for while these are multiplied.
     let ahead = j + J + J <= b.len();
-    let next: [&[E::Vector<S>]; J] =
-        std::array::from_fn(|t| if ahead { E::vectors::<S>(b.row(j + J + t)) } else { &[] });
-    let mut sums = [[E::zeros(simd); J]; I];
+    let next: [&[S::f64s]; J] = std::array::from_fn(|t| if ahead { S::as_simd_f64s(b.row(j + J + t)).0 } else { &[] });
+    let mut sums = [[simd.splat_f64s(0.0); J]; I];
     for v in 0..len {
         if ahead {
             next.iter().for_each(|row| prefetch(&row[v]));
         }
-        let y: [E::Vector<S>; J] = std::array::from_fn(|t| right[t][v]);
+        let y: [S::f64s; J] = std::array::from_fn(|t| right[t][v]);
         for s in 0..I {
             let x = left[s][v];
             for t in 0..J {
-                sums[s][t] = E::multiply_add(simd, x, y[t], sums[s][t]);
+                sums[s][t] = simd.mul_add_e_f64s(x, y[t], sums[s][t]);
             }
         }
     }
     for s in 0..I {
         for t in 0..J {
-            out[(i + s) * b.len() + j + t] = E::sum(simd, sums[s][t]);
+            out[(i + s) * b.len() + j + t] = simd.reduce_sum_f64s(sums[s][t]);
         }
     }
 }
