@@ -18,8 +18,10 @@ import pytest
 import rct
 
 PRELUDE = """
-    import sys, time
+    import signal, sys, time
     import numpy as np, rct
+    # As a terminal starts it: a shell's background job has Ctrl-C ignored, and so have its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     rng = np.random.default_rng(1)
     coords = rng.random((60_000, 3))
     inducing = coords[:300].copy()
