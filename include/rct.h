@@ -136,7 +136,8 @@ typedef struct rct_vector {
 // A caller's covariance: writes cov(x, others[i]) to `out[i]` for i < count. `x` has `dim` coordinates as the
 // caller gave them (lengthscales and variance of the options are not applied), `others` is row-major count x dim.
 // Returns 0, or anything else to stop the call with RCT_ERROR_CANCELLED. It must be symmetric, positive
-// semidefinite and free of side effects, and is called only on a thread that is inside a call to this library.
+// semidefinite and free of side effects, and is called only on a thread that is inside a call to this library. It may
+// not call on the tree that it serves: such a call fails with RCT_ERROR_INVALID_STATE.
 typedef int32_t (*rct_covariance_fn)(void *user,
                                      const double *x,
                                      const double *others,
@@ -178,10 +179,12 @@ typedef struct rct_options {
   void *covariance_user;
 } rct_options;
 
-// Called now and then with the fraction done, 0 to 1, on the calling thread.
+// Called now and then with the fraction done, 0 to 1, on the calling thread. A call from here on the tree that is at
+// work fails with RCT_ERROR_INVALID_STATE; other trees may be used.
 typedef void (*rct_progress_fn)(double fraction, void *user);
 
-// Called now and then on the calling thread; a result other than 0 stops the call with RCT_ERROR_CANCELLED.
+// Called now and then on the calling thread; a result other than 0 stops the call with RCT_ERROR_CANCELLED. It may use
+// trees as `rct_progress_fn` may.
 typedef int32_t (*rct_should_stop_fn)(void *user);
 
 // Progress and cancellation. Fill with `rct_control_init`. Every call also takes NULL for "neither".
@@ -417,7 +420,8 @@ enum rct_status rct_stats(const struct rct_tree *tree, struct rct_tree_stats *st
 // RCT_ERROR_INTERNAL and a sentence where one is broken. `control` may be NULL.
 enum rct_status rct_validate(const struct rct_tree *tree, const struct rct_control *control);
 
-// Frees a tree; NULL is fine. No other call may be using it.
+// Frees a tree; NULL is fine. No other call may be using it; a callback of a call on the tree frees nothing, and
+// `rct_last_error` then says so.
 void rct_free(struct rct_tree *tree);
 
 // The k nearest points of each query under the tree's metric, exact, ascending by (distance, id). `out->ids` is

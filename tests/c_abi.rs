@@ -3,7 +3,9 @@
 //! declares.
 //!
 //! With `RCT_VALGRIND` set, the C99 programs run under valgrind, which fails them on bad memory accesses and leaks, but
-//! for those that a `tests/c/test_*.supp` excuses. They are compiled with `RCT_VALGRIND` defined.
+//! for those that a `tests/c/test_*.supp` excuses; with `RCT_HELGRIND`, under its checker of threads, and
+//! `tests/c/helgrind.supp`. They are compiled with `RCT_VALGRIND` (and `RCT_HELGRIND`) defined. With `RCT_SANITIZE`, all programs are
+//! compiled with the address and undefined behaviour sanitizers.
 //!
 //! After a change of the header's functions: `nm -D --defined-only librct.so` names what `exported_symbols.txt` is to
 //! list.
@@ -57,10 +59,14 @@ programs![
     test_bad_outputs,
     test_bad_pointers,
     test_bad_queries,
+    test_cancel,
     test_control,
     test_conventions,
+    test_crowd,
     test_degenerate,
+    test_fork,
     test_layouts,
+    test_nested,
     test_orderings,
     test_own_model,
     test_queries,
@@ -108,29 +114,38 @@ fn run(program: &str, language: Language) {
         Language::C99 => compiler.args(["-x", "c", "-std=c99"]),
         Language::Cxx11 => compiler.args(["-x", "c++", "-std=c++11"]),
     };
-    let valgrind = language == Language::C99 && std::env::var_os("RCT_VALGRIND").is_some();
+    let asked = |name| std::env::var_os(name).is_some();
+    let helgrind = language == Language::C99 && asked("RCT_HELGRIND");
+    let valgrind = language == Language::C99 && (helgrind || asked("RCT_VALGRIND"));
     if valgrind {
         compiler.arg("-DRCT_VALGRIND");
+        compiler.args(helgrind.then_some("-DRCT_HELGRIND"));
+    } else if asked("RCT_SANITIZE") {
+        compiler.args(["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
     }
     compiler.args(WARNINGS).args(["-O1", "-g", "-I"]).arg(root().join("include"));
     compiler.args(SUPPORT.iter().chain([&program]).map(|name| sources().join(format!("{name}.c"))));
     compiler.args(["-x", "none", "-L"]).arg(folder.path()).args(["-lrct", "-lm", "-lpthread", "-o"]).arg(&executable);
     succeed(&mut compiler);
 
-    let mut command = if valgrind {
-        let mut valgrind = Command::new("valgrind");
-        valgrind.args(["--quiet", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=definite,indirect"]);
-        valgrind.arg("--errors-for-leak-kinds=definite,indirect");
-        let excused = sources().join(format!("{program}.supp"));
-        if excused.exists() {
-            valgrind.arg(format!("--suppressions={}", excused.display()));
+    let mut command = Command::new(if valgrind { "valgrind".as_ref() } else { executable.as_os_str() });
+    if valgrind {
+        command.args(["--quiet", "--error-exitcode=99"]);
+        if helgrind {
+            command.arg("--tool=helgrind");
+        } else {
+            command.args(["--leak-check=full", "--show-leak-kinds=definite,indirect"]);
+            command.arg("--errors-for-leak-kinds=definite,indirect");
         }
-        valgrind.arg(&executable);
-        valgrind
-    } else {
-        Command::new(&executable)
-    };
-    let output = succeed(command.env("LD_LIBRARY_PATH", folder.path()));
+        let excused = sources().join(format!("{}.supp", if helgrind { "helgrind" } else { program }));
+        if excused.exists() {
+            command.arg(format!("--suppressions={}", excused.display()));
+        }
+        command.arg(&executable);
+    }
+    // As where there is no sanitizer, memory that cannot be had is a NULL.
+    command.env("ASAN_OPTIONS", "allocator_may_return_null=1").env("LD_LIBRARY_PATH", folder.path());
+    let output = succeed(&mut command);
     print!("{}", String::from_utf8_lossy(&output.stdout));
 }
 

@@ -8,6 +8,7 @@
 // The comments are the header's, where brackets are subscripts.
 #![allow(rustdoc::broken_intra_doc_links)]
 
+mod calls;
 mod control;
 mod covariance;
 mod options;

@@ -1,5 +1,6 @@
 //! The tree handle: created, built, described, checked, freed.
 
+use super::calls::{call_on, refuse_nested};
 use super::control::with_control;
 use super::options::{defaults, options};
 use super::status::{guard, guard_or};
@@ -53,11 +54,14 @@ pub(super) unsafe fn with_tree(
         body(tree.built()?)
     };
     // SAFETY: the caller's promise; a panic came from `body`, so the handle is there.
-    guard_or(run, || {
-        if let Some(tree) = unsafe { tree.as_ref() } {
-            tree.poisoned.store(true, Ordering::Relaxed)
-        }
-    })
+    guard_or(
+        || call_on(tree, run),
+        || {
+            if let Some(tree) = unsafe { tree.as_ref() } {
+                tree.poisoned.store(true, Ordering::Relaxed)
+            }
+        },
+    )
 }
 
 /// Checks `options` (NULL for the defaults) and makes an empty tree, to be freed with `rct_free`. `*tree` is set on
@@ -108,11 +112,14 @@ pub unsafe extern "C" fn rct_build(
         Ok(())
     };
     // SAFETY: the caller's promise; a panic came after the handle was checked.
-    guard_or(run, || {
-        if let Some(tree) = unsafe { tree.as_ref() } {
-            tree.poisoned.store(true, Ordering::Relaxed)
-        }
-    })
+    guard_or(
+        || call_on(tree, run),
+        || {
+            if let Some(tree) = unsafe { tree.as_ref() } {
+                tree.poisoned.store(true, Ordering::Relaxed)
+            }
+        },
+    )
 }
 
 /// Figures of a built tree and of the last call that searched it. Set `stats->struct_size` first.
@@ -167,11 +174,13 @@ pub unsafe extern "C" fn rct_validate(tree: *const rct_tree, control: *const rct
     unsafe { with_tree(tree, |tree| with_control(control, |control| tree.validate(control))) }
 }
 
-/// Frees a tree; NULL is fine. No other call may be using it.
+/// Frees a tree; NULL is fine. No other call may be using it; a callback of a call on the tree frees nothing, and
+/// `rct_last_error` then says so.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rct_free(tree: *mut rct_tree) {
     if !tree.is_null() {
         guard(|| {
+            refuse_nested(tree)?;
             // SAFETY: not NULL, made by rct_create, and the caller's last use.
             drop(unsafe { Box::from_raw(tree) });
             Ok(())

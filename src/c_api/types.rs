@@ -210,7 +210,8 @@ pub struct rct_index_vector_out {
 /// A caller's covariance: writes cov(x, others[i]) to `out[i]` for i < count. `x` has `dim` coordinates as the
 /// caller gave them (lengthscales and variance of the options are not applied), `others` is row-major count x dim.
 /// Returns 0, or anything else to stop the call with RCT_ERROR_CANCELLED. It must be symmetric, positive
-/// semidefinite and free of side effects, and is called only on a thread that is inside a call to this library.
+/// semidefinite and free of side effects, and is called only on a thread that is inside a call to this library. It may
+/// not call on the tree that it serves: such a call fails with RCT_ERROR_INVALID_STATE.
 pub type rct_covariance_fn = Option<
     unsafe extern "C" fn(
         user: *mut c_void,
@@ -222,10 +223,12 @@ pub type rct_covariance_fn = Option<
     ) -> i32,
 >;
 
-/// Called now and then with the fraction done, 0 to 1, on the calling thread.
+/// Called now and then with the fraction done, 0 to 1, on the calling thread. A call from here on the tree that is at
+/// work fails with RCT_ERROR_INVALID_STATE; other trees may be used.
 pub type rct_progress_fn = Option<unsafe extern "C" fn(fraction: f64, user: *mut c_void)>;
 
-/// Called now and then on the calling thread; a result other than 0 stops the call with RCT_ERROR_CANCELLED.
+/// Called now and then on the calling thread; a result other than 0 stops the call with RCT_ERROR_CANCELLED. It may use
+/// trees as `rct_progress_fn` may.
 pub type rct_should_stop_fn = Option<unsafe extern "C" fn(user: *mut c_void) -> i32>;
 
 /// What a tree is to be. Fill with `rct_options_init`, then change what you need.

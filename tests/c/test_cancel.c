@@ -1,0 +1,151 @@
+/* Calls that another thread cancels at moments nobody chose; the trees then answer as if nothing had happened. */
+#define _POSIX_C_SOURCE 200809L
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "answer.h"
+#include "check.h"
+#include "problem.h"
+
+#ifdef RCT_VALGRIND
+enum { N = 250, ROUNDS = 4 };
+#else
+enum { N = 1500, ROUNDS = 36 };
+#endif
+enum { D = 2, M = 30, K = 8 };
+
+/* A flag that one thread raises, after so many nanoseconds, while the call of another one looks at it. */
+typedef struct alarm_clock {
+  pthread_mutex_t lock;
+  int rung;
+  long nanoseconds;
+} alarm_clock;
+
+static int32_t has_rung(void *user) {
+  alarm_clock *clock = (alarm_clock *)user;
+  pthread_mutex_lock(&clock->lock);
+  const int rung = clock->rung;
+  pthread_mutex_unlock(&clock->lock);
+  return rung;
+}
+
+static void *wait_and_ring(void *user) {
+  alarm_clock *clock = (alarm_clock *)user;
+  const struct timespec pause = {0, clock->nanoseconds};
+  nanosleep(&pause, NULL);
+  pthread_mutex_lock(&clock->lock);
+  clock->rung = 1;
+  pthread_mutex_unlock(&clock->lock);
+  return NULL;
+}
+
+static long nanoseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (long)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* A tree, what it answers, and one that is never built but by a cancelled build. */
+typedef struct subject {
+  problem given;
+  rct_tree *tree, *fresh;
+  rct_query query;
+  rct_neighbors out;
+} subject;
+
+typedef rct_status (*verb)(const subject *, const rct_control *);
+
+static rct_status build(const subject *on, const rct_control *control) {
+  return rct_build(on->fresh, &on->given.data, control);
+}
+static rct_status ask_all(const subject *on, const rct_control *control) {
+  return rct_query_batch(on->tree, &on->query, &on->out, control);
+}
+static rct_status vecchia(const subject *on, const rct_control *control) {
+  return rct_vecchia_neighbors(on->tree, K, no_indices(), &on->out, control);
+}
+
+static const verb VERBS[3] = {build, ask_all, vecchia};
+static const char *const NAMES[3] = {"build", "query", "vecchia"};
+
+static void new_tree(subject *on) {
+  rct_free(on->fresh);
+  on->fresh = NULL;
+  CHECK_OK(rct_create(&on->given.options, &on->fresh));
+}
+
+static void cancelled_at_random_moments(void) {
+  uint64_t state = 11;
+  long cancelled = 0, finished = 0;
+  for (uint32_t threads = 1; threads <= 3; threads++) {
+    subject on;
+    on.given = problem_new(N, D, M, threads);
+    on.given.options.lengthscale = 0.1;
+    on.given.options.threads = threads;
+    on.tree = problem_tree(&on.given);
+    on.fresh = NULL;
+    int64_t *ids = count_up(N);
+    on.query = query_of_ids(ids, N, K);
+    answer expected[3] = {ask(on.tree, &on.query), ask(on.tree, &on.query), ask_vecchia(on.tree, N, K, no_indices())};
+    for (int v = 0; v < 3; v++) {
+      new_tree(&on);
+      answer whole = answer_new(N, K);
+      on.out = answer_out(&whole);
+      const long begin = nanoseconds();
+      CHECK_OK(VERBS[v](&on, NULL));
+      const long duration = nanoseconds() - begin;
+      answer_free(&whole);
+      new_tree(&on);
+      for (int round = 0; round < ROUNDS; round++) {
+        check_context("%s, %d threads, round %d", NAMES[v], (int)threads, round);
+        answer room = answer_new(N, K);
+        on.out = answer_out(&room);
+        /* Mostly within the call, at times after its end. */
+        alarm_clock clock = {PTHREAD_MUTEX_INITIALIZER, 0, (long)(1.1 * next_uniform(&state) * (double)duration) % 999999999};
+        const rct_control control = control_of(NULL, has_rung, &clock);
+        pthread_t ringer;
+        CHECK(pthread_create(&ringer, NULL, wait_and_ring, &clock) == 0);
+        const rct_status status = VERBS[v](&on, &control);
+        CHECK(pthread_join(ringer, NULL) == 0);
+        if (status == RCT_OK) {
+          finished++;
+          CHECK(v == 0 || answers_equal(&room, &expected[v]));
+          if (v == 0) new_tree(&on);
+        } else {
+          cancelled++;
+          CHECK(status == RCT_ERROR_CANCELLED && strstr(rct_last_error(), "should_stop") != NULL);
+          CHECK(answer_untouched(&room));
+        }
+        answer_free(&room);
+        /* The same handles, used again. */
+        if (round % 6 != 0) continue;
+        if (v == 0) {
+          CHECK_OK(rct_build(on.fresh, &on.given.data, NULL));
+          answer found = ask(on.fresh, &on.query);
+          CHECK(answers_equal(&found, &expected[1]));
+          answer_free(&found);
+          new_tree(&on);
+        } else {
+          answer found = v == 1 ? ask(on.tree, &on.query) : ask_vecchia(on.tree, N, K, no_indices());
+          CHECK(answers_equal(&found, &expected[v]));
+          answer_free(&found);
+        }
+      }
+    }
+    CHECK_OK(rct_validate(on.tree, NULL));
+    for (int v = 0; v < 3; v++) answer_free(&expected[v]);
+    rct_free(on.tree);
+    rct_free(on.fresh);
+    free(ids);
+    problem_free(&on.given);
+  }
+  check_context("%ld calls cancelled, %ld finished", cancelled, finished);
+  CHECK(cancelled > 0);
+}
+
+int main(void) {
+  RUN(cancelled_at_random_moments);
+  return check_report();
+}
