@@ -4,8 +4,9 @@
  *
  * Every call that can fail returns an rct_status; on failure its outputs are untouched and rct_last_error() has a
  * sentence that names the argument and the value. A const rct_tree * may be used from any number of threads at once;
- * rct_build and rct_free need the tree for themselves. Matrices are views with strides in elements: row-major and
- * column-major data, and slices of either, pass without a copy. Ids are 0-based. */
+ * rct_build and rct_free need the tree for themselves. A callback may use other trees than the one whose call it
+ * serves. Matrices are views with strides in elements: row-major and column-major data, and slices of either, pass
+ * without a copy. Ids are 0-based. */
 
 #ifndef RCT_H
 #define RCT_H

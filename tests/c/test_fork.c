@@ -180,9 +180,8 @@ static void children_forked_while_a_trees_threads_start(void) {
   problem_free(&given);
 }
 
-/* Valgrind takes for lost, in the child, whatever the other threads held, and runs one thread at a time; the address
- * sanitizer's allocator has locks that a fork leaves held. */
-#if defined RCT_VALGRIND || defined __SANITIZE_ADDRESS__
+/* Valgrind takes for lost, in the child, whatever the other threads held, and runs one thread at a time. */
+#ifdef RCT_VALGRIND
 enum { RUNS_HERE = 0 };
 #else
 enum { RUNS_HERE = 1 };
