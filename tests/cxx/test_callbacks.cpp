@@ -127,25 +127,26 @@ void what_a_callback_throws_comes_out() {
   }
 }
 
-void callbacks_may_call_the_library() {
-  const rct::Tree tree(rct::Options(), data());
+void callbacks_may_call_on_other_trees() {
+  const rct::Tree tree(rct::Options(), data()), other(rct::Options(), data());
   const rct::Neighbors before = tree.query_batch(rct::Query::of_ids(ids(), K));
   int right = 0, refused = 0;
   rct::Control control;
   control.progress([&](double) {
-    if (same(tree.query_batch(rct::Query::of_ids(ids(), K)), before)) right++;
+    if (same(other.query_batch(rct::Query::of_ids(ids(), K)), before)) right++;
     try {
-      tree.query_batch(rct::Query::of_ids(ids(), K), rct::Control().progress([](double) { throw Thrown{1}; }));
+      other.query_batch(rct::Query::of_ids(ids(), K), rct::Control().progress([](double) { throw Thrown{1}; }));
     } catch (const Thrown &) {
       refused++;
     }
+    CHECK_THROWS(tree.query_batch(rct::Query::of_ids(ids(), K)), RCT_ERROR_INVALID_STATE, "in use");
   });
   CHECK(same(tree.query_batch(rct::Query::of_ids(ids(), K), control), before));
   CHECK(right > 0 && refused == right);
 
   /* The error of the inner call is the outer one's. */
   rct::Control failing;
-  failing.progress([&](double) { tree.query_batch(rct::Query::of_ids(ids(), 0)); });
+  failing.progress([&](double) { other.query_batch(rct::Query::of_ids(ids(), 0)); });
   CHECK_THROWS(tree.vecchia_neighbors(K, {}, failing), RCT_ERROR_INVALID_ARGUMENT, "k");
   CHECK(same(tree.query_batch(rct::Query::of_ids(ids(), K)), before));
 }
@@ -264,7 +265,7 @@ void what_a_covariance_throws_comes_out() {
 int main() {
   RUN(progress_and_cancellation);
   RUN(what_a_callback_throws_comes_out);
-  RUN(callbacks_may_call_the_library);
+  RUN(callbacks_may_call_on_other_trees);
   RUN(covariances_of_the_callers);
   RUN(what_a_covariance_throws_comes_out);
   return check_report();

@@ -165,10 +165,12 @@ test_that("progress is reported, to a function or as a bar", {
   expect_gt(length(seen), 2)
   expect_false(is.unsorted(seen))
   expect_identical(seen[length(seen)], 1)
-  # A progress function may use the tree that reports to it.
+  # A progress function may use other trees than the one that reports to it.
+  other <- rct_tree(points_of(3000), points_of(30, seed = 2))
   inside <- NULL
-  vecchia_neighbors(tree, 5, progress = function(fraction) inside <<- nearest(tree, 1, ids = 9)$ids)
+  vecchia_neighbors(tree, 5, progress = function(fraction) inside <<- nearest(other, 1, ids = 9)$ids)
   expect_identical(inside, matrix(9L))
+  expect_error(vecchia_neighbors(tree, 5, progress = function(fraction) nearest(tree, 1, ids = 9)), "tree is in use")
 
   bar <- rct:::progress_listener(TRUE)
   expect_silent(bar$tick(0.1))
