@@ -43,7 +43,11 @@ pub struct Stats {
     pub m: usize,
     /// Dimensions.
     pub d: usize,
-    /// Levels, depth and fan-out.
+    /// Parts that are searched one after the other: 1 unless points were inserted.
+    pub parts: usize,
+    /// Removed points that still take their room.
+    pub removed: usize,
+    /// Levels, depth and fan-out: the largest of all parts.
     pub shape: Shape,
     /// Blocks that the automatic traversal evaluates.
     pub blocks: usize,

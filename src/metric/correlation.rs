@@ -96,16 +96,6 @@ impl Correlation {
         Ok(rho)
     }
 
-    /// The signed rho of two stored points, 1 for a point with itself.
-    pub(crate) fn signed(&self, i: usize, j: usize, block: &mut QueryBlock, scratch: &mut ScoreScratch) -> Result<f64> {
-        if i == j {
-            return Ok(1.0);
-        }
-        block.clear();
-        block.push_stored(&self.points, i);
-        Ok(self.signed_block(block, &Candidates::Range(j..j + 1), scratch)?[0].clamp(-1.0, 1.0))
-    }
-
     /// rho, whose absolute value is the score that [`Metric::scores`] gives, laid out as there.
     pub(crate) fn signed_scores(
         &self,

@@ -13,8 +13,10 @@ pub(crate) struct Points {
     pub(crate) m: usize,
     /// Scaled coordinates, dimension by dimension: `coords[j * n + i]`.
     pub(crate) coords: Vec<f64>,
-    /// Coordinates as given, row by row; empty unless a custom covariance needs them.
+    /// Coordinates as given, row by row: for a custom covariance, and for other lengthscales.
     pub(crate) raw_coords: Vec<f64>,
+    /// Whether a custom covariance needs them of queries too.
+    pub(crate) custom: bool,
     /// V, n rows of `width` values, zero from column m on.
     pub(crate) factor: Vec<f64>,
     /// m rounded up to whole vectors.
@@ -27,7 +29,7 @@ pub(crate) struct Points {
 
 impl Points {
     /// Room for n points; every value 0.
-    pub(crate) fn zeros(n: usize, d: usize, m: usize, keep_raw: bool) -> Result<Self> {
+    pub(crate) fn zeros(n: usize, d: usize, m: usize, custom: bool) -> Result<Self> {
         let width = padded(m);
         let coordinates = checked_area(n, d, "coords")?;
         Ok(Points {
@@ -35,12 +37,30 @@ impl Points {
             d,
             m,
             coords: try_vec(coordinates, 0.0, "coordinates")?,
-            raw_coords: try_vec(if keep_raw { coordinates } else { 0 }, 0.0, "coordinates")?,
+            raw_coords: try_vec(coordinates, 0.0, "coordinates")?,
+            custom,
             factor: try_vec(checked_area(n, width, "factor")?, 0.0, "the factor V")?,
             width,
             variances: try_vec(n, 0.0, "residual variances")?,
             inverse_sds: try_vec(n, 0.0, "residual variances")?,
         })
+    }
+
+    /// The points at the given positions of others, one after the other.
+    pub(crate) fn joined(sources: &[(&Points, &[u32])]) -> Result<Points> {
+        let (first, _) = sources[0];
+        let n = sources.iter().map(|(_, positions)| positions.len()).sum();
+        let mut points = Points::zeros(n, first.d, first.m, first.custom)?;
+        let (d, width) = (points.d, points.width);
+        let all = sources.iter().flat_map(|&(source, positions)| positions.iter().map(move |&i| (source, i as usize)));
+        for (to, (source, i)) in all.enumerate() {
+            (0..d).for_each(|j| points.coords[j * n + to] = source.coord(i, j));
+            points.raw_coords[to * d..(to + 1) * d].copy_from_slice(&source.raw_coords[i * d..(i + 1) * d]);
+            points.factor[to * width..(to + 1) * width].copy_from_slice(source.factor_row(i));
+            points.variances[to] = source.variances[i];
+            points.inverse_sds[to] = source.inverse_sds[i];
+        }
+        Ok(points)
     }
 
     /// Scaled coordinate `j` of point `i`.
@@ -55,19 +75,25 @@ impl Points {
         &self.factor[i * self.width..(i + 1) * self.width]
     }
 
-    /// The coordinates alone, for a metric that needs no factor.
-    pub(crate) fn coordinates_only(&self) -> Points {
-        Points {
-            n: self.n,
-            d: self.d,
+    /// The coordinates alone, multiplied by `scales`, for a metric that needs no factor.
+    pub(crate) fn coordinates_only(&self, scales: &[f64]) -> Result<Points> {
+        let (n, d) = (self.n, self.d);
+        let mut coords = try_vec(n * d, 0.0, "coordinates")?;
+        for (i, row) in self.raw_coords.chunks_exact(d).enumerate() {
+            row.iter().zip(scales).enumerate().for_each(|(j, (x, scale))| coords[j * n + i] = x * scale);
+        }
+        Ok(Points {
+            n,
+            d,
             m: 0,
-            coords: self.coords.clone(),
+            coords,
             raw_coords: Vec::new(),
+            custom: false,
             factor: Vec::new(),
             width: 0,
-            variances: vec![1.0; self.n],
-            inverse_sds: vec![1.0; self.n],
-        }
+            variances: try_vec(n, 1.0, "coordinates")?,
+            inverse_sds: try_vec(n, 1.0, "coordinates")?,
+        })
     }
 
     /// Reorders every array: point `order[i]` becomes point i. V, the largest, is permuted in place.
@@ -82,10 +108,7 @@ impl Points {
         gather(&mut self.variances);
         gather(&mut self.inverse_sds);
         reorder_rows(&mut self.factor, self.width, order)?;
-        if !self.raw_coords.is_empty() {
-            reorder_rows(&mut self.raw_coords, self.d, order)?;
-        }
-        Ok(())
+        reorder_rows(&mut self.raw_coords, self.d, order)
     }
 
     /// Bytes held.

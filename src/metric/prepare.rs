@@ -48,6 +48,38 @@ pub(crate) enum AnyMetric {
     Euclidean(Euclidean),
 }
 
+impl AnyMetric {
+    /// The metric over the points at the given positions of metrics of one preparation; `None` where there are none.
+    pub(crate) fn joined(sources: &[(&AnyMetric, Vec<u32>)]) -> Result<Option<AnyMetric>> {
+        let points = sources.iter().map(|(metric, positions)| {
+            let points = match metric {
+                AnyMetric::Correlation(metric) => &metric.points,
+                AnyMetric::Euclidean(metric) => &metric.points,
+            };
+            (points, &positions[..])
+        });
+        let points: Vec<(&Points, &[u32])> = points.filter(|(_, positions)| !positions.is_empty()).collect();
+        if points.is_empty() {
+            return Ok(None);
+        }
+        let points = Points::joined(&points)?;
+        let correlations = sources.iter().filter_map(|(metric, _)| match metric {
+            AnyMetric::Correlation(metric) => Some(metric),
+            AnyMetric::Euclidean(_) => None,
+        });
+        Ok(Some(match sources[0].0 {
+            AnyMetric::Correlation(Correlation { simd, covariance, .. }) => AnyMetric::Correlation(Correlation {
+                simd: *simd,
+                points,
+                covariance: covariance.clone(),
+                sd: correlations.clone().map(|metric| metric.sd).fold(0.0, f64::max),
+                proper: correlations.clone().all(|metric| metric.proper),
+            }),
+            AnyMetric::Euclidean(Euclidean { simd, .. }) => AnyMetric::Euclidean(Euclidean { simd: *simd, points }),
+        }))
+    }
+}
+
 impl Preparation {
     /// Checks the shapes of `data` against the options, and factorises the inducing points.
     pub(crate) fn new(options: &Options, simd: Simd, data: &Data<'_>) -> Result<Self> {
@@ -125,6 +157,21 @@ impl Preparation {
         self.m
     }
 
+    /// Number of coordinates of a point.
+    pub(crate) fn d(&self) -> usize {
+        self.scales.len()
+    }
+
+    /// What coordinates are multiplied by.
+    pub(crate) fn scales(&self) -> &[f64] {
+        &self.scales
+    }
+
+    /// Whether V is the caller's.
+    pub(crate) fn is_given(&self) -> bool {
+        matches!(self.source, FactorSource::Given { .. })
+    }
+
     /// The inducing points, if V comes from them.
     pub(crate) fn inducing(&self) -> Option<&InducingPoints> {
         if let FactorSource::Inducing(inducing) = &self.source { Some(inducing) } else { None }
@@ -135,11 +182,13 @@ impl Preparation {
         self.inducing().map_or(0, InducingPoints::bytes)
     }
 
-    /// The metric over all points of `data`, in the order of their ids.
+    /// The metric over all points of `data`, in the order of `coords`. The caller's V and p of the i-th of them are in
+    /// row `rows[i]`, or i.
     pub(crate) fn metric(
         &mut self,
         options: &Options,
         data: &Data<'_>,
+        rows: Option<&[u32]>,
         threads: &Threads,
         control: &mut Control<'_>,
     ) -> Result<AnyMetric> {
@@ -150,15 +199,13 @@ impl Preparation {
             return Err(Error::invalid(format!("coords has {n} rows; at most {} are supported", NEW - 1)));
         }
         let mut row = try_with_capacity(d, "coordinates")?;
-        let mut raw = try_with_capacity(self.raw_values(d), "coordinates")?;
-        for i in 0..n {
+        let mut spare = Vec::new();
+        for (i, raw) in points.raw_coords.chunks_exact_mut(d).enumerate() {
             row.clear();
-            raw.clear();
-            self.append_coords("coords", data.coords, i, &mut row, &mut raw)?;
+            spare.clear();
+            self.append_coords("coords", data.coords, i, &mut row, &mut spare)?;
             row.iter().enumerate().for_each(|(j, &x)| points.coords[j * n + i] = x);
-            if custom {
-                points.raw_coords[i * d..(i + 1) * d].copy_from_slice(&raw);
-            }
+            raw.iter_mut().zip(data.coords.row(i)).for_each(|(to, &x)| *to = x);
         }
         if self.metric == MetricKind::Euclidean {
             points.variances.fill(1.0);
@@ -166,15 +213,17 @@ impl Preparation {
             return Ok(AnyMetric::Euclidean(Euclidean { simd: self.simd, points }));
         }
 
+        let row = |i: usize| rows.map_or(i, |rows| rows[i] as usize);
         if let Some(factor) = data.factor {
             check_finite("factor", factor)?;
-            for (row, given) in points.factor.chunks_exact_mut(points.width.max(1)).zip(factor.rows()) {
-                row.iter_mut().zip(given).for_each(|(to, &from)| *to = from);
+            for (i, to) in points.factor.chunks_exact_mut(points.width.max(1)).enumerate() {
+                to.iter_mut().zip(factor.row(row(i))).for_each(|(to, &from)| *to = from);
             }
         }
         let diagonal = self.diagonal(&points)?;
         let unit = diagonal.iter().copied().fold(0.0, f64::max);
-        if custom {
+        // Points that are inserted have the floor of those of the build.
+        if custom && self.floor == 0.0 {
             self.floor = checked_floor(options.residual_floor, unit)?;
         }
         self.inducing_rows(&mut points, threads, control)?;
@@ -186,7 +235,7 @@ impl Preparation {
         for (i, &variance) in diagonal.iter().enumerate() {
             let explained = squared_norm(self.simd, points.factor_row(i));
             let own = self.variance_left(variance, explained);
-            let p = data.residual_variances.map_or(own, |p| p[i]);
+            let p = data.residual_variances.map_or(own, |p| p[row(i)]);
             proper &= self.is_residual(variance, explained, p);
             points.variances[i] = p;
         }
@@ -248,14 +297,18 @@ impl Preparation {
                 for i in range.clone() {
                     coords.extend((0..d).map(|j| this.coord(i, j)));
                 }
-                let raw =
-                    if this.raw_coords.is_empty() { &[][..] } else { &this.raw_coords[range.start * d..range.end * d] };
+                let raw = if this.custom { &this.raw_coords[range.start * d..range.end * d] } else { &[][..] };
                 let rows = PointRows { coords, raw_coords: raw, d };
                 inducing.factor_rows(self.simd, &self.covariance, rows, block, out)
             },
         )?;
         points.factor = factor;
         Ok(())
+    }
+
+    /// Checks that points to be inserted come with what those of the build came with.
+    pub(crate) fn check_more(&self, data: &Data<'_>) -> Result<()> {
+        self.check_rows("", data.coords, data.factor, data.residual_variances)
     }
 
     /// Checks arrays of new points: shapes, and presence of what the tree was built with.
@@ -265,15 +318,26 @@ impl Preparation {
         factor: Option<ArrayView2<'_, f64>>,
         variances: Option<ArrayView1<'_, f64>>,
     ) -> Result<()> {
+        self.check_rows("query ", coords, factor, variances)
+    }
+
+    /// Checks arrays of points, whose names begin with `of`.
+    fn check_rows(
+        &self,
+        of: &str,
+        coords: ArrayView2<'_, f64>,
+        factor: Option<ArrayView2<'_, f64>>,
+        variances: Option<ArrayView1<'_, f64>>,
+    ) -> Result<()> {
         let q = coords.nrows();
-        check_shape("query coords", coords, q, self.scales.len())?;
+        check_shape(&format!("{of}coords"), coords, q, self.scales.len())?;
         let (needs_factor, needs_variances) = match self.source {
             FactorSource::Given { with_variances } => (true, with_variances),
             _ => (false, false),
         };
         let expect = |name: &str, needed: bool, given: bool| match (needed, given) {
             (true, false) => {
-                Err(Error::invalid(format!("query {name} is missing: the tree was built with the caller's")))
+                Err(Error::invalid(format!("{of}{name} is missing: the tree was built with the caller's")))
             }
             (false, true) => Err(Error::invalid(format!("query {name} is given, but the tree was not built with one"))),
             _ => Ok(()),
@@ -281,15 +345,15 @@ impl Preparation {
         expect("factor", needs_factor, factor.is_some())?;
         expect("residual_variances", needs_variances, variances.is_some())?;
         if let Some(factor) = factor {
-            check_shape("query factor", factor, q, self.m)?;
-            check_finite("query factor", factor)?;
+            check_shape(&format!("{of}factor"), factor, q, self.m)?;
+            check_finite(&format!("{of}factor"), factor)?;
         }
         if let Some(variances) = variances {
             if variances.len() != q {
                 let len = variances.len();
-                return Err(Error::invalid(format!("query residual_variances has {len} values; it must have {q}")));
+                return Err(Error::invalid(format!("{of}residual_variances has {len} values; it must have {q}")));
             }
-            check_positive("query residual_variances", variances)?;
+            check_positive(&format!("{of}residual_variances"), variances)?;
         }
         Ok(())
     }

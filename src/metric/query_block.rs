@@ -11,7 +11,7 @@ pub(crate) struct QueryBlock {
     pub(crate) len: usize,
     /// Scaled coordinates, len x d.
     pub(crate) coords: Vec<f64>,
-    /// Coordinates as given, len x d, where the points keep them.
+    /// Coordinates as given, len x d, where a custom covariance needs them.
     pub(crate) raw_coords: Vec<f64>,
     /// Rows of V, len x width.
     pub(crate) factor: Vec<f64>,
@@ -38,16 +38,25 @@ impl QueryBlock {
         self.all.clear();
     }
 
-    /// Adds the stored point at tree position `i`.
+    /// Adds the stored point at position `i`.
     pub(crate) fn push_stored(&mut self, points: &Points, i: usize) {
+        self.push(points, i, i as u32);
+    }
+
+    /// Adds a point that is stored elsewhere than the candidates, at position `i` of `points`.
+    pub(crate) fn push_foreign(&mut self, points: &Points, i: usize) {
+        self.push(points, i, NEW);
+    }
+
+    fn push(&mut self, points: &Points, i: usize, position: u32) {
         self.all.push(self.len as u32);
         self.len += 1;
         self.coords.extend((0..points.d).map(|j| points.coord(i, j)));
-        if !points.raw_coords.is_empty() {
+        if points.custom {
             self.raw_coords.extend_from_slice(&points.raw_coords[i * points.d..(i + 1) * points.d]);
         }
         self.factor.extend_from_slice(points.factor_row(i));
         self.inverse_sds.push(points.inverse_sds[i]);
-        self.positions.push(i as u32);
+        self.positions.push(position);
     }
 }

@@ -62,7 +62,7 @@ fn each_may_be_off(tree: &mut ResidualCoverTree, certificates: &[(&str, Off)]) {
 #[test]
 fn cells() {
     let mut tree = tree(2, KernelFamily::Matern52, 0.15, 21);
-    assert!(tree.index.cells.is_some());
+    assert!(tree.parts[0].index.cells.is_some());
     each_may_be_off(
         &mut tree,
         &[
@@ -81,6 +81,6 @@ fn cells() {
 #[test]
 fn screen() {
     let mut tree = tree(3, KernelFamily::Matern12, 0.2, 22);
-    assert!(tree.index.screen.is_some());
+    assert!(tree.parts[0].index.screen.is_some());
     each_may_be_off(&mut tree, &[("panels", |on| on.panels = false), ("points", |on| on.points = false)]);
 }

@@ -1,4 +1,4 @@
-//! The tree as its users see it: built once, then asked.
+//! The tree as its users see it: built, asked, grown, refitted.
 
 /// Runs `$body` with `$metric` bound to the tree's metric, whichever it is.
 macro_rules! with_metric {
@@ -13,46 +13,35 @@ macro_rules! with_metric {
 mod build;
 #[cfg(test)]
 mod certificate_tests;
+mod grow;
+mod part;
 mod search;
-
-use build::shape_metric;
+mod vecchia;
 
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result, try_with_capacity};
 use crate::metric::{AnyMetric, Candidates, Metric, Preparation, QueryBlock, ScoreScratch};
 use crate::options::Options;
-use crate::ordering::hilbert::HilbertFrame;
 use crate::parallel::Threads;
-use crate::search::{Blocks, Certificates, Index, IndexSource, Neighbor};
-use crate::simd::Simd;
-use crate::stats::{BuildSeconds, SearchStats, Stats};
-use crate::tree::CoverTree;
+use crate::search::{Certificates, Neighbor};
+use crate::stats::{BuildSeconds, SearchStats, Shape, Stats};
 use arc_swap::ArcSwap;
 use ndarray::ArrayView1;
+use part::{Common, Part};
 
 /// Exact nearest neighbours under the residual correlation distance (or the plain one, or the Euclidean one).
 ///
-/// Built once from coordinates and inducing points (or the caller's factor), then asked from any number of threads.
+/// Built from coordinates and inducing points (or the caller's factor), then asked from any number of threads. Point i
+/// of the build has id i; points that are inserted have the ids that follow; an id is never used again.
 pub struct ResidualCoverTree {
     options: Options,
     threads: Threads,
     preparation: Preparation,
-    metric: AnyMetric,
-    tree: CoverTree,
-    blocks: Blocks,
-    index: Index,
-    /// What indices over prefixes are built from.
-    source: IndexSource,
-    largest_weight: f64,
-    /// Least id of each subtree.
-    least_ids: Vec<u32>,
-    frame: HilbertFrame,
-    /// (key, position) of every stored point along the Hilbert curve.
-    curve: Vec<(u128, u32)>,
-    build_evaluations: u64,
+    /// Their ids ascend from part to part.
+    parts: Vec<Part>,
+    /// The id that the next point will have.
+    next_id: u32,
     seconds: BuildSeconds,
-    /// Whether bounds hold, so that something else than brute force is exact.
-    proper: bool,
     /// No lock, for the sake of forked children: see [`Threads`].
     last_search: ArcSwap<SearchStats>,
     certificates: Certificates,
@@ -86,15 +75,18 @@ impl Neighbors {
     }
 }
 
+/// Where a stored point is: its part, and its position there.
+pub(crate) type Spot = (u32, u32);
+
 impl ResidualCoverTree {
     /// Number of points.
     pub fn len(&self) -> usize {
-        self.tree.len()
+        self.parts.iter().map(Part::live).sum()
     }
 
-    /// Never: a tree has at least one point.
+    /// Whether all points have been removed.
     pub fn is_empty(&self) -> bool {
-        self.tree.len() == 0
+        self.len() == 0
     }
 
     /// The options it was built with.
@@ -104,91 +96,124 @@ impl ResidualCoverTree {
 
     /// The distance of each pair (i\[t\], j\[t\]) of stored points; O(m) a pair.
     pub fn distances(&self, i: ArrayView1<'_, i64>, j: ArrayView1<'_, i64>) -> Result<Vec<f64>> {
-        let (mut block, mut scratch) = (QueryBlock::default(), ScoreScratch::default());
-        with_metric!(&self.metric, m => self.pairs(i, j, |a, b| {
-            let mut score = [0.0];
-            block.clear();
-            block.push_stored(m.points(), a);
-            m.scores(&block, &block.all, &Candidates::Range(b..b + 1), &mut scratch, &mut score)?;
-            Ok(m.distance(score[0]))
-        }))
+        let mut scratch = ScoreScratch::default();
+        self.pairs(i, j, |block, a, (part, b)| {
+            with_metric!(&self.parts[part as usize].metric, m => {
+                let mut score = [0.0];
+                self.push(block, part, a);
+                m.scores(block, &block.all, &Candidates::Gather(&[b]), &mut scratch, &mut score)?;
+                Ok(m.distance(score[0]))
+            })
+        })
     }
 
     /// The signed residual correlation of each pair of stored points; [`ErrorKind::Unsupported`] for the Euclidean
     /// metric.
     pub fn correlations(&self, i: ArrayView1<'_, i64>, j: ArrayView1<'_, i64>) -> Result<Vec<f64>> {
-        let AnyMetric::Correlation(correlation) = &self.metric else {
-            return Err(Error::new(ErrorKind::Unsupported, "correlations: this tree has the Euclidean metric"));
-        };
-        let (mut block, mut scratch) = (QueryBlock::default(), ScoreScratch::default());
-        self.pairs(i, j, |a, b| correlation.signed(a, b, &mut block, &mut scratch))
+        let mut scratch = ScoreScratch::default();
+        self.pairs(i, j, |block, a, (part, b)| match &self.parts[part as usize].metric {
+            AnyMetric::Correlation(_) if a == (part, b) => Ok(1.0),
+            AnyMetric::Correlation(correlation) => {
+                self.push(block, part, a);
+                let rho = correlation.signed_block(block, &Candidates::Gather(&[b]), &mut scratch)?;
+                Ok(rho[0].clamp(-1.0, 1.0))
+            }
+            AnyMetric::Euclidean(_) => {
+                Err(Error::new(ErrorKind::Unsupported, "correlations: this tree has the Euclidean metric"))
+            }
+        })
     }
 
     /// Figures of the tree and of the last call that searched it.
     pub fn stats(&self) -> Stats {
-        let points = with_metric!(&self.metric, m => m.points());
-        let ids = self.least_ids.len() * std::mem::size_of::<u32>();
+        let shapes = self.parts.iter().map(|part| part.tree.shape());
+        let none = Shape { levels: 0, depth: 0, root_fan_out: 0, max_fan_out: 0 };
         Stats {
-            n: points.n,
+            n: self.len(),
             m: self.preparation.m(),
-            d: points.d,
-            shape: self.tree.shape(),
-            blocks: self.blocks.len(),
-            memory_bytes: points.bytes()
-                + self.tree.bytes()
-                + self.blocks.bytes()
-                + self.index.bytes()
-                + self.preparation.bytes()
-                + ids,
-            build_evaluations: self.build_evaluations,
+            d: self.preparation.d(),
+            parts: self.parts.len(),
+            removed: self.parts.iter().map(|part| part.removed).sum(),
+            shape: shapes.fold(none, |a, b| Shape {
+                levels: a.levels.max(b.levels),
+                depth: a.depth.max(b.depth),
+                root_fan_out: a.root_fan_out.max(b.root_fan_out),
+                max_fan_out: a.max_fan_out.max(b.max_fan_out),
+            }),
+            blocks: self.parts.iter().map(|part| part.blocks.len()).sum(),
+            memory_bytes: self.parts.iter().map(Part::bytes).sum::<usize>() + self.preparation.bytes(),
+            build_evaluations: self.parts.iter().map(|part| part.evaluations).sum(),
             seconds: self.seconds,
-            brute_force_only: !self.proper,
+            brute_force_only: !self.is_proper(),
             last_search: **self.last_search.load(),
         }
     }
 
     /// Checks every invariant of the tree by its definition; O(n^2) evaluations.
     ///
+    /// Covering and separation are lengths of the metric that the nodes were arranged with: after a refit of a tree of
+    /// pure construction that one is gone, and they are not checked.
+    ///
     /// # Errors
     /// [`ErrorKind::Internal`] names the invariant that is broken; [`ErrorKind::Cancelled`].
     pub fn validate(&self, control: &mut Control<'_>) -> Result<()> {
-        self.tree.check_structure()?;
-        control.phase(0.0, 0.5);
-        let simd = if self.options.portable_simd { Simd::Portable } else { Simd::detect() };
-        match shape_metric(&self.options, self.proper, simd, &self.metric) {
-            Some(euclidean) => self.tree.check_nets(&euclidean, &self.threads, control)?,
-            None => with_metric!(&self.metric, m => self.tree.check_nets(m, &self.threads, control)?),
+        self.check_parts()?;
+        let count = self.parts.len() as f64;
+        for (t, part) in self.parts.iter().enumerate() {
+            control.window(t as f64 / count, (t + 1) as f64 / count);
+            part.validate(self.common(), control)?;
         }
-        control.phase(0.5, 1.0);
-        with_metric!(&self.metric, m => {
-            self.blocks.check(m.points())?;
-            self.tree.check_balls(m, &self.threads, control)
-        })
+        Ok(())
     }
 
-    /// Evaluates `f` at the positions of each pair.
+    /// What the parts have in common.
+    fn common(&self) -> Common<'_> {
+        Common { options: &self.options, preparation: &self.preparation, threads: &self.threads }
+    }
+
+    /// Whether bounds hold in all parts.
+    fn is_proper(&self) -> bool {
+        self.parts.iter().all(Part::is_proper)
+    }
+
+    /// Adds a stored point to queries of part `part`.
+    fn push(&self, block: &mut QueryBlock, part: u32, (home, position): Spot) {
+        let points = self.parts[home as usize].points();
+        if home == part {
+            block.push_stored(points, position as usize);
+        } else {
+            block.push_foreign(points, position as usize);
+        }
+    }
+
+    /// Evaluates `f`, an empty block given, at each pair.
     fn pairs(
         &self,
         i: ArrayView1<'_, i64>,
         j: ArrayView1<'_, i64>,
-        mut f: impl FnMut(usize, usize) -> Result<f64>,
+        mut f: impl FnMut(&mut QueryBlock, Spot, Spot) -> Result<f64>,
     ) -> Result<Vec<f64>> {
         if i.len() != j.len() {
             return Err(Error::invalid(format!("i has {} ids but j has {}", i.len(), j.len())));
         }
+        let mut block = QueryBlock::default();
         let mut out = try_with_capacity(i.len(), "distances")?;
         for (t, (&a, &b)) in i.iter().zip(j).enumerate() {
-            let (a, b) = (self.checked_id("i", t, a)?, self.checked_id("j", t, b)?);
-            out.push(f(self.tree.positions[a as usize] as usize, self.tree.positions[b as usize] as usize)?);
+            block.clear();
+            out.push(f(&mut block, self.spot("i", t, a)?, self.spot("j", t, b)?)?);
         }
         Ok(out)
     }
 
-    /// `id` if a stored point has it.
-    fn checked_id(&self, name: &str, index: usize, id: i64) -> Result<u32> {
-        u32::try_from(id)
-            .ok()
-            .filter(|&id| (id as usize) < self.len())
-            .ok_or_else(|| Error::invalid(format!("{name}[{index}] is {id}; ids go from 0 to {}", self.len() - 1)))
+    /// Where the point with an id is; an error where none has it. `name[index]` is where the caller gave the id.
+    fn spot(&self, name: &str, index: usize, id: i64) -> Result<Spot> {
+        let Some(valid) = u32::try_from(id).ok().filter(|&id| id < self.next_id) else {
+            let last = i64::from(self.next_id) - 1;
+            return Err(Error::invalid(format!("{name}[{index}] is {id}; ids go from 0 to {last}")));
+        };
+        // The last part that begins at or below the id.
+        let part = self.parts.partition_point(|part| part.ids.of(0) <= valid);
+        let found = part.checked_sub(1).and_then(|part| Some((part as u32, self.parts[part].position(valid)?)));
+        found.ok_or_else(|| Error::invalid(format!("{name}[{index}] is {id}, a point that was removed")))
     }
 }

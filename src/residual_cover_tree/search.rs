@@ -1,19 +1,99 @@
-//! What a tree is asked: batches of queries, radii, the Vecchia job.
+//! What a tree is asked: batches of queries, radii. Each part is searched for all queries, the largest first.
 
-use super::{Neighbors, ResidualCoverTree};
+use super::{Neighbors, ResidualCoverTree, Spot};
 use crate::control::Control;
 use crate::data::{Query, QueryPoints};
 use crate::error::{Error, ErrorKind, Result, try_collect, try_vec};
 use crate::metric::{AnyMetric, Metric, QueryBlock};
 use crate::options::Traversal;
-use crate::search::{
-    Batch, Collector, FEW, Index, IndexSource, Keys, Nearest, Neighbor, SearchCounters, Space, Within, least_keys,
-    run_batch,
-};
+use crate::search::{Batch, Collector, Index, Keys, Nearest, Neighbor, SearchCounters, Within, run_batch};
 use crate::stats::SearchStats;
-use ndarray::ArrayView1;
+use ndarray::{ArrayView1, ArrayView2};
 use std::sync::Arc;
 use std::time::Instant;
+
+/// The points that a batch asks about, checked.
+pub(super) enum Asked<'a> {
+    /// Stored ones.
+    Stored(&'a [Spot]),
+    /// New ones, with their scaled coordinates, row by row.
+    New {
+        coords: ArrayView2<'a, f64>,
+        factor: Option<ArrayView2<'a, f64>>,
+        residual_variances: Option<ArrayView1<'a, f64>>,
+        scaled: Vec<f64>,
+    },
+}
+
+/// A search of one part for some queries.
+pub(super) struct Search<'a, 'b> {
+    pub(super) part: u32,
+    pub(super) index: &'a Index,
+    pub(super) keys: Keys<'a>,
+    /// Keys below its limit may be found by a query, one limit a query.
+    pub(super) limits: &'a [u32],
+    pub(super) asked: &'a Asked<'b>,
+    pub(super) traversal: Traversal,
+    pub(super) exclude_self: bool,
+}
+
+/// What is wanted of each query.
+pub(super) trait Wanted: Sync {
+    type Kept: Collector;
+
+    /// What query `q`, which has `found` in other parts, keeps of the points of the next.
+    fn collector<M: Metric>(&self, metric: &M, q: u32, found: &[Neighbor]) -> Self::Kept;
+
+    /// What was kept, nearest first.
+    fn finish(kept: Self::Kept) -> Vec<Neighbor>;
+
+    /// How many are wanted, at most.
+    fn most(&self) -> usize;
+}
+
+/// The k nearest within bounds.
+pub(super) struct KNearest<'a> {
+    pub(super) k: usize,
+    pub(super) bounds: Bounds<'a>,
+}
+
+impl Wanted for KNearest<'_> {
+    type Kept = Nearest;
+
+    fn collector<M: Metric>(&self, metric: &M, q: u32, found: &[Neighbor]) -> Nearest {
+        let bound = self.bounds.of(q);
+        // As near as the farthest of k will do, for its id may be smaller.
+        let farthest = found.last().filter(|_| found.len() == self.k).map(|last| last.distance.next_up());
+        Nearest::new(metric, self.k, farthest.map_or(bound, |farthest| farthest.min(bound)))
+    }
+
+    fn finish(kept: Nearest) -> Vec<Neighbor> {
+        kept.into_sorted()
+    }
+
+    fn most(&self) -> usize {
+        self.k
+    }
+}
+
+/// All within a radius.
+struct InRadius(f64);
+
+impl Wanted for InRadius {
+    type Kept = Within;
+
+    fn collector<M: Metric>(&self, metric: &M, _q: u32, _found: &[Neighbor]) -> Within {
+        Within::new(metric, self.0)
+    }
+
+    fn finish(kept: Within) -> Vec<Neighbor> {
+        kept.into_sorted()
+    }
+
+    fn most(&self) -> usize {
+        usize::MAX
+    }
+}
 
 impl ResidualCoverTree {
     /// The k nearest points of each query; exact.
@@ -24,11 +104,8 @@ impl ResidualCoverTree {
         if query.k == 0 {
             return Err(Error::invalid("k is 0; it must be at least 1"));
         }
-        let bounds = Bounds::new(query)?;
-        let k = query.k.min(self.len());
-        with_metric!(&self.metric, m => {
-            self.search(m, query, |q| Nearest::new(m, k, bounds.of(q)), Nearest::into_sorted, control)
-        })
+        let wanted = KNearest { k: query.k.min(self.len()), bounds: Bounds::new(query)? };
+        self.search(query, &wanted, control)
     }
 
     /// All points nearer than `radius` to each query; `query.k` and `query.max_distances` are not used.
@@ -42,198 +119,161 @@ impl ResidualCoverTree {
         if radius <= 0.0 {
             return Err(Error::invalid(format!("radius is {radius}; it must be positive")));
         }
-        with_metric!(&self.metric, m => {
-            self.search(m, query, |_| Within::new(m, radius), Within::into_sorted, control)
-        })
+        self.search(query, &InRadius(radius), control)
     }
 
-    /// The Vecchia job: row t of the answer has the k nearest of the points `order[..t]` to point `order[t]`.
-    /// `order` is a permutation of the ids; absent, the ids in their order.
-    ///
-    /// # Errors
-    /// An order that is no permutation, k = 0, memory, cancellation.
-    pub fn vecchia_neighbors(
-        &self,
-        k: usize,
-        order: Option<ArrayView1<'_, i64>>,
-        control: &mut Control<'_>,
-    ) -> Result<Neighbors> {
-        if k == 0 {
-            return Err(Error::invalid("k is 0; it must be at least 1"));
-        }
-        let n = self.len();
-        let k = k.min(n);
-        let ids: Vec<u32> = match order {
-            None => try_collect((0..n as u32).map(Ok), "the order")?,
-            Some(order) => permutation(order, n)?,
-        };
-        let position = |&id: &u32| Ok(self.tree.positions[id as usize]);
-        let positions: Vec<u32> = try_collect(ids.iter().map(position), "the order")?;
-        let mut ranks = try_vec(n, 0u32, "the order")?;
-        positions.iter().enumerate().for_each(|(t, &position)| ranks[position as usize] = t as u32);
-        let least = least_keys(&self.tree, &ranks);
-        let limits: Vec<u32> = try_collect((0..n as u32).map(Ok), "id limits")?;
+    /// Searches for a batch, its arguments checked.
+    fn search<W: Wanted>(&self, query: &Query<'_>, wanted: &W, control: &mut Control<'_>) -> Result<Neighbors> {
         let clock = Instant::now();
-        let mut counters = SearchCounters::default();
-        let mut found = try_vec(n, Vec::new(), "the answer")?;
-        // Points of the last three quarters of the order search among all points, those before among the first quarter
-        // with an index of its own, and so on: of what is searched, at least a quarter may be found.
-        let mut end = n;
-        while end > 0 {
-            let start = if self.index.is_empty() || end <= 4 * FEW { 0 } else { end / 4 };
-            control.window(1.0 - end as f64 / n as f64, 1.0 - start as f64 / n as f64);
-            with_metric!(&self.metric, m => {
-                let prefix = match end == n || start == 0 {
-                    true => None,
-                    false => Some(self.prefix_index(&positions[..end], control)?),
-                };
-                counters.distance_evaluations += prefix.as_ref().map_or(0, |index| index.evaluations);
-                let index = prefix.as_ref().unwrap_or(&self.index);
-                let keys = Keys { of: &ranks, least: &least, positions: &positions };
-                let space = self.space(m, index, keys, true);
-                let numbers = start..end;
-                let place = |t: usize| Ok(self.place(index, positions[t]));
-                let places = try_collect(numbers.clone().map(place), "the queries")?;
-                let batch = Batch { limits: &limits[numbers], places: &places, traversal: self.options.traversal };
-                let load = |numbers: &[u32], block: &mut QueryBlock| {
-                    let position = |t: u32| positions[start + t as usize] as usize;
-                    numbers.iter().for_each(|&t| block.push_stored(m.points(), position(t)));
-                    Ok(())
-                };
-                let collector = |_| Nearest::new(m, k, f64::INFINITY);
-                let (part, counted) =
-                    run_batch(&space, &batch, load, collector, Nearest::into_sorted, &self.threads, control)?;
-                found[start..end].iter_mut().zip(part).for_each(|(to, from)| *to = from);
-                counters += counted;
-            });
-            end = start;
-        }
-        self.note(self.options.traversal, n, counters, clock);
-        Ok(Neighbors { found })
-    }
-
-    /// Searches for a batch: its points checked and arranged, what each query keeps made by `collector`.
-    fn search<M: Metric, C: Collector>(
-        &self,
-        metric: &M,
-        query: &Query<'_>,
-        collector: impl Fn(u32) -> C + Sync,
-        finish: impl Fn(C) -> Vec<Neighbor> + Sync,
-        control: &mut Control<'_>,
-    ) -> Result<Neighbors> {
         let traversal = match query.traversal {
             Traversal::Automatic => self.options.traversal,
             chosen => chosen,
         };
-        let keys = Keys { of: &self.tree.ids, least: &self.least_ids, positions: &self.tree.positions };
-        let space = self.space(metric, &self.index, keys, query.exclude_self);
-        match &query.points {
+        let mut spots = Vec::new();
+        let scaled = match &query.points {
             QueryPoints::Ids(ids) => {
-                let position = |(t, &id)| Ok(self.tree.positions[self.checked_id("ids", t, id)? as usize]);
-                let positions: Vec<u32> = try_collect(ids.iter().enumerate().map(position), "the queries")?;
-                let limits = self.limits(query, positions.len())?;
-                let places = try_collect(
-                    positions.iter().map(|&position| Ok(self.place(&self.index, position))),
-                    "the queries",
-                )?;
-                let batch = Batch { limits: &limits, places: &places, traversal };
-                let load = |numbers: &[u32], block: &mut QueryBlock| {
-                    numbers.iter().for_each(|&t| block.push_stored(metric.points(), positions[t as usize] as usize));
-                    Ok(())
-                };
-                self.run(&space, &batch, load, collector, finish, control)
+                let spot = |(t, &id)| self.spot("ids", t, id);
+                spots = try_collect(ids.iter().enumerate().map(spot), "the queries")?;
+                Vec::new()
             }
             QueryPoints::New { coords, factor, residual_variances } => {
                 self.preparation.check_new(*coords, *factor, *residual_variances)?;
-                let scaled = self.preparation.scaled("query coords", *coords)?;
-                let near = scaled.chunks_exact(metric.points().d).map(|x| self.near_on_curve(x));
-                let places = try_collect(near.map(|position| Ok(self.place(&self.index, position))), "the queries")?;
-                let limits = self.limits(query, places.len())?;
-                let batch = Batch { limits: &limits, places: &places, traversal };
-                let load = |numbers: &[u32], block: &mut QueryBlock| {
-                    self.preparation.load_new(numbers, *coords, *factor, *residual_variances, block)?;
-                    if factor.is_some() {
-                        let near: Vec<u32> = numbers.iter().map(|&t| places[t as usize].1).collect();
-                        block.improper = block.improper || !metric.admits(block, &near)?;
+                self.preparation.scaled("query coords", *coords)?
+            }
+        };
+        let count = match &query.points {
+            QueryPoints::Ids(ids) => ids.len(),
+            QueryPoints::New { coords, .. } => coords.nrows(),
+        };
+        let id_limits = self.id_limits(query, count)?;
+        let asked = match query.points {
+            QueryPoints::Ids(_) => Asked::Stored(&spots),
+            QueryPoints::New { coords, factor, residual_variances } => {
+                Asked::New { coords, factor, residual_variances, scaled }
+            }
+        };
+        let mut found = try_vec(count, Vec::new(), "the answer")?;
+        let mut counters = SearchCounters::default();
+        let order = self.largest_first();
+        for (turn, &p) in order.iter().enumerate() {
+            let share = |turn: usize| turn as f64 / order.len() as f64;
+            control.window(share(turn), share(turn + 1));
+            let part = &self.parts[p as usize];
+            let limits = match &id_limits {
+                Some(ids) => try_collect(ids.iter().map(|&id| Ok(part.ids.below(id))), "id limits")?,
+                None => try_vec(count, part.ids.len() as u32, "id limits")?,
+            };
+            let keys = Keys { of: part.numbers(), least: &part.least, positions: &part.tree.positions };
+            let exclude_self = query.exclude_self;
+            let search =
+                Search { part: p, index: &part.index, keys, limits: &limits, asked: &asked, traversal, exclude_self };
+            counters += self.run(&search, wanted, &mut found, control)?;
+        }
+        self.note(traversal, count, counters, clock);
+        Ok(Neighbors { found })
+    }
+
+    /// Numbers of the parts, that of most points first.
+    pub(super) fn largest_first(&self) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..self.parts.len() as u32).collect();
+        order.sort_by_key(|&p| std::cmp::Reverse(self.parts[p as usize].live()));
+        order
+    }
+
+    /// Searches a part, and adds to what the queries have `found` in others.
+    pub(super) fn run<W: Wanted>(
+        &self,
+        search: &Search<'_, '_>,
+        wanted: &W,
+        found: &mut [Vec<Neighbor>],
+        control: &mut Control<'_>,
+    ) -> Result<SearchCounters> {
+        let part = &self.parts[search.part as usize];
+        with_metric!(&part.metric, metric => {
+            let places = self.places(search)?;
+            let batch = Batch { limits: search.limits, places: &places, traversal: search.traversal };
+            let load = |numbers: &[u32], block: &mut QueryBlock| self.load(search, metric, &places, numbers, block);
+            let Keys { of, least, positions } = search.keys;
+            let keys = Keys { of, least, positions };
+            let space =
+                part.space(self.common(), metric, search.index, keys, search.exclude_self, self.certificates);
+            let earlier = &*found;
+            let collector = |q: u32| wanted.collector(metric, q, &earlier[q as usize]);
+            let (more, counters) = run_batch(&space, &batch, load, collector, W::finish, &self.threads, control)?;
+            for (found, more) in found.iter_mut().zip(more) {
+                merge(found, more, wanted.most(), |number| part.ids.of(number))?;
+            }
+            Ok(counters)
+        })
+    }
+
+    /// Home and position of each query in the part that is searched, or of a point near it.
+    fn places(&self, search: &Search<'_, '_>) -> Result<Vec<(u32, u32)>> {
+        let part = &self.parts[search.part as usize];
+        let place = |position: u32| Ok(part.place(search.index, position));
+        match &search.asked {
+            Asked::Stored(spots) => {
+                let mut x = try_vec(self.preparation.d(), 0.0, "a point")?;
+                let position = |&(home, position): &Spot| {
+                    if home == search.part {
+                        return place(position);
                     }
-                    Ok(())
+                    let points = self.parts[home as usize].points();
+                    x.iter_mut().enumerate().for_each(|(j, x)| *x = points.coord(position as usize, j));
+                    place(part.near_on_curve(&x))
                 };
-                self.run(&space, &batch, load, collector, finish, control)
+                try_collect(spots.iter().map(position), "the queries")
+            }
+            Asked::New { scaled, .. } => {
+                let near = scaled.chunks_exact(self.preparation.d()).map(|x| place(part.near_on_curve(x)));
+                try_collect(near, "the queries")
             }
         }
     }
 
-    /// Position of the stored point at or after `x` (scaled) along the Hilbert curve.
-    fn near_on_curve(&self, x: &[f64]) -> u32 {
-        let key = self.frame.key(x);
-        let next = self.curve.partition_point(|&(stored, _)| stored < key).min(self.len() - 1);
-        self.curve[next].1
-    }
-
-    /// Home and position of a stored point: queries are grouped by it.
-    fn place(&self, index: &Index, position: u32) -> (u32, u32) {
-        let home = match index.cells.as_ref().and_then(|cells| cells.of(position)) {
-            Some(cell) => cell,
-            None => self.blocks.of_position(position as usize) as u32,
-        };
-        (home, position)
-    }
-
-    /// An index over some points.
-    fn prefix_index(&self, positions: &[u32], control: &mut Control<'_>) -> Result<Index> {
-        let (covariance, inducing) = (&self.options.covariance, self.preparation.inducing());
-        let positions = try_collect(positions.iter().map(|&i| Ok(i)), "the index")?;
-        self.source.index(&self.metric, covariance, inducing, positions, &self.threads, control)
-    }
-
-    /// What a search runs over.
-    fn space<'a, M: Metric>(
-        &'a self,
-        metric: &'a M,
-        index: &'a Index,
-        keys: Keys<'a>,
-        exclude_self: bool,
-    ) -> Space<'a, M> {
-        Space {
-            metric,
-            tree: &self.tree,
-            blocks: &self.blocks,
-            cells: IndexSource::cells(index, &self.metric),
-            screen: IndexSource::bound(index, &self.metric, &self.options.covariance, self.preparation.inducing()),
-            largest_weight: self.largest_weight,
-            keys,
-            exclude_self,
-            certificates: self.certificates,
-        }
-    }
-
-    /// Runs a batch and notes what it did.
-    fn run<M: Metric, C: Collector>(
+    /// Fills a block with the queries of the given numbers.
+    fn load<M: Metric>(
         &self,
-        space: &Space<'_, M>,
-        batch: &Batch<'_>,
-        load: impl Fn(&[u32], &mut QueryBlock) -> Result<()> + Sync,
-        collector: impl Fn(u32) -> C + Sync,
-        finish: impl Fn(C) -> Vec<Neighbor> + Sync,
-        control: &mut Control<'_>,
-    ) -> Result<Neighbors> {
-        let clock = Instant::now();
-        let (found, counters): (_, SearchCounters) =
-            run_batch(space, batch, load, collector, finish, &self.threads, control)?;
-        self.note(batch.traversal, found.len(), counters, clock);
-        Ok(Neighbors { found })
+        search: &Search<'_, '_>,
+        metric: &M,
+        places: &[(u32, u32)],
+        numbers: &[u32],
+        block: &mut QueryBlock,
+    ) -> Result<()> {
+        let mut strange = false;
+        match &search.asked {
+            Asked::Stored(spots) => {
+                for &t in numbers {
+                    let spot = spots[t as usize];
+                    self.push(block, search.part, spot);
+                    if spot.0 != search.part {
+                        strange = true;
+                        block.improper |= !self.parts[spot.0 as usize].is_proper();
+                    }
+                }
+            }
+            Asked::New { coords, factor, residual_variances, .. } => {
+                self.preparation.load_new(numbers, *coords, *factor, *residual_variances, block)?;
+                strange = true;
+            }
+        }
+        if strange && self.preparation.is_given() {
+            let near: Vec<u32> = numbers.iter().map(|&t| places[t as usize].1).collect();
+            block.improper = block.improper || !metric.admits(block, &near)?;
+        }
+        Ok(())
     }
 
     /// Notes what a search did that began at `clock`.
-    fn note(&self, traversal: Traversal, queries: usize, counters: SearchCounters, clock: Instant) {
-        let traversal = if self.proper { traversal } else { Traversal::BruteForce };
+    pub(super) fn note(&self, traversal: Traversal, queries: usize, counters: SearchCounters, clock: Instant) {
+        let traversal = if self.is_proper() { traversal } else { Traversal::BruteForce };
         let seconds = clock.elapsed().as_secs_f64();
         self.last_search.store(Arc::new(SearchStats { traversal, queries: queries as u64, counters, seconds }));
     }
 
-    /// Limits of a batch of `count` queries as keys: absent means every id.
-    fn limits(&self, query: &Query<'_>, count: usize) -> Result<Vec<u32>> {
-        let Some(limits) = query.id_limits else { return try_vec(count, self.len() as u32, "id limits") };
+    /// The id limit of each of `count` queries, if there are limits.
+    fn id_limits(&self, query: &Query<'_>, count: usize) -> Result<Option<Vec<u32>>> {
+        let Some(limits) = query.id_limits else { return Ok(None) };
         if limits.len() != count && limits.len() != 1 {
             let len = limits.len();
             return Err(Error::invalid(format!("id_limits has {len} values; it must have 1 or {count}")));
@@ -244,16 +284,33 @@ impl ResidualCoverTree {
             if limit < 0 {
                 return Err(Error::invalid(format!("id_limits[{t}] is {limit}; it must not be negative")));
             }
-            Ok(limit.min(self.len() as i64) as u32)
+            Ok(limit.min(i64::from(self.next_id)) as u32)
         };
-        try_collect((0..count).map(limit), "id limits")
+        try_collect((0..count).map(limit), "id limits").map(Some)
     }
 }
 
+/// Adds to the neighbours `found` those of another part, whose numbers become ids; the nearest `most` stay.
+fn merge(found: &mut Vec<Neighbor>, mut more: Vec<Neighbor>, most: usize, id: impl Fn(u32) -> u32) -> Result<()> {
+    more.iter_mut().for_each(|neighbor| neighbor.id = id(neighbor.id));
+    if found.is_empty() {
+        *found = more;
+        return Ok(());
+    }
+    crate::error::try_reserve(found, more.len(), "the answer")?;
+    found.append(&mut more);
+    found.sort_unstable();
+    found.truncate(most);
+    Ok(())
+}
+
 /// The bounds of a batch's distances.
-struct Bounds<'a>(Option<ArrayView1<'a, f64>>);
+pub(super) struct Bounds<'a>(Option<ArrayView1<'a, f64>>);
 
 impl<'a> Bounds<'a> {
+    /// None.
+    pub(super) const NONE: Self = Bounds(None);
+
     fn new(query: &Query<'a>) -> Result<Self> {
         let count = match &query.points {
             QueryPoints::Ids(ids) => ids.len(),
@@ -277,23 +334,4 @@ impl<'a> Bounds<'a> {
     fn of(&self, q: u32) -> f64 {
         self.0.map_or(f64::INFINITY, |bounds| if bounds.len() == 1 { bounds[0] } else { bounds[q as usize] })
     }
-}
-
-/// The ids of `order`, or an error unless it is a permutation of 0..n.
-fn permutation(order: ArrayView1<'_, i64>, n: usize) -> Result<Vec<u32>> {
-    if order.len() != n {
-        return Err(Error::invalid(format!("order has {} ids but the tree has {n} points", order.len())));
-    }
-    let mut seen = try_vec(n, false, "the order")?;
-    let checked = |(t, &id): (usize, &i64)| {
-        let valid = usize::try_from(id).ok().filter(|&id| id < n);
-        let Some(id) = valid else {
-            return Err(Error::invalid(format!("order[{t}] is {id}; ids go from 0 to {}", n - 1)));
-        };
-        if std::mem::replace(&mut seen[id], true) {
-            return Err(Error::invalid(format!("order[{t}] is {id}, which came before; it must be a permutation")));
-        }
-        Ok(id as u32)
-    };
-    try_collect(order.iter().enumerate().map(checked), "the order")
 }

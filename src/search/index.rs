@@ -1,7 +1,7 @@
 //! What the automatic traversal searches residual correlations with, over all points of a tree or a prefix of them:
 //! cells where a few points of each hold nearly all of it, and a screen of integers elsewhere.
 
-use super::{CellBound, Cells, Screen, ScreenBasis, ScreenBound};
+use super::{CellBound, Cells, FEW, Screen, ScreenBasis, ScreenBound};
 use crate::control::Control;
 use crate::error::Result;
 use crate::inducing::InducingPoints;
@@ -85,7 +85,7 @@ impl IndexSource {
     ) -> Result<Index> {
         let mut index = Index::default();
         let AnyMetric::Correlation(correlation) = metric else { return Ok(index) };
-        if correlation.is_spatial() || !correlation.is_metric() {
+        if correlation.is_spatial() || !correlation.is_metric() || positions.len() <= FEW {
             return Ok(index);
         }
         let screenable = parts(metric, covariance, inducing).is_some() && much_is_left(correlation, &positions);

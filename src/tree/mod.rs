@@ -67,6 +67,11 @@ impl CoverTree {
         })
     }
 
+    /// The parent of `node`, unless that is the root.
+    pub(crate) fn parent(&self, node: usize) -> Option<usize> {
+        Some(self.parents[node]).filter(|&parent| parent != NO_PARENT).map(|parent| parent as usize)
+    }
+
     /// Whether `node` has no children.
     pub(crate) fn is_leaf(&self, node: usize) -> bool {
         self.ends[node] as usize == node + 1

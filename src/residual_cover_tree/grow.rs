@@ -1,0 +1,167 @@
+//! Points that arrive and leave.
+//!
+//! A tree is a list of parts whose ids ascend. A batch that is inserted becomes a part of its own, together with the
+//! parts before it that are not [`RATIO`] times as large as all that follows: so there are few parts, and a point is
+//! arranged anew O(log n) times in its life. Removed points stay where they are, out of every query's reach, until
+//! they are a [`REMOVED_SHARE`] of their part, which is then arranged anew without them. The search goes from part to
+//! part, each bounded by what was found in those before, so that answers are those of a tree that was built at once.
+//! Source: Bentley & Saxe, *Decomposable searching problems I* (J. Algorithms, 1980).
+
+use super::part::{Ids, Part, REMOVED};
+use super::{ResidualCoverTree, Spot};
+use crate::control::Control;
+use crate::data::Data;
+use crate::error::{Error, ErrorKind, Result, try_collect, try_reserve, try_with_capacity};
+use crate::metric::AnyMetric;
+use ndarray::ArrayView1;
+use std::ops::Range;
+
+/// A part has at least this many times as many points as all parts after it.
+const RATIO: usize = 2;
+const WHAT: &str = "the part of the tree that is arranged anew";
+
+/// A part is arranged anew when one in so many of its points was removed.
+const REMOVED_SHARE: usize = 4;
+
+impl ResidualCoverTree {
+    /// Inserts the rows of `data.coords`; returns their ids, which follow the largest that was ever given.
+    ///
+    /// `data` has what the build had but for inducing points, which stay (so does the least residual variance of a
+    /// custom covariance). O(m^2) a point for V; all batches together cost O(log n) times what building at once would.
+    ///
+    /// # Errors
+    /// As [`Self::build`]; the tree is then as it was.
+    pub fn insert(&mut self, data: &Data<'_>, control: &mut Control<'_>) -> Result<Range<i64>> {
+        let (count, d) = data.coords.dim();
+        if data.inducing.is_some() {
+            return Err(Error::invalid("inducing is given: those of the tree stay, and a refit changes them"));
+        }
+        if d != self.preparation.d() {
+            return Err(Error::invalid(format!("coords has {d} columns; the tree has {}", self.preparation.d())));
+        }
+        let first = self.next_id;
+        let next = u32::try_from(count).ok().and_then(|count| first.checked_add(count)).filter(|&id| id < REMOVED);
+        let Some(next) = next else {
+            return Err(Error::invalid(format!("coords has {count} rows; ids go up to {} in all", REMOVED - 1)));
+        };
+        let ids = i64::from(first)..i64::from(next);
+        if count == 0 {
+            return Ok(ids);
+        }
+        self.preparation.check_more(data)?;
+        control.window(0.0, 0.3);
+        control.phase(0.0, 1.0);
+        let metric = self.preparation.metric(&self.options, data, None, &self.threads, control)?;
+        control.window(0.3, 1.0);
+        let more = (metric, Ids::Range(first, next - first));
+        self.arrange(self.first_unsettled(count), Some(more), control)?;
+        self.next_id = next;
+        Ok(ids)
+    }
+
+    /// Removes points; the ids of all others stay. O(log n) a point, and at times what arranging a part takes.
+    ///
+    /// # Errors
+    /// An id that no point has, or that comes twice; memory, cancellation. The tree is then as it was.
+    pub fn remove(&mut self, ids: ArrayView1<'_, i64>, control: &mut Control<'_>) -> Result<()> {
+        let spot = |(t, &id): (usize, &i64)| self.spot("ids", t, id);
+        let mut spots: Vec<Spot> = try_collect(ids.iter().enumerate().map(spot), "removal")?;
+        spots.sort_unstable();
+        if let Some(twice) = spots.windows(2).find(|pair| pair[0] == pair[1]) {
+            let (part, position) = twice[0];
+            let id = self.parts[part as usize].id(position);
+            return Err(Error::invalid(format!("ids has {id} twice")));
+        }
+        for run in spots.chunk_by(|a, b| a.0 == b.0) {
+            self.parts[run[0].0 as usize].keep_numbers()?;
+        }
+        self.mark(&spots, true);
+        control.window(0.0, 1.0);
+        let arranged = self.arrange(self.first_unsettled(0), None, control);
+        if arranged.is_err() {
+            self.mark(&spots, false);
+        }
+        arranged
+    }
+
+    /// Marks points as removed, or as there.
+    fn mark(&mut self, spots: &[Spot], removed: bool) {
+        for &(part, position) in spots {
+            let part = &mut self.parts[part as usize];
+            let own = part.tree.ids[position as usize];
+            part.numbers[position as usize] = if removed { REMOVED } else { own };
+            part.removed = if removed { part.removed + 1 } else { part.removed - 1 };
+        }
+    }
+
+    /// The first part that is not large enough for those after it and `more` points, or has lost too many.
+    fn first_unsettled(&self, more: usize) -> usize {
+        let (mut first, mut after) = (self.parts.len(), more);
+        for (p, part) in self.parts.iter().enumerate().rev() {
+            let lost = part.removed > 0 && part.removed * REMOVED_SHARE >= part.tree.len();
+            if lost || part.live() < RATIO * after {
+                first = p;
+            }
+            after += part.live();
+        }
+        first
+    }
+
+    /// Makes one part of those from `first` on, without the points that were removed, and of `more` points.
+    fn arrange(&mut self, first: usize, more: Option<(AnyMetric, Ids)>, control: &mut Control<'_>) -> Result<()> {
+        if first == self.parts.len() && more.is_none() {
+            return control.step(1.0);
+        }
+        let parts = &self.parts[first..];
+        let (mut sources, mut ids) = (Vec::new(), Vec::new());
+        for part in parts {
+            let position = |number: usize| part.tree.positions[number];
+            let live = (0..part.tree.len()).filter(|&number| part.numbers()[position(number) as usize] != REMOVED);
+            let mut positions = try_with_capacity(part.live(), WHAT)?;
+            try_reserve(&mut ids, part.live(), WHAT)?;
+            for number in live {
+                positions.push(position(number));
+                ids.push(part.ids.of(number as u32));
+            }
+            sources.push((&part.metric, positions));
+        }
+        let (joined, ids) = match more {
+            Some((metric, own)) if sources.is_empty() => (Some(metric), own),
+            more => {
+                if let Some((metric, own)) = &more {
+                    let count = own.len() as u32;
+                    try_reserve(&mut ids, own.len(), WHAT)?;
+                    ids.extend((0..count).map(|number| own.of(number)));
+                    sources.push((metric, try_collect((0..count).map(Ok), WHAT)?));
+                }
+                (AnyMetric::joined(&sources)?, Ids::new(ids))
+            }
+        };
+        let part = match joined {
+            Some(metric) => Some(Part::new(self.common(), metric, ids, control)?),
+            None => None,
+        };
+        self.parts.truncate(first);
+        self.parts.extend(part);
+        Ok(())
+    }
+
+    /// Checks that ids ascend from part to part, and that parts are as large as they should be.
+    pub(super) fn check_parts(&self) -> Result<()> {
+        let broken = |what: &str| Err(Error::new(ErrorKind::Internal, format!("tree invariant violated: {what}")));
+        let mut next = 0;
+        for part in &self.parts {
+            for number in 0..part.ids.len() as u32 {
+                let id = part.ids.of(number);
+                if id < next || id >= self.next_id {
+                    return broken("ids do not ascend from part to part");
+                }
+                next = id + 1;
+            }
+        }
+        if self.first_unsettled(0) < self.parts.len() {
+            return broken("a part is too small for those after it, or has too many removed points");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,126 @@
+//! The Vecchia job: the nearest predecessors of every point.
+
+use super::part::{Part, REMOVED};
+use super::search::{Asked, Bounds, KNearest, Search};
+use super::{Neighbors, ResidualCoverTree, Spot};
+use crate::control::Control;
+use crate::error::{Error, Result, try_collect, try_vec, try_with_capacity};
+use crate::search::{FEW, Keys, Neighbor, SearchCounters, least_keys};
+use ndarray::ArrayView1;
+use std::time::Instant;
+
+impl ResidualCoverTree {
+    /// The Vecchia job: row t of the answer has the k nearest of the points `order[..t]` to point `order[t]`.
+    /// `order` is a permutation of the ids; absent, the ids in their order.
+    ///
+    /// # Errors
+    /// An order that is no permutation, k = 0, memory, cancellation.
+    pub fn vecchia_neighbors(
+        &self,
+        k: usize,
+        order: Option<ArrayView1<'_, i64>>,
+        control: &mut Control<'_>,
+    ) -> Result<Neighbors> {
+        if k == 0 {
+            return Err(Error::invalid("k is 0; it must be at least 1"));
+        }
+        let clock = Instant::now();
+        let n = self.len();
+        let wanted = KNearest { k: k.min(n), bounds: Bounds::NONE };
+        let spots = match order {
+            None => self.spots()?,
+            Some(order) => self.permutation(order)?,
+        };
+        let mut found = try_vec(n, Vec::new(), "the answer")?;
+        let mut counters = SearchCounters::default();
+        let mut searched = 0;
+        for p in self.largest_first() {
+            let share = |more: f64| (searched as f64 + more) / n as f64;
+            counters += self.predecessors(p, &spots, &wanted, &mut found, share, control)?;
+            searched += self.parts[p as usize].live();
+        }
+        self.note(self.options.traversal, n, counters, clock);
+        Ok(Neighbors { found })
+    }
+
+    /// Searches one part for the predecessors of all points; `share` tells what has been done of the whole when so many
+    /// of the part's points have been searched.
+    fn predecessors(
+        &self,
+        p: u32,
+        spots: &[Spot],
+        wanted: &KNearest<'_>,
+        found: &mut [Vec<Neighbor>],
+        share: impl Fn(f64) -> f64,
+        control: &mut Control<'_>,
+    ) -> Result<SearchCounters> {
+        let part = &self.parts[p as usize];
+        let live = part.live();
+        // The part's own order: a point's key is its place there, a row's limit how many come before it.
+        let mut positions = try_with_capacity(live, "the order")?;
+        let mut ranks = try_vec(part.tree.len(), REMOVED, "the order")?;
+        let mut limits = try_with_capacity(spots.len(), "id limits")?;
+        for &(home, position) in spots {
+            limits.push(positions.len() as u32);
+            if home == p {
+                ranks[position as usize] = positions.len() as u32;
+                positions.push(position);
+            }
+        }
+        let least = least_keys(&part.tree, &ranks)?;
+        let mut counters = SearchCounters::default();
+        // Rows that have at least a quarter of the order before them search among all points, those before them among
+        // the first quarter with an index of its own, and so on: of what is searched, a quarter or more may be found.
+        let (mut end, mut last) = (live, spots.len());
+        while last > 0 {
+            let start = if part.index.is_empty() || end <= 4 * FEW { 0 } else { end / 4 };
+            let first = if start == 0 { 0 } else { limits.partition_point(|&limit| (limit as usize) < start) };
+            control.window(share((live - end) as f64), share((live - start) as f64));
+            let prefix = match end == live || start == 0 {
+                true => None,
+                false => Some(part.prefix_index(self.common(), &positions[..end], control)?),
+            };
+            counters.distance_evaluations += prefix.as_ref().map_or(0, |index| index.evaluations);
+            let search = Search {
+                part: p,
+                index: prefix.as_ref().unwrap_or(&part.index),
+                keys: Keys { of: &ranks, least: &least, positions: &positions },
+                limits: &limits[first..last],
+                asked: &Asked::Stored(&spots[first..last]),
+                traversal: self.options.traversal,
+                exclude_self: true,
+            };
+            counters += self.run(&search, wanted, &mut found[first..last], control)?;
+            (end, last) = (start, first);
+        }
+        Ok(counters)
+    }
+
+    /// Where every point is, by id.
+    fn spots(&self) -> Result<Vec<Spot>> {
+        let mut spots = try_with_capacity(self.len(), "the order")?;
+        for (p, part) in self.parts.iter().enumerate() {
+            let live = |&position: &u32| part.numbers()[position as usize] != REMOVED;
+            spots.extend(part.tree.positions.iter().copied().filter(live).map(|position| (p as u32, position)));
+        }
+        Ok(spots)
+    }
+
+    /// Where the points of `order` are, or an error unless it is a permutation of all.
+    fn permutation(&self, order: ArrayView1<'_, i64>) -> Result<Vec<Spot>> {
+        let n = self.len();
+        if order.len() != n {
+            return Err(Error::invalid(format!("order has {} ids but the tree has {n} points", order.len())));
+        }
+        let unseen = |part: &Part| try_vec(part.tree.len(), false, "the order");
+        let mut seen = try_collect(self.parts.iter().map(unseen), "the order")?;
+        let checked = |(t, &id): (usize, &i64)| {
+            let (part, position) = self.spot("order", t, id)?;
+            if std::mem::replace(&mut seen[part as usize][position as usize], true) {
+                return Err(Error::invalid(format!("order[{t}] is {id}, which came before; it must be a permutation")));
+            }
+            Ok((part, position))
+        };
+        try_collect(order.iter().enumerate().map(checked), "the order")
+    }
+}
