@@ -40,7 +40,9 @@ impl Ids {
     /// `ids`, ascending.
     pub(super) fn new(ids: Vec<u32>) -> Ids {
         match (ids.first(), ids.last()) {
-            (Some(&first), Some(&last)) if (last - first) as usize + 1 == ids.len() => Ids::Range(first, last - first + 1),
+            (Some(&first), Some(&last)) if (last - first) as usize + 1 == ids.len() => {
+                Ids::Range(first, last - first + 1)
+            }
             _ => Ids::List(ids),
         }
     }
@@ -110,12 +112,7 @@ pub(super) struct Part {
 
 impl Part {
     /// Arranges the points of `metric`, the number of each being its place there.
-    pub(super) fn new(
-        common: Common<'_>,
-        mut metric: AnyMetric,
-        ids: Ids,
-        control: &mut Control<'_>,
-    ) -> Result<Part> {
+    pub(super) fn new(common: Common<'_>, mut metric: AnyMetric, ids: Ids, control: &mut Control<'_>) -> Result<Part> {
         let Common { options, preparation, threads } = common;
         let clock = Instant::now();
         control.phase(0.0, 0.6);
