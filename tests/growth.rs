@@ -351,6 +351,35 @@ fn large_parts_with_indices_of_their_own() {
 }
 
 #[test]
+fn a_factor_that_fits_its_own_batch_alone() {
+    let mut rng = rng(8100);
+    let coords = uniform(4400, 2, &mut rng);
+    let kernel = Kernel { family: KernelFamily::Matern52, variance: 1.0, lengthscale: Lengthscale::Isotropic(0.2) };
+    let inducing = coords.slice(s![..30, ..]);
+    let metric = MetricKind::Residual;
+    let oracle = Oracle::new(metric, coords.view(), Some(inducing), kernel.clone(), 1e-6, 1e-10);
+    let factor = oracle.residual().0;
+    // The products of the second batch are right among themselves, and wrong with the first.
+    let turned = factor.slice(s![3000..4400, ..;-1]);
+    let options = Options {
+        covariance: Covariance::Stationary(kernel),
+        construction: Construction::Hybrid,
+        ..Options::default()
+    };
+    let none = &mut Control::none();
+    let first = Data { factor: Some(factor.slice(s![..3000, ..])), ..Data::new(coords.slice(s![..3000, ..])) };
+    // Small enough to be a part of its own.
+    let second = Data { factor: Some(turned), ..Data::new(coords.slice(s![3000..4400, ..])) };
+    let mut tree = ResidualCoverTree::build(&options, &first, none).unwrap();
+    tree.insert(&second, none).unwrap();
+    assert_eq!(tree.stats().parts, 2);
+    let ids: Vec<i64> = (0..4400).step_by(11).collect();
+    let query = Query::ids((&ids[..]).into(), 10);
+    let brute = Query { traversal: rct::Traversal::BruteForce, ..query.clone() };
+    assert!(tree.query_batch(&query, none).unwrap() == tree.query_batch(&brute, none).unwrap());
+}
+
+#[test]
 fn what_is_refused_leaves_the_tree_as_it_was() {
     let mut rng = rng(9000);
     let coords = uniform(300, 2, &mut rng);

@@ -1,4 +1,4 @@
-//! What a tree is asked: batches of queries, radii. Each part is searched for all queries, the largest first.
+//! What a tree is asked: batches of queries, radii. Each part is searched for all queries, from the first, which is the largest, on.
 
 use super::{Neighbors, ResidualCoverTree, Spot};
 use crate::control::Control;
@@ -62,8 +62,8 @@ impl Wanted for KNearest<'_> {
 
     fn collector<M: Metric>(&self, metric: &M, q: u32, found: &[Neighbor]) -> Nearest {
         let bound = self.bounds.of(q);
-        // As near as the farthest of k will do, for its id may be smaller.
-        let farthest = found.last().filter(|_| found.len() == self.k).map(|last| last.distance.next_up());
+        // As near as the farthest of k is not enough: ids ascend from part to part.
+        let farthest = found.last().filter(|_| found.len() == self.k).map(|last| last.distance);
         Nearest::new(metric, self.k, farthest.map_or(bound, |farthest| farthest.min(bound)))
     }
 
@@ -154,30 +154,28 @@ impl ResidualCoverTree {
         };
         let mut found = try_vec(count, Vec::new(), "the answer")?;
         let mut counters = SearchCounters::default();
-        let order = self.largest_first();
-        for (turn, &p) in order.iter().enumerate() {
-            let share = |turn: usize| turn as f64 / order.len() as f64;
-            control.window(share(turn), share(turn + 1));
-            let part = &self.parts[p as usize];
+        for (p, part) in self.parts.iter().enumerate() {
+            let share = |parts: usize| parts as f64 / self.parts.len() as f64;
+            control.window(share(p), share(p + 1));
             let limits = match &id_limits {
                 Some(ids) => try_collect(ids.iter().map(|&id| Ok(part.ids.below(id))), "id limits")?,
                 None => try_vec(count, part.ids.len() as u32, "id limits")?,
             };
             let keys = Keys { of: part.numbers(), least: &part.least, positions: &part.tree.positions };
             let exclude_self = query.exclude_self;
-            let search =
-                Search { part: p, index: &part.index, keys, limits: &limits, asked: &asked, traversal, exclude_self };
+            let search = Search {
+                part: p as u32,
+                index: &part.index,
+                keys,
+                limits: &limits,
+                asked: &asked,
+                traversal,
+                exclude_self,
+            };
             counters += self.run(&search, wanted, &mut found, control)?;
         }
         self.note(traversal, count, counters, clock);
         Ok(Neighbors { found })
-    }
-
-    /// Numbers of the parts, that of most points first.
-    pub(super) fn largest_first(&self) -> Vec<u32> {
-        let mut order: Vec<u32> = (0..self.parts.len() as u32).collect();
-        order.sort_by_key(|&p| std::cmp::Reverse(self.parts[p as usize].live()));
-        order
     }
 
     /// Searches a part, and adds to what the queries have `found` in others.

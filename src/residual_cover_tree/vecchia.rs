@@ -34,10 +34,10 @@ impl ResidualCoverTree {
         let mut found = try_vec(n, Vec::new(), "the answer")?;
         let mut counters = SearchCounters::default();
         let mut searched = 0;
-        for p in self.largest_first() {
+        for (p, part) in self.parts.iter().enumerate() {
             let share = |more: f64| (searched as f64 + more) / n as f64;
-            counters += self.predecessors(p, &spots, &wanted, &mut found, share, control)?;
-            searched += self.parts[p as usize].live();
+            counters += self.predecessors(p as u32, &spots, &wanted, &mut found, share, control)?;
+            searched += part.live();
         }
         self.note(self.options.traversal, n, counters, clock);
         Ok(Neighbors { found })
