@@ -29,6 +29,17 @@ impl<'a> Data<'a> {
     }
 }
 
+/// What a refit changes beside the options: inducing points, or the caller's factor, or neither.
+#[derive(Debug, Clone, Default)]
+pub struct Model<'a> {
+    /// Inducing points Z, m x d; absent: those of the tree stay.
+    pub inducing: Option<ArrayView2<'a, f64>>,
+    /// The caller's V, a row for each point by id, in place of inducing points.
+    pub factor: Option<ArrayView2<'a, f64>>,
+    /// Residual variances p > 0, with `factor` only; where absent they are computed from it.
+    pub residual_variances: Option<ArrayView1<'a, f64>>,
+}
+
 /// The points that a batch asks about.
 #[derive(Debug, Clone)]
 pub enum QueryPoints<'a> {

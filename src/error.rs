@@ -84,6 +84,13 @@ pub(crate) fn try_collect<T>(items: impl ExactSizeIterator<Item = Result<T>>, wh
     Ok(v)
 }
 
+/// A copy of `items`, or [`ErrorKind::OutOfMemory`] naming `what`.
+pub(crate) fn try_copy<T: Copy>(items: &[T], what: &str) -> Result<Vec<T>> {
+    let mut v = try_with_capacity(items.len(), what)?;
+    v.extend_from_slice(items);
+    Ok(v)
+}
+
 /// An empty vector with room for `len` items, or [`ErrorKind::OutOfMemory`] naming `what`.
 pub(crate) fn try_with_capacity<T>(len: usize, what: &str) -> Result<Vec<T>> {
     let mut v = Vec::new();

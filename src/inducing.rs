@@ -1,12 +1,14 @@
 //! The inducing points' factor: Z, its Cholesky factor L, and rows V_i = L^-1 k(Z, x_i).
 
-use crate::error::{Error, ErrorKind, Result, checked_area, out_of_memory, try_collect, try_resize, try_vec};
+use crate::error::{Error, ErrorKind, Result, checked_area, out_of_memory, try_copy, try_resize, try_vec};
 use crate::kernel::{Covariance, checked_covariances};
+use crate::metric::matrix_view;
 use crate::simd::{Simd, padded, squared::add_squared_differences};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::{LltError, cholesky_in_place, cholesky_in_place_scratch};
 use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
 use faer::{MatMut, MatRef, Par};
+use ndarray::ArrayView2;
 
 /// Points are solved for this many at a time, short blocks padded with zeros, so that a point's V has the same bits
 /// whichever points it comes with.
@@ -18,7 +20,7 @@ pub(crate) struct InducingPoints {
     d: usize,
     /// Scaled coordinates, dimension by dimension.
     coords: Vec<f64>,
-    /// Coordinates as given, row by row (custom covariance).
+    /// Coordinates as given, row by row.
     raw_coords: Vec<f64>,
     /// L of L L' = k(Z, Z) + jitter variance I: m columns of padded(m) values, of which those below the diagonal count.
     cholesky: Vec<f64>,
@@ -53,7 +55,7 @@ impl InducingPoints {
         for (i, row) in z.coords.chunks_exact(d).enumerate() {
             row.iter().enumerate().for_each(|(j, &x)| coords[j * m + i] = x);
         }
-        let raw_coords = try_collect(z.raw_coords.iter().map(|&x| Ok(x)), "inducing points")?;
+        let raw_coords = try_copy(z.raw_coords, "inducing points")?;
         let width = padded(m);
         let mut points = InducingPoints { m, d, coords, raw_coords, cholesky: Vec::new(), nugget: 0.0 };
         let mut gram = try_vec(checked_area(m, width, "inducing covariance")?, 0.0, "the inducing covariance")?;
@@ -103,6 +105,11 @@ impl InducingPoints {
     /// Scaled coordinates, dimension by dimension.
     pub(crate) fn coords(&self) -> &[f64] {
         &self.coords
+    }
+
+    /// Coordinates as given, m x d.
+    pub(crate) fn raw_view(&self) -> ArrayView2<'_, f64> {
+        matrix_view(&self.raw_coords, self.d)
     }
 
     /// Adds the squared scaled distance of `x` from every inducing point to `out`.

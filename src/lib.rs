@@ -42,7 +42,7 @@ mod stats;
 mod tree;
 
 pub use control::Control;
-pub use data::{Data, Query, QueryPoints};
+pub use data::{Data, Model, Query, QueryPoints};
 pub use error::{Error, ErrorKind, Result};
 pub use inducing_selection::{InducingMethod, select_inducing};
 pub use kernel::{Covariance, CovarianceFunction, Kernel, KernelFamily, Lengthscale};

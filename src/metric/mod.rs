@@ -13,7 +13,7 @@ mod query_block;
 pub(crate) use check::{check_symmetry, is_covariance};
 pub(crate) use correlation::Correlation;
 pub(crate) use euclidean::Euclidean;
-pub(crate) use points::Points;
+pub(crate) use points::{Points, matrix_view};
 pub(crate) use prepare::{AnyMetric, Preparation};
 pub(crate) use query_block::{NEW, QueryBlock};
 

@@ -2,6 +2,7 @@
 
 use crate::error::{Result, checked_area, try_vec, try_with_capacity};
 use crate::simd::padded;
+use ndarray::ArrayView2;
 
 /// Coordinates, factor V and residual variances of n points.
 ///
@@ -69,6 +70,11 @@ impl Points {
         self.coords[j * self.n + i]
     }
 
+    /// Coordinates as given, n x d.
+    pub(crate) fn raw_view(&self) -> ArrayView2<'_, f64> {
+        matrix_view(&self.raw_coords, self.d)
+    }
+
     /// Row `i` of V, padded.
     #[inline]
     pub(crate) fn factor_row(&self, i: usize) -> &[f64] {
@@ -120,6 +126,11 @@ impl Points {
             + self.inverse_sds.capacity();
         floats * std::mem::size_of::<f64>()
     }
+}
+
+/// `data` as rows of `d` values.
+pub(crate) fn matrix_view(data: &[f64], d: usize) -> ArrayView2<'_, f64> {
+    ArrayView2::from_shape((data.len() / d, d), data).expect("whole rows")
 }
 
 /// Row `order[i]` becomes row i, following the cycles of the permutation: one spare row, no second matrix.

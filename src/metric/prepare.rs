@@ -122,9 +122,10 @@ impl Preparation {
             checked_area(n, z.nrows(), "n x m")?;
             let values = checked_area(z.nrows(), d, "inducing")?;
             let mut coords = try_with_capacity(values, "inducing points")?;
-            let mut raw = try_with_capacity(preparation.raw_values(values), "inducing points")?;
-            for i in 0..z.nrows() {
-                preparation.append_coords("inducing", z, i, &mut coords, &mut raw)?;
+            let mut raw = try_with_capacity(values, "inducing points")?;
+            for (i, row) in z.rows().into_iter().enumerate() {
+                preparation.append_coords("inducing", z, i, &mut coords, &mut Vec::new())?;
+                raw.extend(row);
             }
             if z.nrows() > 0 {
                 let rows = PointRows { coords: &coords, raw_coords: &raw, d };

@@ -15,6 +15,7 @@ mod build;
 mod certificate_tests;
 mod grow;
 mod part;
+mod refit;
 mod search;
 mod vecchia;
 

@@ -4,8 +4,7 @@
 //! that are removed stay in theirs, under a number that no query may find, until it is arranged anew.
 
 use crate::control::Control;
-use crate::error::{Error, ErrorKind, Result, try_collect, try_vec, try_with_capacity};
-use crate::kernel::Covariance;
+use crate::error::{Error, ErrorKind, Result, try_collect, try_copy, try_vec, try_with_capacity};
 use crate::metric::{AnyMetric, Euclidean, Metric, Points, Preparation, check_symmetry, is_covariance};
 use crate::options::{Construction, Options, TreeOrder};
 use crate::ordering::hilbert::HilbertFrame;
@@ -126,14 +125,7 @@ impl Part {
         let seconds_order = clock.elapsed().as_secs_f64();
 
         let clock = Instant::now();
-        if let AnyMetric::Correlation(correlation) = &mut metric {
-            let custom = matches!(options.covariance, Covariance::Custom(_));
-            let given = preparation.is_given();
-            check_symmetry(correlation, &along)?;
-            if given || custom {
-                correlation.proper = correlation.proper && is_covariance(correlation, &along, given)?;
-            }
-        }
+        check_covariance(common, &mut metric, &along)?;
         let natural: Vec<u32>;
         let order = match options.order {
             TreeOrder::Hilbert => &along,
@@ -157,20 +149,68 @@ impl Part {
             }
             _ => with_metric!(&metric, m => build_net(m, order, &along, threads, control)?),
         };
-        let mut evaluations = net.evaluations;
-        let mut tree = CoverTree::pack(net, &places)?;
+        let evaluations = net.evaluations;
+        let tree = CoverTree::pack(net, &places)?;
         with_metric!(&mut metric, m => m.points_mut().reorder(&tree.ids)?);
         let at = |(key, number): (u128, u32)| Ok((key, tree.positions[number as usize]));
         let curve = try_collect(keys.into_iter().map(at), "the order")?;
+        let mut part = Part::over(common, metric, tree, shape, ids, (frame, curve), control)?;
+        part.evaluations += evaluations;
+        (part.seconds_order, part.seconds_tree) = (seconds_order, clock.elapsed().as_secs_f64());
+        Ok(part)
+    }
+
+    /// The same nodes under another metric, whose points are in the order of the nodes. `scales` are those of this one.
+    pub(super) fn renewed(
+        &self,
+        common: Common<'_>,
+        scales: &[f64],
+        mut metric: AnyMetric,
+        control: &mut Control<'_>,
+    ) -> Result<Part> {
+        let clock = Instant::now();
+        let shape = match (&self.shape, &self.metric) {
+            (Shape::Metric, AnyMetric::Euclidean(_)) => Shape::Euclidean(try_copy(scales, "the scales")?),
+            (Shape::Metric | Shape::Earlier, _) => Shape::Earlier,
+            (Shape::Euclidean(scales), _) => Shape::Euclidean(scales.clone()),
+        };
+        let points = points_of(&metric);
+        let frame = HilbertFrame::new(scaled_view(points))?;
+        let curve = curve_keys(&frame, points)?;
+        let along: Vec<u32> = try_collect(curve.iter().map(|&(_, position)| Ok(position)), "the order")?;
+        check_covariance(common, &mut metric, &along)?;
+        let seconds_order = clock.elapsed().as_secs_f64();
+        let clock = Instant::now();
+        let mut part =
+            Part::over(common, metric, self.tree.nodes()?, shape, self.ids.clone(), (frame, curve), control)?;
+        (part.seconds_order, part.seconds_tree) = (seconds_order, clock.elapsed().as_secs_f64());
+        Ok(part)
+    }
+
+    /// What is searched with, over nodes without balls, whose order the points of `metric` are in.
+    fn over(
+        common: Common<'_>,
+        metric: AnyMetric,
+        mut tree: CoverTree,
+        shape: Shape,
+        ids: Ids,
+        (frame, curve): (HilbertFrame, Vec<(u128, u32)>),
+        control: &mut Control<'_>,
+    ) -> Result<Part> {
+        let Common { options, preparation, threads } = common;
         control.phase(0.6, 0.7);
-        let (balls, counted) = with_metric!(&metric, m => node_balls(m, &tree, threads, control)?);
+        let (balls, mut evaluations) = with_metric!(&metric, m => node_balls(m, &tree, threads, control)?);
         tree.balls = balls;
-        evaluations += counted;
         control.phase(0.7, 1.0);
-        let mut part = Part {
+        let all = try_collect((0..tree.len() as u32).map(Ok), "the index")?;
+        let source = IndexSource::default();
+        let index = source.index(&metric, &options.covariance, preparation.inducing(), all, threads, control)?;
+        evaluations += index.evaluations;
+        control.step(1.0)?;
+        Ok(Part {
             blocks: with_metric!(&metric, m => Blocks::new(m.points(), &tree)?),
-            index: Index::default(),
-            source: IndexSource::default(),
+            index,
+            source,
             largest_weight: with_metric!(&metric, m => largest_weight(m)),
             least: least_keys(&tree, &tree.ids)?,
             metric,
@@ -182,16 +222,9 @@ impl Part {
             numbers: Vec::new(),
             removed: 0,
             evaluations,
-            seconds_order,
+            seconds_order: 0.0,
             seconds_tree: 0.0,
-        };
-        let all = try_collect((0..n as u32).map(Ok), "the index")?;
-        let source = &part.source;
-        part.index = source.index(&part.metric, &options.covariance, preparation.inducing(), all, threads, control)?;
-        part.evaluations += part.index.evaluations;
-        part.seconds_tree = clock.elapsed().as_secs_f64();
-        control.step(1.0)?;
-        Ok(part)
+        })
     }
 
     pub(super) fn points(&self) -> &Points {
@@ -216,7 +249,7 @@ impl Part {
     /// Makes `numbers` an array of its own, to mark what is removed.
     pub(super) fn keep_numbers(&mut self) -> Result<()> {
         if self.numbers.is_empty() {
-            self.numbers = try_collect(self.tree.ids.iter().map(|&number| Ok(number)), "removal")?;
+            self.numbers = try_copy(&self.tree.ids, "removal")?;
         }
         Ok(())
     }
@@ -260,7 +293,7 @@ impl Part {
         control: &mut Control<'_>,
     ) -> Result<Index> {
         let (covariance, inducing) = (&common.options.covariance, common.preparation.inducing());
-        let positions = try_collect(positions.iter().map(|&i| Ok(i)), "the index")?;
+        let positions = try_copy(positions, "the index")?;
         self.source.index(&self.metric, covariance, inducing, positions, common.threads, control)
     }
 
@@ -337,6 +370,18 @@ impl Part {
             + size_of_val(&self.curve[..])
             + words * size_of::<u32>()
     }
+}
+
+/// Checks what the caller handed over: where a covariance or a factor is none, bounds do not hold. `along` are the
+/// points along a curve.
+fn check_covariance(common: Common<'_>, metric: &mut AnyMetric, along: &[u32]) -> Result<()> {
+    let AnyMetric::Correlation(correlation) = metric else { return Ok(()) };
+    let (given, custom) = (common.preparation.is_given(), correlation.points.custom);
+    check_symmetry(correlation, along)?;
+    if given || custom {
+        correlation.proper = correlation.proper && is_covariance(correlation, along, given)?;
+    }
+    Ok(())
 }
 
 /// The kernels to run.

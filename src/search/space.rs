@@ -4,7 +4,7 @@ use super::blocks::Blocks;
 use super::certificate::{CellBound, Memory};
 use super::collect::Collector;
 use super::screening::ScreenBound;
-use crate::error::{Result, try_collect};
+use crate::error::{Result, try_copy};
 use crate::metric::{Candidates, Metric, NEW, QueryBlock, ScoreScratch};
 use crate::tree::CoverTree;
 use std::ops::AddAssign;
@@ -25,7 +25,7 @@ pub(crate) struct Keys<'a> {
 
 /// Least key of each subtree, from the keys of its positions; O(n).
 pub(crate) fn least_keys(tree: &CoverTree, keys: &[u32]) -> Result<Vec<u32>> {
-    let mut least = try_collect(keys.iter().map(|&key| Ok(key)), "the least keys")?;
+    let mut least = try_copy(keys, "the least keys")?;
     for node in (1..tree.len()).rev() {
         let parent = tree.parents[node] as usize;
         least[parent] = least[parent].min(least[node]);

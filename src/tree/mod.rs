@@ -19,6 +19,7 @@ mod validate;
 pub(crate) use net::{Net, build_net};
 pub(crate) use radii::node_balls;
 
+use crate::error::{Result, try_copy};
 use crate::metric::Ball;
 use std::ops::Range;
 
@@ -44,6 +45,20 @@ pub(crate) struct CoverTree {
 }
 
 impl CoverTree {
+    /// The same nodes, without balls.
+    pub(crate) fn nodes(&self) -> Result<CoverTree> {
+        let what = "the tree";
+        Ok(CoverTree {
+            ids: try_copy(&self.ids, what)?,
+            positions: try_copy(&self.positions, what)?,
+            levels: try_copy(&self.levels, what)?,
+            parents: try_copy(&self.parents, what)?,
+            ends: try_copy(&self.ends, what)?,
+            balls: Vec::new(),
+            radii: try_copy(&self.radii, what)?,
+        })
+    }
+
     /// Number of nodes.
     pub(crate) fn len(&self) -> usize {
         self.ids.len()
