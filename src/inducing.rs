@@ -3,12 +3,14 @@
 use crate::error::{Error, ErrorKind, Result, checked_area, out_of_memory, try_copy, try_resize, try_vec};
 use crate::kernel::{Covariance, checked_covariances};
 use crate::metric::matrix_view;
+use crate::saved::{Array, Reader, Writer};
 use crate::simd::{Simd, padded, squared::add_squared_differences};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::{LltError, cholesky_in_place, cholesky_in_place_scratch};
 use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
 use faer::{MatMut, MatRef, Par};
 use ndarray::ArrayView2;
+use serde::{Deserialize, Serialize};
 
 /// Points are solved for this many at a time, short blocks padded with zeros, so that a point's V has the same bits
 /// whichever points it comes with.
@@ -26,6 +28,15 @@ pub(crate) struct InducingPoints {
     cholesky: Vec<f64>,
     /// jitter variance
     pub(crate) nugget: f64,
+}
+
+/// Inducing points of a saved tree.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SavedInducing {
+    coords: Array<f64>,
+    raw_coords: Array<f64>,
+    cholesky: Array<f64>,
+    nugget: f64,
 }
 
 /// Coordinates of some points, row by row.
@@ -95,6 +106,29 @@ impl InducingPoints {
             return Err(failed(Some(i)));
         }
         Ok(points)
+    }
+
+    pub(crate) fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedInducing> {
+        Ok(SavedInducing {
+            coords: writer.array(&self.coords)?,
+            raw_coords: writer.array(&self.raw_coords)?,
+            cholesky: writer.array(&self.cholesky)?,
+            nugget: self.nugget,
+        })
+    }
+
+    /// `m` inducing points of `d` coordinates.
+    pub(crate) fn load(saved: SavedInducing, m: usize, d: usize, reader: &Reader<'_>) -> Result<Self> {
+        let what = "the inducing points";
+        let (area, values) = (checked_area(m, d, what)?, checked_area(m, padded(m), what)?);
+        Ok(InducingPoints {
+            m,
+            d,
+            coords: reader.exactly(&saved.coords, area, what)?,
+            raw_coords: reader.exactly(&saved.raw_coords, area, what)?,
+            cholesky: reader.exactly(&saved.cholesky, values, what)?,
+            nugget: saved.nugget,
+        })
     }
 
     /// Number of inducing points.

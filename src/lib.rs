@@ -36,6 +36,7 @@ mod options;
 mod ordering;
 mod parallel;
 mod residual_cover_tree;
+mod saved;
 mod search;
 mod simd;
 mod stats;
@@ -48,7 +49,7 @@ pub use inducing_selection::{InducingMethod, select_inducing};
 pub use kernel::{Covariance, CovarianceFunction, Kernel, KernelFamily, Lengthscale};
 pub use options::{Construction, MetricKind, Options, Traversal, TreeOrder};
 pub use ordering::{Ordering, order};
-pub use residual_cover_tree::{Neighbors, ResidualCoverTree};
+pub use residual_cover_tree::{LoadOptions, Neighbors, ResidualCoverTree};
 pub use stats::{BuildSeconds, SearchCounters, SearchStats, Shape, Stats};
 
 /// The version of this crate.

@@ -2,9 +2,10 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::{Covariance, Kernel};
+use serde::{Deserialize, Serialize};
 
 /// Which distance a tree searches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MetricKind {
     /// sqrt(1 - abs(rho)), rho the correlation left after the inducing points.
     Residual,
@@ -15,7 +16,7 @@ pub enum MetricKind {
 }
 
 /// Which distance shapes the tree; answers are the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Construction {
     /// The tree's own metric.
     Pure,
@@ -24,7 +25,7 @@ pub enum Construction {
 }
 
 /// The order in which points enter the tree; answers are the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum TreeOrder {
     /// As given.
     Natural,
@@ -33,7 +34,7 @@ pub enum TreeOrder {
 }
 
 /// How a tree is searched; answers are the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Traversal {
     /// Blocks of queries against blocks of points, brute force where that is cheaper.
     Automatic,

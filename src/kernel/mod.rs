@@ -11,12 +11,13 @@ pub(crate) use custom::checked as checked_covariances;
 use crate::error::{Error, ErrorKind, Result, try_collect, try_vec};
 use crate::simd::Simd;
 use crate::simd::covariance::{Shape, covariances_in_place};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
 /// A stationary covariance family; r is the scaled distance. Source: Rasmussen & Williams, *Gaussian Processes for
 /// Machine Learning* (2006), section 4.2.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum KernelFamily {
     /// exp(-r^2 / 2)
     Rbf,
@@ -34,7 +35,7 @@ pub enum KernelFamily {
 }
 
 /// One lengthscale for all dimensions, or one each (automatic relevance determination).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Lengthscale {
     /// The same for every dimension.
     Isotropic(f64),
@@ -43,7 +44,7 @@ pub enum Lengthscale {
 }
 
 /// A stationary kernel: family, variance and lengthscale.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Kernel {
     /// The family.
     pub family: KernelFamily,

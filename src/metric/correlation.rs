@@ -88,7 +88,7 @@ impl Correlation {
         let mut rho = vec![0.0; queries.len * count];
         self.covariances(queries, rows, candidates, scratch, &mut rho)?;
         let mut products = vec![0.0; rho.len()];
-        self.factor_dots(queries, rows, candidates, &mut products);
+        self.factor_dots(queries, rows, candidates, &mut products)?;
         for (i, (rho, product)) in rho.iter_mut().zip(products).enumerate() {
             let isd = self.points.inverse_sds[candidates.position(i % count)];
             *rho = (*rho - product) * (queries.inverse_sds[i / count] * isd);
@@ -125,7 +125,7 @@ impl Correlation {
         covariances.resize(out.len(), 0.0);
         let evaluated = self.covariances(queries, rows, candidates, scratch, &mut covariances);
 
-        self.factor_dots(queries, rows, candidates, out);
+        self.factor_dots(queries, rows, candidates, out)?;
         let inverse_sds = match candidates {
             Candidates::Range(range) => &self.points.inverse_sds[range.clone()],
             Candidates::Gather(index) => {
@@ -144,8 +144,16 @@ impl Correlation {
     }
 
     /// V_q.V_c for every query and candidate, row by row in `out`.
-    fn factor_dots(&self, queries: &QueryBlock, rows: &[u32], candidates: &Candidates<'_>, out: &mut [f64]) {
-        let (data, width) = (&self.points.factor, self.points.width);
+    fn factor_dots(
+        &self,
+        queries: &QueryBlock,
+        rows: &[u32],
+        candidates: &Candidates<'_>,
+        out: &mut [f64],
+    ) -> Result<()> {
+        self.points.check_rows(candidates)?;
+        queries.check()?;
+        let (data, width) = (&self.points.factor[..], self.points.width);
         let rows = Gathered { data: &queries.factor, width, index: rows };
         match candidates {
             Candidates::Range(range) => {
@@ -154,6 +162,7 @@ impl Correlation {
             }
             Candidates::Gather(index) => dots(self.simd, rows, Gathered { data, width, index }, out),
         }
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@ mod euclidean;
 mod points;
 mod prepare;
 mod query_block;
+mod saved;
 
 pub(crate) use check::{check_symmetry, is_covariance};
 pub(crate) use correlation::Correlation;
@@ -16,6 +17,7 @@ pub(crate) use euclidean::Euclidean;
 pub(crate) use points::{Points, matrix_view};
 pub(crate) use prepare::{AnyMetric, Preparation};
 pub(crate) use query_block::{NEW, QueryBlock};
+pub(crate) use saved::{SavedPoints, SavedPreparation};
 
 use crate::error::Result;
 use std::ops::Range;

@@ -1,6 +1,8 @@
 //! The numbers a metric works on, one row a point, kept in the order of the tree.
 
+use super::Candidates;
 use crate::error::{Result, checked_area, try_vec, try_with_capacity};
+use crate::saved::Rows;
 use crate::simd::padded;
 use ndarray::ArrayView2;
 
@@ -19,7 +21,7 @@ pub(crate) struct Points {
     /// Whether a custom covariance needs them of queries too.
     pub(crate) custom: bool,
     /// V, n rows of `width` values, zero from column m on.
-    pub(crate) factor: Vec<f64>,
+    pub(crate) factor: Rows,
     /// m rounded up to whole vectors.
     pub(crate) width: usize,
     /// p_i
@@ -40,7 +42,7 @@ impl Points {
             coords: try_vec(coordinates, 0.0, "coordinates")?,
             raw_coords: try_vec(coordinates, 0.0, "coordinates")?,
             custom,
-            factor: try_vec(checked_area(n, width, "factor")?, 0.0, "the factor V")?,
+            factor: Rows::Own(try_vec(checked_area(n, width, "factor")?, 0.0, "the factor V")?),
             width,
             variances: try_vec(n, 0.0, "residual variances")?,
             inverse_sds: try_vec(n, 0.0, "residual variances")?,
@@ -53,11 +55,13 @@ impl Points {
         let n = sources.iter().map(|(_, positions)| positions.len()).sum();
         let mut points = Points::zeros(n, first.d, first.m, first.custom)?;
         let (d, width) = (points.d, points.width);
+        let factor = points.factor.own()?;
         let all = sources.iter().flat_map(|&(source, positions)| positions.iter().map(move |&i| (source, i as usize)));
         for (to, (source, i)) in all.enumerate() {
             (0..d).for_each(|j| points.coords[j * n + to] = source.coord(i, j));
             points.raw_coords[to * d..(to + 1) * d].copy_from_slice(&source.raw_coords[i * d..(i + 1) * d]);
-            points.factor[to * width..(to + 1) * width].copy_from_slice(source.factor_row(i));
+            source.check_row(i)?;
+            factor[to * width..(to + 1) * width].copy_from_slice(source.factor_row(i));
             points.variances[to] = source.variances[i];
             points.inverse_sds[to] = source.inverse_sds[i];
         }
@@ -81,6 +85,23 @@ impl Points {
         &self.factor[i * self.width..(i + 1) * self.width]
     }
 
+    /// An error if the V of a candidate, in a saved tree, is damaged.
+    pub(crate) fn check_rows(&self, candidates: &Candidates<'_>) -> Result<()> {
+        if !self.factor.may_be_damaged() {
+            return Ok(());
+        }
+        let width = self.width;
+        match candidates {
+            Candidates::Range(range) => self.factor.check(range.start * width..range.end * width),
+            Candidates::Gather(index) => index.iter().try_for_each(|&i| self.check_row(i as usize)),
+        }
+    }
+
+    /// An error if the V of point `i`, in a saved tree, is damaged.
+    pub(crate) fn check_row(&self, i: usize) -> Result<()> {
+        self.factor.check(i * self.width..(i + 1) * self.width)
+    }
+
     /// The coordinates alone, multiplied by `scales`, for a metric that needs no factor.
     pub(crate) fn coordinates_only(&self, scales: &[f64]) -> Result<Points> {
         let (n, d) = (self.n, self.d);
@@ -95,7 +116,7 @@ impl Points {
             coords,
             raw_coords: Vec::new(),
             custom: false,
-            factor: Vec::new(),
+            factor: Rows::Own(Vec::new()),
             width: 0,
             variances: try_vec(n, 1.0, "coordinates")?,
             inverse_sds: try_vec(n, 1.0, "coordinates")?,
@@ -113,7 +134,7 @@ impl Points {
         self.coords.chunks_exact_mut(self.n).for_each(&mut gather);
         gather(&mut self.variances);
         gather(&mut self.inverse_sds);
-        reorder_rows(&mut self.factor, self.width, order)?;
+        reorder_rows(self.factor.own()?, self.width, order)?;
         reorder_rows(&mut self.raw_coords, self.d, order)
     }
 
@@ -121,10 +142,9 @@ impl Points {
     pub(crate) fn bytes(&self) -> usize {
         let floats = self.coords.capacity()
             + self.raw_coords.capacity()
-            + self.factor.capacity()
             + self.variances.capacity()
             + self.inverse_sds.capacity();
-        floats * std::mem::size_of::<f64>()
+        floats * size_of::<f64>() + self.factor.bytes()
     }
 }
 
@@ -172,7 +192,8 @@ mod tests {
             points.coords[i] = i as f64;
             points.coords[6 + i] = 10.0 + i as f64;
             points.raw_coords[2 * i] = 20.0 + i as f64;
-            points.factor[i * points.width] = 30.0 + i as f64;
+            let place = i * points.width;
+            points.factor.own().unwrap()[place] = 30.0 + i as f64;
         }
         let order = [2, 0, 1, 3, 5, 4];
         points.reorder(&order).unwrap();

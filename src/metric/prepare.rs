@@ -9,6 +9,7 @@ use crate::kernel::{Covariance, checked_covariances};
 use crate::metric::NEW;
 use crate::options::{MetricKind, Options};
 use crate::parallel::Threads;
+use crate::saved::Rows;
 use crate::simd::Simd;
 use crate::simd::dots::{Dense, dots};
 use ndarray::{ArrayView1, ArrayView2};
@@ -28,16 +29,16 @@ pub(crate) enum FactorSource {
 
 /// How points become rows.
 pub(crate) struct Preparation {
-    simd: Simd,
-    metric: MetricKind,
-    covariance: Covariance,
+    pub(super) simd: Simd,
+    pub(super) metric: MetricKind,
+    pub(super) covariance: Covariance,
     /// Reciprocal lengthscales.
-    scales: Vec<f64>,
+    pub(super) scales: Vec<f64>,
     /// Number of columns of V.
-    m: usize,
-    source: FactorSource,
+    pub(super) m: usize,
+    pub(super) source: FactorSource,
     /// Least residual variance.
-    floor: f64,
+    pub(super) floor: f64,
 }
 
 /// The metric of a tree.
@@ -217,7 +218,8 @@ impl Preparation {
         let row = |i: usize| rows.map_or(i, |rows| rows[i] as usize);
         if let Some(factor) = data.factor {
             check_finite("factor", factor)?;
-            for (i, to) in points.factor.chunks_exact_mut(points.width.max(1)).enumerate() {
+            let width = points.width.max(1);
+            for (i, to) in points.factor.own()?.chunks_exact_mut(width).enumerate() {
                 to.iter_mut().zip(factor.row(row(i))).for_each(|(to, &from)| *to = from);
             }
         }
@@ -285,7 +287,7 @@ impl Preparation {
     fn inducing_rows(&self, points: &mut Points, threads: &Threads, control: &mut Control<'_>) -> Result<()> {
         let FactorSource::Inducing(inducing) = &self.source else { return control.step(1.0) };
         let (n, d, width) = (points.n, points.d, points.width);
-        let mut factor = std::mem::take(&mut points.factor);
+        let mut factor = std::mem::take(points.factor.own()?);
         let tasks = try_collect(factor.chunks_mut(SOLVE_BLOCK * width).enumerate().map(Ok), "the factor V")?;
         let this = &*points;
         threads.run(
@@ -303,7 +305,7 @@ impl Preparation {
                 inducing.factor_rows(self.simd, &self.covariance, rows, block, out)
             },
         )?;
-        points.factor = factor;
+        points.factor = Rows::Own(factor);
         Ok(())
     }
 

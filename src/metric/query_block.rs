@@ -1,6 +1,7 @@
 //! The queries that are evaluated together, copied side by side.
 
 use super::points::Points;
+use crate::error::{Error, Result};
 
 /// No stored point: the query is new.
 pub(crate) const NEW: u32 = u32::MAX;
@@ -21,6 +22,8 @@ pub(crate) struct QueryBlock {
     pub(crate) positions: Vec<u32>,
     /// The caller's V or p of a new point is no residual of the kernel: bounds do not hold for it.
     pub(crate) improper: bool,
+    /// What is wrong with the V of a stored point, in a saved tree that is damaged.
+    damaged: Option<Error>,
     /// 0, 1, ..., len - 1: all queries, where some may be chosen.
     pub(crate) all: Vec<u32>,
 }
@@ -30,6 +33,7 @@ impl QueryBlock {
     pub(crate) fn clear(&mut self) {
         self.len = 0;
         self.improper = false;
+        self.damaged = None;
         self.coords.clear();
         self.raw_coords.clear();
         self.factor.clear();
@@ -48,6 +52,11 @@ impl QueryBlock {
         self.push(points, i, NEW);
     }
 
+    /// An error if a row of V is damaged.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.damaged.clone().map_or(Ok(()), Err)
+    }
+
     fn push(&mut self, points: &Points, i: usize, position: u32) {
         self.all.push(self.len as u32);
         self.len += 1;
@@ -55,6 +64,7 @@ impl QueryBlock {
         if points.custom {
             self.raw_coords.extend_from_slice(&points.raw_coords[i * points.d..(i + 1) * points.d]);
         }
+        self.damaged = self.damaged.take().or(points.check_row(i).err());
         self.factor.extend_from_slice(points.factor_row(i));
         self.inverse_sds.push(points.inverse_sds[i]);
         self.positions.push(position);

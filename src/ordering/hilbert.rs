@@ -7,6 +7,7 @@
 use super::Frame;
 use crate::error::{Result, try_collect, try_vec, try_with_capacity};
 use ndarray::ArrayView2;
+use serde::{Deserialize, Serialize};
 
 /// Dimensions that a key has a bit for.
 const MAX_DIMENSIONS: usize = 128;
@@ -15,6 +16,7 @@ const MAX_DIMENSIONS: usize = 128;
 const MAX_BITS: usize = 52;
 
 /// The grid around a set of points, in which keys of these and other points compare.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct HilbertFrame {
     /// A power of two that coordinates are multiplied by: see [`Frame`].
     factor: f64,
@@ -52,6 +54,15 @@ impl HilbertFrame {
             edge,
             bits,
         })
+    }
+
+    /// Whether it is one for points of `d` coordinates; for a frame that was saved.
+    pub(crate) fn fits(&self, d: usize) -> bool {
+        let used = self.dims.len();
+        used <= MAX_DIMENSIONS
+            && self.lower.len() == used
+            && self.dims.iter().all(|&j| j < d)
+            && self.bits == bits(used)
     }
 
     /// The key of `point`, d coordinates as given; a point outside the cube has the key of the nearest cell.

@@ -16,6 +16,7 @@ mod certificate_tests;
 mod grow;
 mod part;
 mod refit;
+mod saved;
 mod search;
 mod vecchia;
 
@@ -29,6 +30,7 @@ use crate::stats::{BuildSeconds, SearchStats, Shape, Stats};
 use arc_swap::ArcSwap;
 use ndarray::ArrayView1;
 use part::{Common, Part};
+pub use saved::LoadOptions;
 
 /// Exact nearest neighbours under the residual correlation distance (or the plain one, or the Euclidean one).
 ///

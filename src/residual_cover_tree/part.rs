@@ -13,6 +13,7 @@ use crate::search::{Blocks, Certificates, Index, IndexSource, Keys, Space, least
 use crate::simd::Simd;
 use crate::tree::{CoverTree, build_net, node_balls};
 use ndarray::{ArrayView2, ShapeBuilder};
+use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
 /// The number of a point that was removed: above every limit.
@@ -75,7 +76,7 @@ impl Ids {
 }
 
 /// What the radii of a part's levels are lengths of.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Shape {
     /// The part's own metric.
     Metric,
@@ -407,7 +408,7 @@ fn curve_keys(frame: &HilbertFrame, points: &Points) -> Result<Vec<(u128, u32)>>
 }
 
 /// The largest weight of a point.
-fn largest_weight<M: Metric>(metric: &M) -> f64 {
+pub(super) fn largest_weight<M: Metric>(metric: &M) -> f64 {
     metric.points().inverse_sds.iter().map(|&isd| metric.weight(isd)).fold(0.0, f64::max)
 }
 

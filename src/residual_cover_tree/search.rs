@@ -190,7 +190,7 @@ impl ResidualCoverTree {
         with_metric!(&part.metric, metric => {
             let places = self.places(search)?;
             let batch = Batch { limits: search.limits, places: &places, traversal: search.traversal };
-            let load = |numbers: &[u32], block: &mut QueryBlock| self.load(search, metric, &places, numbers, block);
+            let load = |numbers: &[u32], block: &mut QueryBlock| self.load_block(search, metric, &places, numbers, block);
             let Keys { of, least, positions } = search.keys;
             let keys = Keys { of, least, positions };
             let space =
@@ -230,7 +230,7 @@ impl ResidualCoverTree {
     }
 
     /// Fills a block with the queries of the given numbers.
-    fn load<M: Metric>(
+    fn load_block<M: Metric>(
         &self,
         search: &Search<'_, '_>,
         metric: &M,

@@ -10,6 +10,7 @@
 use super::spatial::bounding_box;
 use crate::error::Result;
 use crate::metric::{Candidates, Correlation, Metric, QueryBlock, ScoreScratch};
+use serde::{Deserialize, Serialize};
 
 /// Members after the pivots are stored in runs of whole vectors.
 pub(super) const LANES: usize = 16;
@@ -36,7 +37,7 @@ pub(super) struct Cell {
 }
 
 /// What rounding, and the members' distance from the span, may add to a bound.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Margins {
     /// The largest of the members' distances from the span, and the cosine that goes with it as a sine.
     pub(super) sine: f64,

@@ -24,49 +24,49 @@ const SINE: f64 = 0.25;
 /// Cells of the sample that tells how many points would have to be pivots.
 const SAMPLE: usize = 32;
 /// Cells around a cell that its queries start from.
-const NEAREST: usize = 64;
+pub(super) const NEAREST: usize = 64;
 /// Cells whose rows of the table a task computes, and columns that it computes at a time.
 const ROWS: usize = 8;
 const COLUMNS: usize = 64;
 /// Radians of a step of the table.
 const STEP: f64 = std::f64::consts::FRAC_PI_2 / 255.0;
 /// The cell of a point that is in none.
-const NO_CELL: u32 = u32::MAX;
+pub(super) const NO_CELL: u32 = u32::MAX;
 
 /// The cells of some points of a tree.
 pub(crate) struct Cells {
     /// Cell of each tree position, or [`NO_CELL`].
-    of: Vec<u32>,
+    pub(super) of: Vec<u32>,
     /// Angle between each tree position and the span of its cell, rounded up.
-    offsets: Vec<f32>,
-    cells: Vec<Place>,
+    pub(super) offsets: Vec<f32>,
+    pub(super) cells: Vec<Place>,
     /// Number of pivots of all cells.
-    pivots: usize,
+    pub(super) pivots: usize,
     /// Tree positions of members, L^-1, w and abs(e), cell by cell.
-    members: Vec<u32>,
-    inverses: Vec<f64>,
-    coords: Vec<f32>,
-    sines: Vec<f32>,
+    pub(super) members: Vec<u32>,
+    pub(super) inverses: Vec<f64>,
+    pub(super) coords: Vec<f32>,
+    pub(super) sines: Vec<f32>,
     /// The box of each cell: its least and its largest coordinates.
-    boxes: Vec<f64>,
+    pub(super) boxes: Vec<f64>,
     /// Dimension of the points.
-    d: usize,
+    pub(super) d: usize,
     /// The cells nearest to each cell in space, at most [`NEAREST`].
-    around: Vec<u32>,
+    pub(super) around: Vec<u32>,
     /// Row a has for each cell b angle(a, b) - angle of b's farthest member, in steps, rounded down.
-    gaps: Vec<u8>,
+    pub(super) gaps: Vec<u8>,
 }
 
 /// Where a cell's parts lie.
-struct Place {
-    rank: usize,
-    start: usize,
-    count: usize,
-    inverse: usize,
-    coords: usize,
-    sines: usize,
-    margins: Margins,
-    first: Margins,
+pub(super) struct Place {
+    pub(super) rank: usize,
+    pub(super) start: usize,
+    pub(super) count: usize,
+    pub(super) inverse: usize,
+    pub(super) coords: usize,
+    pub(super) sines: usize,
+    pub(super) margins: Margins,
+    pub(super) first: Margins,
 }
 
 /// A cell, to be searched.

@@ -73,6 +73,11 @@ fn parts<'a>(
 }
 
 impl IndexSource {
+    /// With what screens share.
+    pub(crate) fn with(basis: Arc<ScreenBasis>) -> Self {
+        IndexSource { basis: OnceLock::from(basis) }
+    }
+
     /// An index over the points at `positions`, which are in the order of the tree.
     pub(crate) fn index(
         &self,

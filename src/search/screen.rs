@@ -44,20 +44,20 @@ pub(crate) struct Screen {
     /// inducing point, since L V_q = k(Z, q).
     pub(crate) small: Vec<(u32, f64, Option<u32>)>,
     /// Panels of points, see [`crate::simd::int16`].
-    data: Vec<i16>,
+    pub(super) data: Vec<i16>,
     /// Panels whose lanes are panels: the largest k(Z, x) of each, rounded up.
-    caps: Vec<i16>,
+    pub(super) caps: Vec<i16>,
     /// Scaled coordinates of the points, [`LANES`] a dimension, panel by panel; 0 where a panel is not full.
-    coords: Vec<f64>,
+    pub(super) coords: Vec<f64>,
     /// 1 / sqrt(p) of the points; 0 where a panel is not full.
-    point_inverse_sds: Vec<f64>,
+    pub(super) point_inverse_sds: Vec<f64>,
     /// The largest norm of k(Z, x) of a point, over the variance.
     pub(crate) norm: f64,
     /// Corners of each panel's box, d lower then d upper ones, scaled.
-    boxes: Vec<f64>,
+    pub(super) boxes: Vec<f64>,
     /// The largest 1 / sqrt(p) of each panel.
     pub(crate) inverse_sds: Vec<f64>,
-    d: usize,
+    pub(super) d: usize,
 }
 
 impl ScreenBasis {

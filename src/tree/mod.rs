@@ -14,10 +14,12 @@
 mod net;
 mod pack;
 mod radii;
+mod saved;
 mod validate;
 
 pub(crate) use net::{Net, build_net};
 pub(crate) use radii::node_balls;
+pub(crate) use saved::SavedNodes;
 
 use crate::error::{Result, try_copy};
 use crate::metric::Ball;

@@ -1,0 +1,301 @@
+//! Saving and loading trees.
+
+use super::ResidualCoverTree;
+use super::part::{Ids, Part, REMOVED, Shape, simd};
+use crate::control::Control;
+use crate::error::{Error, ErrorKind, Result, try_collect, try_copy};
+use crate::kernel::{Covariance, Kernel};
+use crate::metric::{AnyMetric, Preparation, SavedPoints, SavedPreparation};
+use crate::options::{Construction, MetricKind, Options, Traversal, TreeOrder};
+use crate::ordering::hilbert::HilbertFrame;
+use crate::parallel::Threads;
+use crate::saved::{Array, Buffer, OpenFile, Reader, Shared, Source, Writer, corrupt, directory, file_error, write};
+use crate::search::{Blocks, Certificates, Index, SavedIndex, Sizes, least_keys};
+use crate::stats::BuildSeconds;
+use crate::tree::{CoverTree, SavedNodes};
+use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
+use std::io::Write;
+use std::path::Path;
+
+/// A tree's directory.
+#[derive(Serialize, Deserialize)]
+struct SavedTree {
+    options: SavedOptions,
+    preparation: SavedPreparation,
+    parts: Vec<SavedPart>,
+    next_id: u32,
+    /// Factor, order, tree.
+    seconds: [f64; 3],
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedOptions {
+    metric: MetricKind,
+    kernel: Kernel,
+    construction: Construction,
+    order: TreeOrder,
+    traversal: Traversal,
+    threads: u32,
+    jitter: f64,
+    residual_floor: f64,
+    portable_simd: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedPart {
+    points: SavedPoints,
+    nodes: SavedNodes,
+    shape: Shape,
+    index: SavedIndex,
+    frame: HilbertFrame,
+    curve_keys: Array<u128>,
+    curve_positions: Array<u32>,
+    ids: SavedIds,
+    /// Positions of removed points, ascending.
+    removed: Array<u32>,
+    evaluations: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+enum SavedIds {
+    Range(u32, u32),
+    List(Array<u32>),
+}
+
+/// How a tree is loaded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// Threads of the tree, as in [`Options::threads`]; absent: those that it was saved with.
+    pub threads: Option<usize>,
+}
+
+impl ResidualCoverTree {
+    /// Saves the tree in the file at `path`, which it replaces at once when all is written and on the disk: whatever
+    /// happens, there is the old file or the new one. The format does not depend on the machine.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`]; [`ErrorKind::Unsupported`] for a custom covariance, which cannot be saved; memory,
+    /// cancellation. A file at `path` is then as it was.
+    pub fn save(&self, path: &Path, control: &mut Control<'_>) -> Result<()> {
+        self.check_savable()?;
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let failed = |error: std::io::Error| file_error("cannot write", path, &error);
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // Less what the process masks.
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let mut file = builder.prefix(".rct-").suffix(".tmp").tempfile_in(folder).map_err(failed)?;
+        let mut out = std::io::BufWriter::with_capacity(1 << 20, file.as_file_mut());
+        self.write(&mut out, control)?;
+        out.flush().map_err(failed)?;
+        drop(out);
+        file.as_file().sync_all().map_err(failed)?;
+        file.persist(path).map_err(|error| failed(error.error))?;
+        // The name itself is to be on the disk too; where folders cannot be opened there is no way to ask for that.
+        if let Ok(folder) = std::fs::File::open(folder) {
+            let _ = folder.sync_all();
+        }
+        control.step(1.0).or(Ok(()))
+    }
+
+    /// The bytes of a file that [`Self::save`] would write.
+    ///
+    /// # Errors
+    /// As there, but for files.
+    pub fn to_bytes(&self, control: &mut Control<'_>) -> Result<Vec<u8>> {
+        self.check_savable()?;
+        let mut buffer = Buffer(Vec::new());
+        self.write(&mut buffer, control)?;
+        Ok(buffer.0)
+    }
+
+    /// Loads the tree that was saved at `path`: reads and checks all of it, once.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`]; [`ErrorKind::Corrupt`] for a file that is damaged or no saved tree;
+    /// [`ErrorKind::Unsupported`] for one of a later format; memory.
+    pub fn load(path: &Path, options: &LoadOptions) -> Result<Self> {
+        Self::read(&OpenFile::open(path)?, None, options)
+    }
+
+    /// As [`Self::load`], from the bytes of a file.
+    ///
+    /// # Errors
+    /// As there, but for files.
+    pub fn from_bytes(bytes: &[u8], options: &LoadOptions) -> Result<Self> {
+        Self::read(&bytes, None, options)
+    }
+
+    /// As [`Self::from_bytes`], but V, most of a tree, stays in `bytes`, a memory map for example: it is not read now, but
+    /// as queries need it, and each piece of 64 KiB is checked when it is first used. (It is copied where it does not lie
+    /// at a multiple of 8 bytes in memory, or where the order of bytes is another.)
+    ///
+    /// # Errors
+    /// As [`Self::from_bytes`]. Searches of the tree have [`ErrorKind::Corrupt`] where V is damaged.
+    pub fn from_shared(bytes: std::sync::Arc<dyn AsRef<[u8]> + Send + Sync>, options: &LoadOptions) -> Result<Self> {
+        let shared = Shared::clone(&bytes);
+        Self::read(&(*bytes).as_ref(), Some(shared), options)
+    }
+
+    /// An error for what cannot be saved.
+    fn check_savable(&self) -> Result<()> {
+        match self.options.covariance {
+            Covariance::Stationary(_) => Ok(()),
+            Covariance::Custom(_) => {
+                Err(Error::new(ErrorKind::Unsupported, "a tree with a custom covariance cannot be saved"))
+            }
+        }
+    }
+
+    fn write(&self, out: &mut dyn Write, control: &mut Control<'_>) -> Result<()> {
+        let Options { metric, covariance, construction, order, traversal, threads, .. } = &self.options;
+        let Covariance::Stationary(kernel) = covariance else { return self.check_savable() };
+        control.window(0.0, 1.0);
+        control.phase(0.0, 1.0);
+        let total = self.stats().memory_bytes;
+        write(&mut Writer::new(out, total, control), |writer| {
+            Ok(SavedTree {
+                options: SavedOptions {
+                    metric: *metric,
+                    kernel: kernel.clone(),
+                    construction: *construction,
+                    order: *order,
+                    traversal: *traversal,
+                    threads: *threads as u32,
+                    jitter: self.options.jitter,
+                    residual_floor: self.options.residual_floor,
+                    portable_simd: self.options.portable_simd,
+                },
+                preparation: self.preparation.save(writer)?,
+                parts: self.parts.iter().map(|part| part.save(writer)).collect::<Result<_>>()?,
+                next_id: self.next_id,
+                seconds: [self.seconds.factor, self.seconds.order, self.seconds.tree],
+            })
+        })
+    }
+
+    fn read(source: &dyn Source, shared: Option<Shared>, given: &LoadOptions) -> Result<Self> {
+        let saved: SavedTree = directory(source)?;
+        let SavedOptions { metric, kernel, construction, order, traversal, .. } = saved.options;
+        let covariance = Covariance::Stationary(kernel);
+        let mut options = Options {
+            metric,
+            covariance,
+            construction,
+            order,
+            traversal,
+            threads: saved.options.threads as usize,
+            jitter: saved.options.jitter,
+            residual_floor: saved.options.residual_floor,
+            portable_simd: saved.options.portable_simd,
+        };
+        options.check().map_err(corrupt)?;
+        options.threads = given.threads.unwrap_or(options.threads);
+        options.check()?;
+        let reader = Reader::new(source, shared);
+        let preparation = Preparation::load(saved.preparation, &options, simd(&options), &reader)?;
+        let load = |part| Part::load(part, &options, &preparation, &reader);
+        let parts = saved.parts.into_iter().map(load).collect::<Result<Vec<Part>>>()?;
+        let [factor, order, tree] = saved.seconds;
+        let tree = ResidualCoverTree {
+            threads: Threads::new(options.threads),
+            options,
+            preparation,
+            parts,
+            next_id: saved.next_id,
+            seconds: BuildSeconds { factor, order, tree },
+            last_search: ArcSwap::default(),
+            certificates: Certificates::ALL,
+        };
+        tree.check_parts().map_err(corrupt)?;
+        Ok(tree)
+    }
+}
+
+impl Part {
+    fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedPart> {
+        let what = "the saved tree";
+        let keys: Vec<u128> = try_collect(self.curve.iter().map(|&(key, _)| Ok(key)), what)?;
+        let positions: Vec<u32> = try_collect(self.curve.iter().map(|&(_, position)| Ok(position)), what)?;
+        let removed: Vec<u32> =
+            (0..self.tree.len() as u32).filter(|&i| self.numbers()[i as usize] == REMOVED).collect();
+        Ok(SavedPart {
+            points: self.metric.save(writer)?,
+            nodes: self.tree.save(writer)?,
+            shape: self.shape.clone(),
+            index: self.index.save(writer)?,
+            frame: self.frame.clone(),
+            curve_keys: writer.array(&keys)?,
+            curve_positions: writer.array(&positions)?,
+            ids: match &self.ids {
+                &Ids::Range(first, count) => SavedIds::Range(first, count),
+                Ids::List(ids) => SavedIds::List(writer.array(ids)?),
+            },
+            removed: writer.array(&removed)?,
+            evaluations: self.evaluations,
+        })
+    }
+
+    fn load(saved: SavedPart, options: &Options, preparation: &Preparation, reader: &Reader<'_>) -> Result<Part> {
+        let what = "the tree";
+        let metric = AnyMetric::load(saved.points, options, preparation, reader)?;
+        let points = super::part::points_of(&metric);
+        let sizes = Sizes { n: points.n, d: points.d, m: points.m };
+        let tree = CoverTree::load(saved.nodes, sizes.n, reader)?;
+        let ids = match saved.ids {
+            SavedIds::Range(first, count) => Ids::Range(first, count),
+            SavedIds::List(ids) => Ids::List(reader.array(&ids, what)?),
+        };
+        let overflows = matches!(ids, Ids::Range(first, count) if first.checked_add(count).is_none());
+        if sizes.n == 0 || ids.len() != sizes.n || overflows {
+            return Err(corrupt("a part has a wrong number of ids"));
+        }
+        let (index, source) = Index::load(saved.index, sizes, reader)?;
+        let keys = reader.exactly(&saved.curve_keys, sizes.n, what)?;
+        let positions = reader.exactly(&saved.curve_positions, sizes.n, what)?;
+        let fits = match &saved.shape {
+            Shape::Euclidean(scales) => scales.len() == sizes.d,
+            Shape::Metric | Shape::Earlier => true,
+        };
+        if positions.iter().any(|&i| i as usize >= sizes.n) || !saved.frame.fits(sizes.d) || !fits {
+            return Err(corrupt("its curve does not go through its points"));
+        }
+        let curve = try_collect(keys.into_iter().zip(positions).map(Ok), what)?;
+        let removed: Vec<u32> = reader.array(&saved.removed, what)?;
+        let mut numbers = Vec::new();
+        if !removed.is_empty() {
+            numbers = try_copy(&tree.ids, what)?;
+        }
+        for &position in &removed {
+            match numbers.get_mut(position as usize) {
+                Some(number) if *number != REMOVED => *number = REMOVED,
+                _ => return Err(corrupt("a removed point does not exist")),
+            }
+        }
+        Ok(Part {
+            blocks: Blocks::new(points, &tree)?,
+            index,
+            source,
+            largest_weight: with_metric!(&metric, m => super::part::largest_weight(m)),
+            least: least_keys(&tree, &tree.ids)?,
+            metric,
+            tree,
+            shape: saved.shape,
+            frame: saved.frame,
+            curve,
+            ids,
+            numbers,
+            removed: removed.len(),
+            evaluations: saved.evaluations,
+            seconds_order: 0.0,
+            seconds_tree: 0.0,
+        })
+    }
+}

@@ -1,0 +1,104 @@
+//! Saved trees: what lies where in a file, and how damage is found.
+//!
+//! A file is, all numbers little-endian:
+//! - the [`MAGIC`] number, and the format's [`VERSION`] as a `u32`, and four bytes 0;
+//! - arrays, each at a multiple of [`ALIGN`] bytes, the gaps filled with 0;
+//! - the directory, in the `postcard` encoding: options, sizes, and for each array its place, its length and the XXH3-64
+//!   checksum of every [`CHUNK`] bytes of it;
+//! - the trailer: place, length and XXH3-64 checksum of the directory as three `u64`, the version again as a `u64`, and
+//!   the magic number.
+//!
+//! So a file that was cut off has no trailer, the directory tells of damage in itself, and damage in an array is found
+//! in the chunk where it is. Arrays may be read all at once, or one of them chunk by chunk as it is used. The version is
+//! raised when a reader of the one before would misread; a newer one than the library's own is refused, saying so.
+
+mod archive;
+mod rows;
+mod source;
+
+pub(crate) use archive::{Array, Buffer, Reader, Writer};
+pub(crate) use rows::Rows;
+pub(crate) use source::{OpenFile, Shared, Source, file_error};
+
+use crate::error::{Error, ErrorKind, Result, try_vec};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// What a file begins and ends with. Not text, with line ends that a transfer as text would change.
+const MAGIC: [u8; 8] = *b"\x89RCT\r\n\x1a\n";
+/// The format that is written, and the only one so far.
+const VERSION: u32 = 1;
+/// What arrays are aligned to.
+const ALIGN: usize = 64;
+/// Bytes of an array that have a checksum of their own.
+const CHUNK: usize = 1 << 16;
+/// Bytes before the first array, and after the directory.
+const HEAD: usize = 16;
+const TRAILER: usize = 40;
+
+/// An error that says what is damaged.
+pub(crate) fn corrupt(what: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Corrupt, format!("the saved tree is damaged: {what}"))
+}
+
+/// Writes what `body` writes, the directory that it returns, and all around it.
+pub(crate) fn write<D: Serialize>(
+    writer: &mut Writer<'_, '_>,
+    body: impl FnOnce(&mut Writer<'_, '_>) -> Result<D>,
+) -> Result<()> {
+    let mut head = MAGIC.to_vec();
+    head.extend(VERSION.to_le_bytes());
+    head.extend([0; 4]);
+    writer.bytes(&head)?;
+    let directory = body(writer)?;
+    let directory = postcard::to_allocvec(&directory)
+        .map_err(|error| Error::new(ErrorKind::Internal, format!("the directory cannot be encoded: {error}")))?;
+    let place = writer.place();
+    writer.bytes(&directory)?;
+    let mut trailer = Vec::with_capacity(TRAILER);
+    for number in [place, directory.len() as u64, xxh3_64(&directory), u64::from(VERSION)] {
+        trailer.extend(number.to_le_bytes());
+    }
+    trailer.extend(MAGIC);
+    writer.bytes(&trailer)
+}
+
+/// The directory of a saved tree.
+pub(crate) fn directory<D: DeserializeOwned>(source: &dyn Source) -> Result<D> {
+    let len = source.len();
+    let mut head = [0; HEAD];
+    if len < (HEAD + TRAILER) as u64 {
+        return Err(corrupt(format!("it has {len} bytes, too few")));
+    }
+    source.read(0, &mut head)?;
+    if head[..8] != MAGIC {
+        return Err(corrupt("it does not begin as a saved tree does"));
+    }
+    let version = u32::from_le_bytes([head[8], head[9], head[10], head[11]]);
+    let mut trailer = [0; TRAILER];
+    source.read(len - TRAILER as u64, &mut trailer)?;
+    let numbers: Vec<u64> =
+        trailer[..32].chunks_exact(8).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap_or_default())).collect();
+    let (place, size, sum) = (numbers[0], numbers[1], numbers[2]);
+    if trailer[32..] != MAGIC {
+        return Err(corrupt("it does not end as a saved tree does; it may be cut off"));
+    }
+    // Told twice, so that damage is not taken for another version.
+    if numbers[3] != u64::from(version) || head[12..] != [0; 4] {
+        return Err(corrupt("its first and its last bytes disagree about its version"));
+    }
+    if version != VERSION {
+        let message = format!("the saved tree has format {version}; this library reads format {VERSION}");
+        return Err(Error::new(ErrorKind::Unsupported, message));
+    }
+    if place.checked_add(size) != Some(len - TRAILER as u64) {
+        return Err(corrupt("its directory is not where it should be"));
+    }
+    let mut bytes = try_vec(size as usize, 0u8, "the directory of the saved tree")?;
+    source.read(place, &mut bytes)?;
+    if xxh3_64(&bytes) != sum {
+        return Err(corrupt("its directory does not match its checksum"));
+    }
+    postcard::from_bytes(&bytes).map_err(|error| corrupt(format!("its directory cannot be decoded: {error}")))
+}
