@@ -36,9 +36,9 @@ typedef enum rct_status {
   RCT_ERROR_NOT_POSITIVE_DEFINITE = 4,
   // Memory could not be had; the tree is as it was.
   RCT_ERROR_OUT_OF_MEMORY = 5,
-  // Reading or writing a file failed. (No verb of this version touches files.)
+  // Reading or writing a file failed.
   RCT_ERROR_IO = 6,
-  // A saved tree is damaged. (No verb of this version reads one.)
+  // A saved tree is damaged, or the file is none.
   RCT_ERROR_CORRUPT = 7,
   // Valid, but not for this tree: for example signed correlations from a Euclidean tree.
   RCT_ERROR_UNSUPPORTED = 8,
@@ -115,13 +115,16 @@ typedef enum rct_inducing_method {
   RCT_INDUCING_RANDOM = 1,
 } rct_inducing_method;
 
+// A saved tree in memory. Read with `rct_buffer_view`, free with `rct_buffer_free`; independent of the tree.
+typedef struct rct_buffer rct_buffer;
+
 // All neighbours within a radius of each query of a batch. Read with `rct_radius_result_view`, free with
 // `rct_radius_result_free`; independent of the tree.
 typedef struct rct_radius_result rct_radius_result;
 
 // A tree: empty after `rct_create`, ready for queries after `rct_build`, gone after `rct_free`.
 //
-// A `const rct_tree *` may be used from any number of threads at once; `rct_build` and `rct_free` need it alone.
+// A `const rct_tree *` may be used from any number of threads at once; calls that take an `rct_tree *` need it alone.
 typedef struct rct_tree rct_tree;
 
 // A vector to read: element i is `data[i * stride]`; NULL with len = 0 says "absent".
@@ -230,6 +233,18 @@ typedef struct rct_data {
   struct rct_vector residual_variances;
 } rct_data;
 
+// How a saved tree is loaded. Fill with `rct_load_options_init`.
+typedef struct rct_load_options {
+  // sizeof(rct_load_options), set by `rct_load_options_init`.
+  size_t struct_size;
+  // Threads of the tree, 0 for all cores; -1 (the default) for as many as it was saved with.
+  int32_t threads;
+  // Not 0: V, most of a tree, stays in the file, which is mapped into memory; each 64 KiB of it are read, and
+  // checked, when a query first needs them. Nobody may then change the file in place while the tree lives (saving
+  // anew to its path is fine: that makes another file). Only `rct_load` has a file. Default 0: all is read at once.
+  int32_t memory_map;
+} rct_load_options;
+
 // A vector of ids or limits to read; NULL with len = 0 says "absent".
 typedef struct rct_index_vector {
   // Element 0.
@@ -270,13 +285,17 @@ typedef struct rct_tree_stats {
   size_t struct_size;
   // Points.
   size_t n;
+  // Parts that are searched one after the other: 1 unless points were inserted, 0 where all were removed.
+  size_t parts;
+  // Removed points that still take their room.
+  size_t removed;
   // Inducing points (columns of V).
   size_t m;
   // Dimensions.
   size_t d;
   // Levels of the tree.
   size_t levels;
-  // Nodes of the tree: one a point.
+  // Nodes of the tree: one a point, removed ones included.
   size_t nodes;
   // Largest number of children of one node.
   size_t max_fan_out;
@@ -399,6 +418,9 @@ enum rct_status rct_control_init(struct rct_control *control);
 // Fills `data` with nothing.
 enum rct_status rct_data_init(struct rct_data *data);
 
+// Fills `options` with the defaults that its fields name.
+enum rct_status rct_load_options_init(struct rct_load_options *options);
+
 // Fills `query` with no points, no limits, k = 1, self included.
 enum rct_status rct_query_init(struct rct_query *query);
 
@@ -424,6 +446,69 @@ enum rct_status rct_validate(const struct rct_tree *tree, const struct rct_contr
 // Frees a tree; NULL is fine. No other call may be using it; a callback of a call on the tree frees nothing, and
 // `rct_last_error` then says so.
 void rct_free(struct rct_tree *tree);
+
+// Inserts the rows of `data->coords`, which has what the build had (`factor`, `residual_variances`) but for inducing
+// points: those of the tree stay. The new points have the ids that follow the largest ever given; `*first_id`, which
+// may be NULL, is set to the first of them. No id is used twice. `control` may be NULL.
+//
+// All answers are at once those of a tree that was built of all its points. On any failure the tree is as it was.
+enum rct_status rct_insert_batch(struct rct_tree *tree,
+                                 const struct rct_data *data,
+                                 int64_t *first_id,
+                                 const struct rct_control *control);
+
+// Removes the points with these ids; the ids of all others stay. `control` may be NULL.
+//
+// An id that no point has, or that comes twice, is an error. On any failure the tree is as it was. A tree of which all
+// points were removed answers every query with nothing, and can be inserted into.
+enum rct_status rct_remove_batch(struct rct_tree *tree,
+                                 struct rct_index_vector ids,
+                                 const struct rct_control *control);
+
+// Gives the tree other parameters over the same points: all of `options` but the metric, which must be the tree's, and
+// from `data` (NULL where neither changes) `inducing` or `factor` and `residual_variances`, whose rows are those of the
+// points by ascending id. `data->coords` must be absent. Inducing points that are absent stay. `control` may be NULL.
+//
+// Answers are those of a tree that is built anew, ids stay, and it takes less time. On any failure the tree is as it was.
+enum rct_status rct_refit(struct rct_tree *tree,
+                          const struct rct_options *options,
+                          const struct rct_data *data,
+                          const struct rct_control *control);
+
+// Saves the tree in the file at `path`, whatever is there: all is written to another file in the same folder, brought to
+// the disk, and only then takes the name, so that at any moment there is the whole old file or the whole new one. The
+// file can be loaded on any machine. A custom covariance cannot be saved: RCT_ERROR_UNSUPPORTED. `control` may be NULL.
+enum rct_status rct_save(const struct rct_tree *tree,
+                         const char *path,
+                         const struct rct_control *control);
+
+// Loads the tree that was saved at `path`; `*tree` is set on success only, to be freed with `rct_free`. `options` may be
+// NULL for the defaults, `control` for neither callback.
+//
+// RCT_ERROR_CORRUPT for a file that is damaged or no saved tree, RCT_ERROR_UNSUPPORTED for one of a later format.
+enum rct_status rct_load(const char *path,
+                         const struct rct_load_options *options,
+                         struct rct_tree **tree,
+                         const struct rct_control *control);
+
+// Saves the tree in memory: `*buffer` is set on success only, to be freed with `rct_buffer_free`. It has the bytes of the
+// file that `rct_save` would write. `control` may be NULL.
+enum rct_status rct_save_to_buffer(const struct rct_tree *tree,
+                                   struct rct_buffer **buffer,
+                                   const struct rct_control *control);
+
+// As `rct_load`, from the `len` bytes at `bytes`, which are not needed afterwards.
+enum rct_status rct_load_from_buffer(const uint8_t *bytes,
+                                     size_t len,
+                                     const struct rct_load_options *options,
+                                     struct rct_tree **tree,
+                                     const struct rct_control *control);
+
+// Sets `*bytes` and `*len` to what `buffer` holds, which lives until it is freed.
+enum rct_status rct_buffer_view(const struct rct_buffer *buffer, const uint8_t **bytes, size_t *len);
+
+// Frees a buffer; NULL is fine.
+void rct_buffer_free(struct rct_buffer *buffer);
 
 // The k nearest points of each query under the tree's metric, exact, ascending by (distance, id). `out->ids` is
 // q x k; distances and counts may be absent. k may exceed the number of points: rows are padded. `control` may be

@@ -118,7 +118,7 @@ impl InducingPoints {
     }
 
     /// `m` inducing points of `d` coordinates.
-    pub(crate) fn load(saved: SavedInducing, m: usize, d: usize, reader: &Reader<'_>) -> Result<Self> {
+    pub(crate) fn load(saved: SavedInducing, m: usize, d: usize, reader: &Reader<'_, '_>) -> Result<Self> {
         let what = "the inducing points";
         let (area, values) = (checked_area(m, d, what)?, checked_area(m, padded(m), what)?);
         Ok(InducingPoints {

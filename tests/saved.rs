@@ -93,8 +93,13 @@ fn loaded_trees_are_what_they_were() {
         tree.save(&path, &mut Control::none()).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!(bytes, tree.to_bytes(&mut Control::none()).unwrap());
-        same(&mut ResidualCoverTree::load(&path, &AS_SAVED).unwrap(), &mut tree, &ids, &context);
-        same(&mut ResidualCoverTree::from_bytes(&bytes, &AS_SAVED).unwrap(), &mut tree, &ids, &context);
+        same(&mut ResidualCoverTree::load(&path, &AS_SAVED, &mut Control::none()).unwrap(), &mut tree, &ids, &context);
+        same(
+            &mut ResidualCoverTree::from_bytes(&bytes, &AS_SAVED, &mut Control::none()).unwrap(),
+            &mut tree,
+            &ids,
+            &context,
+        );
         // Bytes that are shared, and a start that no double may have.
         let shifted: Vec<u8> = std::iter::once(0).chain(bytes.iter().copied()).collect();
         struct Shifted(Vec<u8>);
@@ -104,7 +109,7 @@ fn loaded_trees_are_what_they_were() {
             }
         }
         for bytes in [Arc::new(bytes) as Arc<dyn AsRef<[u8]> + Send + Sync>, Arc::new(Shifted(shifted))] {
-            let mut loaded = ResidualCoverTree::from_shared(bytes, &AS_SAVED).unwrap();
+            let mut loaded = ResidualCoverTree::from_shared(bytes, &AS_SAVED, &mut Control::none()).unwrap();
             same(&mut loaded, &mut tree, &ids, &context);
         }
     }
@@ -124,7 +129,9 @@ fn loaded_trees_live_on() {
     let data = Data::with_inducing(coords.slice(s![..4000, ..]), coords.slice(s![..40, ..]));
     let mut tree = ResidualCoverTree::build(&options(0.2), &data, none).unwrap();
     let bytes = tree.to_bytes(none).unwrap();
-    let mut loaded = ResidualCoverTree::from_shared(Arc::new(bytes), &LoadOptions { threads: Some(1) }).unwrap();
+    let mut loaded =
+        ResidualCoverTree::from_shared(Arc::new(bytes), &LoadOptions { threads: Some(1) }, &mut Control::none())
+            .unwrap();
     assert_eq!(loaded.options().threads, 1);
     let more = Data::new(coords.slice(s![4000.., ..]));
     for tree in [&mut tree, &mut loaded] {
@@ -149,7 +156,7 @@ fn indices_are_saved_too() {
         let data = Data::with_inducing(coords.view(), coords.slice(s![..60, ..]));
         let tree = ResidualCoverTree::build(&options, &data, none).unwrap();
         let bytes = tree.to_bytes(none).unwrap();
-        let loaded = ResidualCoverTree::from_bytes(&bytes, &AS_SAVED).unwrap();
+        let loaded = ResidualCoverTree::from_bytes(&bytes, &AS_SAVED, &mut Control::none()).unwrap();
         let ids: Vec<i64> = (0..6000).step_by(17).collect();
         let query = Query::ids((&ids[..]).into(), 20);
         assert!(tree.query_batch(&query, none).unwrap() == loaded.query_batch(&query, none).unwrap());
@@ -164,7 +171,7 @@ fn indices_are_saved_too() {
 /// What a damaged file may do: be refused, or answer as the sound one.
 fn refused_or_same(bytes: &[u8], expected: &[Vec<Vec<(i64, f64)>>], ids: &[i64], what: &str) -> bool {
     let mut refused = false;
-    match ResidualCoverTree::from_bytes(bytes, &AS_SAVED) {
+    match ResidualCoverTree::from_bytes(bytes, &AS_SAVED, &mut Control::none()) {
         Ok(tree) => assert_eq!(answers(&tree, ids), expected, "{what}"),
         Err(error) => {
             refused = true;
@@ -172,7 +179,7 @@ fn refused_or_same(bytes: &[u8], expected: &[Vec<Vec<(i64, f64)>>], ids: &[i64],
         }
     }
     // V is checked as it is used.
-    match ResidualCoverTree::from_shared(Arc::new(bytes.to_vec()), &AS_SAVED) {
+    match ResidualCoverTree::from_shared(Arc::new(bytes.to_vec()), &AS_SAVED, &mut Control::none()) {
         Ok(tree) => {
             let all = tree.query_batch(&Query::ids(ids.into(), 7), &mut Control::none());
             match all {
@@ -206,12 +213,15 @@ fn damage_is_found_or_harmless() {
         // Only bytes between arrays are harmless.
         assert!(refused * 2 > bytes.len(), "{refused} of {}", bytes.len());
         for len in 0..bytes.len() {
-            let error = ResidualCoverTree::from_bytes(&bytes[..len], &AS_SAVED).err().unwrap();
+            let error = ResidualCoverTree::from_bytes(&bytes[..len], &AS_SAVED, &mut Control::none()).err().unwrap();
             assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}; cut at {len}");
         }
         for _ in 0..200 {
             let garbage: Vec<u8> = (0..rng.random_range(0..4000)).map(|_| rng.random()).collect();
-            assert_eq!(ResidualCoverTree::from_bytes(&garbage, &AS_SAVED).err().unwrap().kind(), ErrorKind::Corrupt);
+            assert_eq!(
+                ResidualCoverTree::from_bytes(&garbage, &AS_SAVED, &mut Control::none()).err().unwrap().kind(),
+                ErrorKind::Corrupt
+            );
         }
     }
 }
@@ -219,7 +229,7 @@ fn damage_is_found_or_harmless() {
 #[test]
 fn other_files_are_refused_in_words() {
     let folder = tempfile::tempdir().unwrap();
-    let error = |path: &Path| ResidualCoverTree::load(path, &AS_SAVED).err().unwrap();
+    let error = |path: &Path| ResidualCoverTree::load(path, &AS_SAVED, &mut Control::none()).err().unwrap();
     let check = |error: rct::Error, kind, words: &str| {
         assert!(error.kind() == kind && error.message().contains(words), "{error}");
     };
@@ -234,7 +244,11 @@ fn other_files_are_refused_in_words() {
     let mut bytes = tree.to_bytes(&mut Control::none()).unwrap();
     let end = bytes.len();
     (bytes[8], bytes[end - 16]) = (2, 2);
-    check(ResidualCoverTree::from_bytes(&bytes, &AS_SAVED).err().unwrap(), ErrorKind::Unsupported, "format 2");
+    check(
+        ResidualCoverTree::from_bytes(&bytes, &AS_SAVED, &mut Control::none()).err().unwrap(),
+        ErrorKind::Unsupported,
+        "format 2",
+    );
 
     check(
         tree.save(&folder.path().join("no/such/folder.rct"), &mut Control::none()).unwrap_err(),
@@ -259,7 +273,7 @@ fn other_files_are_refused_in_words() {
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("x,y"));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
     check(
-        ResidualCoverTree::from_bytes(&[], &LoadOptions { threads: Some(9999) }).err().unwrap(),
+        ResidualCoverTree::from_bytes(&[], &LoadOptions { threads: Some(9999) }, &mut Control::none()).err().unwrap(),
         ErrorKind::Corrupt,
         "0 bytes",
     );
@@ -276,7 +290,7 @@ fn the_file_of_format_1_loads() {
     let mut tree = ResidualCoverTree::build(&options, &data, none).unwrap();
     tree.insert(&Data::new(coords.slice(s![30.., ..])), none).unwrap();
     tree.remove([3, 31][..].into(), none).unwrap();
-    let loaded = ResidualCoverTree::load(&path, &AS_SAVED).unwrap();
+    let loaded = ResidualCoverTree::load(&path, &AS_SAVED, &mut Control::none()).unwrap();
     let ids: Vec<i64> = (0..40).filter(|&id| id != 3 && id != 31).collect();
     // Processors differ in their last bits.
     for (own, other) in

@@ -11,20 +11,24 @@
 mod calls;
 mod control;
 mod covariance;
+mod grow;
 mod options;
 mod order;
 mod query;
 mod radius;
+mod saved;
 mod status;
 mod tree;
 mod types;
 mod version;
 mod views;
 
+pub use grow::*;
 pub use options::*;
 pub use order::*;
 pub use query::*;
 pub use radius::*;
+pub use saved::*;
 pub use status::*;
 pub use tree::*;
 pub use types::*;

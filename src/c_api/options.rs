@@ -57,6 +57,14 @@ pub unsafe extern "C" fn rct_data_init(data: *mut rct_data) -> rct_status {
     unsafe { init(data, "data", value) }
 }
 
+/// Fills `options` with the defaults that its fields name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rct_load_options_init(options: *mut rct_load_options) -> rct_status {
+    let value = rct_load_options { struct_size: size_of::<rct_load_options>(), threads: -1, memory_map: 0 };
+    // SAFETY: the caller's promise.
+    unsafe { init(options, "options", value) }
+}
+
 /// Fills `query` with no points, no limits, k = 1, self included.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rct_query_init(query: *mut rct_query) -> rct_status {

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A tree: empty after `rct_create`, ready for queries after `rct_build`, gone after `rct_free`.
 ///
-/// A `const rct_tree *` may be used from any number of threads at once; `rct_build` and `rct_free` need it alone.
+/// A `const rct_tree *` may be used from any number of threads at once; calls that take an `rct_tree *` need it alone.
 pub struct rct_tree {
     options: Options,
     built: Option<ResidualCoverTree>,
@@ -53,15 +53,46 @@ pub(super) unsafe fn with_tree(
         tree.check()?;
         body(tree.built()?)
     };
-    // SAFETY: the caller's promise; a panic came from `body`, so the handle is there.
-    guard_or(
-        || call_on(tree, run),
-        || {
-            if let Some(tree) = unsafe { tree.as_ref() } {
-                tree.poisoned.store(true, Ordering::Relaxed)
-            }
-        },
-    )
+    // SAFETY: the caller's promise.
+    unsafe { guard_tree(tree, run) }
+}
+
+/// As [`with_tree`], to change the tree.
+///
+/// # Safety
+/// `tree` is NULL or a live handle, which nobody else uses during the call.
+pub(super) unsafe fn with_tree_alone(
+    tree: *mut rct_tree,
+    body: impl FnOnce(&mut ResidualCoverTree) -> Result<()>,
+) -> rct_status {
+    let run = || {
+        // SAFETY: the caller's promise.
+        let tree = unsafe { required_mut(tree, "tree") }?;
+        tree.check()?;
+        tree.built()?;
+        tree.built.as_mut().map_or(Ok(()), body)
+    };
+    // SAFETY: the caller's promise.
+    unsafe { guard_tree(tree, run) }
+}
+
+/// Runs a call on a tree, which a panic poisons.
+///
+/// # Safety
+/// `tree` is NULL or a live handle.
+unsafe fn guard_tree(tree: *const rct_tree, run: impl FnOnce() -> Result<()>) -> rct_status {
+    let panicked = || {
+        // SAFETY: the caller's promise.
+        if let Some(tree) = unsafe { tree.as_ref() } {
+            tree.poisoned.store(true, Ordering::Relaxed)
+        }
+    };
+    guard_or(|| call_on(tree, run), panicked)
+}
+
+/// A handle of a tree.
+pub(super) fn handle(options: Options, built: Option<ResidualCoverTree>) -> *mut rct_tree {
+    Box::into_raw(Box::new(rct_tree { options, built, poisoned: AtomicBool::new(false) }))
 }
 
 /// Checks `options` (NULL for the defaults) and makes an empty tree, to be freed with `rct_free`. `*tree` is set on
@@ -76,7 +107,7 @@ pub unsafe extern "C" fn rct_create(options: *const rct_options, tree: *mut *mut
         let given = if options.is_null() { &default } else { unsafe { sized(options, "options") }? };
         // SAFETY: the caller's promise.
         let options = unsafe { self::options(given) }?;
-        *slot = Box::into_raw(Box::new(rct_tree { options, built: None, poisoned: AtomicBool::new(false) }));
+        *slot = handle(options, None);
         Ok(())
     })
 }
@@ -97,29 +128,30 @@ pub unsafe extern "C" fn rct_build(
         if tree.built.is_some() {
             return Err(Error::new(ErrorKind::InvalidState, "tree is already built: a tree is built once"));
         }
-        // SAFETY (all views): the caller's promise.
-        let given = unsafe { sized(data, "data") }?;
-        let data = Data {
-            coords: present("coords", unsafe { matrix("coords", &given.coords) }?)?,
-            inducing: unsafe { matrix("inducing", &given.inducing) }?,
-            factor: unsafe { matrix("factor", &given.factor) }?,
-            residual_variances: unsafe { vector("residual_variances", &given.residual_variances) }?,
-        };
+        // SAFETY: the caller's promise.
+        let data = unsafe { self::data(sized(data, "data")?) }?;
         // SAFETY: the caller's promise.
         let built =
             unsafe { with_control(control, |control| ResidualCoverTree::build(&tree.options, &data, control)) }?;
         tree.built = Some(built);
         Ok(())
     };
-    // SAFETY: the caller's promise; a panic came after the handle was checked.
-    guard_or(
-        || call_on(tree, run),
-        || {
-            if let Some(tree) = unsafe { tree.as_ref() } {
-                tree.poisoned.store(true, Ordering::Relaxed)
-            }
-        },
-    )
+    // SAFETY: the caller's promise.
+    unsafe { guard_tree(tree, run) }
+}
+
+/// The data of the safe API.
+///
+/// # Safety
+/// The arrays may be read.
+pub(super) unsafe fn data<'a>(given: &rct_data) -> Result<Data<'a>> {
+    // SAFETY (all views): the caller's promise.
+    Ok(Data {
+        coords: present("coords", unsafe { matrix("coords", &given.coords) }?)?,
+        inducing: unsafe { matrix("inducing", &given.inducing) }?,
+        factor: unsafe { matrix("factor", &given.factor) }?,
+        residual_variances: unsafe { vector("residual_variances", &given.residual_variances) }?,
+    })
 }
 
 /// Figures of a built tree and of the last call that searched it. Set `stats->struct_size` first.
@@ -135,10 +167,12 @@ pub unsafe extern "C" fn rct_stats(tree: *const rct_tree, stats: *mut rct_tree_s
             *slot = rct_tree_stats {
                 struct_size: slot.struct_size,
                 n: found.n,
+                parts: found.parts,
+                removed: found.removed,
                 m: found.m,
                 d: found.d,
                 levels: found.shape.levels,
-                nodes: found.n,
+                nodes: found.n + found.removed,
                 max_fan_out: found.shape.max_fan_out,
                 depth: found.shape.depth,
                 memory_bytes: found.memory_bytes,

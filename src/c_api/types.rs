@@ -19,9 +19,9 @@ pub enum rct_status {
     RCT_ERROR_NOT_POSITIVE_DEFINITE = 4,
     /// Memory could not be had; the tree is as it was.
     RCT_ERROR_OUT_OF_MEMORY = 5,
-    /// Reading or writing a file failed. (No verb of this version touches files.)
+    /// Reading or writing a file failed.
     RCT_ERROR_IO = 6,
-    /// A saved tree is damaged. (No verb of this version reads one.)
+    /// A saved tree is damaged, or the file is none.
     RCT_ERROR_CORRUPT = 7,
     /// Valid, but not for this tree: for example signed correlations from a Euclidean tree.
     RCT_ERROR_UNSUPPORTED = 8,
@@ -298,6 +298,20 @@ pub struct rct_data {
     pub residual_variances: rct_vector,
 }
 
+/// How a saved tree is loaded. Fill with `rct_load_options_init`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct rct_load_options {
+    /// sizeof(rct_load_options), set by `rct_load_options_init`.
+    pub struct_size: usize,
+    /// Threads of the tree, 0 for all cores; -1 (the default) for as many as it was saved with.
+    pub threads: i32,
+    /// Not 0: V, most of a tree, stays in the file, which is mapped into memory; each 64 KiB of it are read, and
+    /// checked, when a query first needs them. Nobody may then change the file in place while the tree lives (saving
+    /// anew to its path is fine: that makes another file). Only `rct_load` has a file. Default 0: all is read at once.
+    pub memory_map: i32,
+}
+
 /// A batch of nearest-neighbour queries. Fill with `rct_query_init`, set `k` and either `ids` or `coords`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -344,13 +358,17 @@ pub struct rct_tree_stats {
     pub struct_size: usize,
     /// Points.
     pub n: usize,
+    /// Parts that are searched one after the other: 1 unless points were inserted, 0 where all were removed.
+    pub parts: usize,
+    /// Removed points that still take their room.
+    pub removed: usize,
     /// Inducing points (columns of V).
     pub m: usize,
     /// Dimensions.
     pub d: usize,
     /// Levels of the tree.
     pub levels: usize,
-    /// Nodes of the tree: one a point.
+    /// Nodes of the tree: one a point, removed ones included.
     pub nodes: usize,
     /// Largest number of children of one node.
     pub max_fan_out: usize,

@@ -51,7 +51,12 @@ impl Preparation {
         })
     }
 
-    pub(crate) fn load(saved: SavedPreparation, options: &Options, simd: Simd, reader: &Reader<'_>) -> Result<Self> {
+    pub(crate) fn load(
+        saved: SavedPreparation,
+        options: &Options,
+        simd: Simd,
+        reader: &Reader<'_, '_>,
+    ) -> Result<Self> {
         let (d, m) = (saved.scales.len(), saved.m as usize);
         let own = match &options.covariance {
             Covariance::Stationary(kernel) => kernel.scales(d).map_err(corrupt)?,
@@ -102,7 +107,7 @@ impl AnyMetric {
         saved: SavedPoints,
         options: &Options,
         preparation: &Preparation,
-        reader: &Reader<'_>,
+        reader: &Reader<'_, '_>,
     ) -> Result<Self> {
         let (n, d, m) = (saved.n as usize, preparation.d(), preparation.m());
         let what = "the points";

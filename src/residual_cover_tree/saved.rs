@@ -120,17 +120,17 @@ impl ResidualCoverTree {
     ///
     /// # Errors
     /// [`ErrorKind::Io`]; [`ErrorKind::Corrupt`] for a file that is damaged or no saved tree;
-    /// [`ErrorKind::Unsupported`] for one of a later format; memory.
-    pub fn load(path: &Path, options: &LoadOptions) -> Result<Self> {
-        Self::read(&OpenFile::open(path)?, None, options)
+    /// [`ErrorKind::Unsupported`] for one of a later format; memory, cancellation.
+    pub fn load(path: &Path, options: &LoadOptions, control: &mut Control<'_>) -> Result<Self> {
+        Self::read(&OpenFile::open(path)?, None, options, control)
     }
 
     /// As [`Self::load`], from the bytes of a file.
     ///
     /// # Errors
     /// As there, but for files.
-    pub fn from_bytes(bytes: &[u8], options: &LoadOptions) -> Result<Self> {
-        Self::read(&bytes, None, options)
+    pub fn from_bytes(bytes: &[u8], options: &LoadOptions, control: &mut Control<'_>) -> Result<Self> {
+        Self::read(&bytes, None, options, control)
     }
 
     /// As [`Self::from_bytes`], but V, most of a tree, stays in `bytes`, a memory map for example: it is not read now, but
@@ -139,9 +139,13 @@ impl ResidualCoverTree {
     ///
     /// # Errors
     /// As [`Self::from_bytes`]. Searches of the tree have [`ErrorKind::Corrupt`] where V is damaged.
-    pub fn from_shared(bytes: std::sync::Arc<dyn AsRef<[u8]> + Send + Sync>, options: &LoadOptions) -> Result<Self> {
+    pub fn from_shared(
+        bytes: std::sync::Arc<dyn AsRef<[u8]> + Send + Sync>,
+        options: &LoadOptions,
+        control: &mut Control<'_>,
+    ) -> Result<Self> {
         let shared = Shared::clone(&bytes);
-        Self::read(&(*bytes).as_ref(), Some(shared), options)
+        Self::read(&(*bytes).as_ref(), Some(shared), options, control)
     }
 
     /// An error for what cannot be saved.
@@ -181,7 +185,14 @@ impl ResidualCoverTree {
         })
     }
 
-    fn read(source: &dyn Source, shared: Option<Shared>, given: &LoadOptions) -> Result<Self> {
+    fn read(
+        source: &dyn Source,
+        shared: Option<Shared>,
+        given: &LoadOptions,
+        control: &mut Control<'_>,
+    ) -> Result<Self> {
+        control.window(0.0, 1.0);
+        control.phase(0.0, 1.0);
         let saved: SavedTree = directory(source)?;
         let SavedOptions { metric, kernel, construction, order, traversal, .. } = saved.options;
         let covariance = Covariance::Stationary(kernel);
@@ -199,7 +210,7 @@ impl ResidualCoverTree {
         options.check().map_err(corrupt)?;
         options.threads = given.threads.unwrap_or(options.threads);
         options.check()?;
-        let reader = Reader::new(source, shared);
+        let reader = Reader::new(source, shared, control);
         let preparation = Preparation::load(saved.preparation, &options, simd(&options), &reader)?;
         let load = |part| Part::load(part, &options, &preparation, &reader);
         let parts = saved.parts.into_iter().map(load).collect::<Result<Vec<Part>>>()?;
@@ -215,6 +226,7 @@ impl ResidualCoverTree {
             certificates: Certificates::ALL,
         };
         tree.check_parts().map_err(corrupt)?;
+        control.step(1.0)?;
         Ok(tree)
     }
 }
@@ -243,7 +255,7 @@ impl Part {
         })
     }
 
-    fn load(saved: SavedPart, options: &Options, preparation: &Preparation, reader: &Reader<'_>) -> Result<Part> {
+    fn load(saved: SavedPart, options: &Options, preparation: &Preparation, reader: &Reader<'_, '_>) -> Result<Part> {
         let what = "the tree";
         let metric = AnyMetric::load(saved.points, options, preparation, reader)?;
         let points = super::part::points_of(&metric);

@@ -5,6 +5,7 @@ use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result, try_reserve, try_vec, try_with_capacity};
 use bytemuck::Pod;
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
 use std::io::Write;
 use std::marker::PhantomData;
 use xxhash_rust::xxh3::xxh3_64;
@@ -136,15 +137,16 @@ impl<'a, 'c> Writer<'a, 'c> {
 }
 
 /// Reads arrays.
-pub(crate) struct Reader<'a> {
+pub(crate) struct Reader<'a, 'c> {
     source: &'a dyn Source,
+    control: RefCell<&'a mut Control<'c>>,
     /// The same bytes, where one array may stay in them.
     shared: Option<Shared>,
 }
 
-impl<'a> Reader<'a> {
-    pub(crate) fn new(source: &'a dyn Source, shared: Option<Shared>) -> Self {
-        Reader { source, shared }
+impl<'a, 'c> Reader<'a, 'c> {
+    pub(crate) fn new(source: &'a dyn Source, shared: Option<Shared>, control: &'a mut Control<'c>) -> Self {
+        Reader { source, shared, control: RefCell::new(control) }
     }
 
     /// The bytes that arrays may stay in.
@@ -173,6 +175,10 @@ impl<'a> Reader<'a> {
         for (chunk, bytes) in bytes.chunks_mut(CHUNK).enumerate() {
             self.source.read((range.start + chunk * CHUNK) as u64, bytes)?;
             array.check(chunk, bytes)?;
+            if chunk % 64 == 0 {
+                let done = (range.start + chunk * CHUNK) as f64 / self.source.len() as f64;
+                self.control.borrow_mut().step(done)?;
+            }
         }
         if cfg!(target_endian = "big") {
             items.iter_mut().for_each(|item| *item = item.little_endian());

@@ -22,7 +22,7 @@ pub(crate) struct SavedRows {
 
 impl Rows {
     /// The values of `array`, which stay where they are if they can.
-    pub(crate) fn load(reader: &Reader<'_>, array: Array<f64>, len: usize, what: &str) -> Result<Rows> {
+    pub(crate) fn load(reader: &Reader<'_, '_>, array: Array<f64>, len: usize, what: &str) -> Result<Rows> {
         if let Some(bytes) = reader.shared()
             && array.len() == len as u64
             && cfg!(target_endian = "little")

@@ -68,7 +68,7 @@ impl Index {
     }
 
     /// The index, and what indices over prefixes are built from.
-    pub(crate) fn load(saved: SavedIndex, sizes: Sizes, reader: &Reader<'_>) -> Result<(Index, IndexSource)> {
+    pub(crate) fn load(saved: SavedIndex, sizes: Sizes, reader: &Reader<'_, '_>) -> Result<(Index, IndexSource)> {
         let cells = saved.cells.map(|cells| Cells::load(cells, sizes, reader)).transpose()?;
         let screen = saved.screen.map(|screen| Screen::load(screen, sizes, reader)).transpose()?;
         let source =
@@ -93,7 +93,7 @@ impl Cells {
         })
     }
 
-    fn load(saved: SavedCells, Sizes { n, d, .. }: Sizes, reader: &Reader<'_>) -> Result<Cells> {
+    fn load(saved: SavedCells, Sizes { n, d, .. }: Sizes, reader: &Reader<'_, '_>) -> Result<Cells> {
         let what = "the cells";
         let count = saved.cells.len();
         let members = reader.array(&saved.members, what)?;
@@ -162,7 +162,7 @@ impl Screen {
         })
     }
 
-    fn load(saved: SavedScreen, Sizes { n, d, m }: Sizes, reader: &Reader<'_>) -> Result<Screen> {
+    fn load(saved: SavedScreen, Sizes { n, d, m }: Sizes, reader: &Reader<'_, '_>) -> Result<Screen> {
         let what = "the screen";
         let area = |a: usize, b: usize| checked_area(a, b, what).map_err(corrupt);
         let positions = reader.array(&saved.positions, what)?;

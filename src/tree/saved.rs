@@ -32,7 +32,7 @@ impl CoverTree {
     }
 
     /// Nodes of `n` points.
-    pub(crate) fn load(saved: SavedNodes, n: usize, reader: &Reader<'_>) -> Result<CoverTree> {
+    pub(crate) fn load(saved: SavedNodes, n: usize, reader: &Reader<'_, '_>) -> Result<CoverTree> {
         let what = "the tree";
         let ids = reader.exactly(&saved.ids, n, what)?;
         let mut positions = try_vec(n, u32::MAX, what)?;
