@@ -17,7 +17,8 @@ use tempfile::TempDir;
 /// In place of the system's headers, whose other types are not ours to keep.
 const STDDEF: &str = "typedef __SIZE_TYPE__ size_t;\ntypedef __PTRDIFF_TYPE__ ptrdiff_t;\n";
 const STDINT: &str = "typedef __INT32_TYPE__ int32_t;\ntypedef __INT64_TYPE__ int64_t;\n\
-                      typedef __UINT32_TYPE__ uint32_t;\ntypedef __UINT64_TYPE__ uint64_t;\n";
+                      typedef __UINT32_TYPE__ uint32_t;\ntypedef __UINT64_TYPE__ uint64_t;\n\
+                      typedef __UINT8_TYPE__ uint8_t;\n";
 
 fn header() -> String {
     std::fs::read_to_string(root().join("include/rct.h")).unwrap()
