@@ -98,6 +98,24 @@ pub(crate) fn try_with_capacity<T>(len: usize, what: &str) -> Result<Vec<T>> {
     Ok(v)
 }
 
+/// Appends `item`, or [`ErrorKind::OutOfMemory`] naming `what`.
+#[inline]
+pub(crate) fn try_push<T>(v: &mut Vec<T>, item: T, what: &str) -> Result<()> {
+    if v.len() == v.capacity() {
+        v.try_reserve(1).map_err(|_| out_of_memory(size_of::<T>(), what))?;
+    }
+    v.push(item);
+    Ok(())
+}
+
+/// An error unless as many bytes could be had now: what threads need for the little that they allocate as they go is
+/// asked for before they begin, where it can still be refused.
+pub(crate) fn headroom(bytes: usize, what: &str) -> Result<()> {
+    let room: Vec<u8> = try_with_capacity(bytes, what)?;
+    std::hint::black_box(&room);
+    Ok(())
+}
+
 /// Makes room for `additional` more items, or [`ErrorKind::OutOfMemory`] naming `what`.
 pub(crate) fn try_reserve<T>(v: &mut Vec<T>, additional: usize, what: &str) -> Result<()> {
     v.try_reserve_exact(additional).map_err(|_| out_of_memory(additional.saturating_mul(size_of::<T>()), what))

@@ -1,7 +1,7 @@
 //! The tree's own threads: started when first needed, never hidden, and replaced in a forked child.
 
 use crate::control::Control;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, headroom};
 use arc_swap::ArcSwapOption;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -10,6 +10,13 @@ use std::time::Duration;
 
 /// How often the calling thread looks up from waiting to report progress and ask whether to stop.
 const PATIENCE: Duration = Duration::from_millis(20);
+
+/// Bytes of a thread's stack, and of addresses that glibc's allocator sets apart for one.
+const STACK: usize = 2 << 20;
+const ARENA: usize = 64 << 20;
+
+/// Bytes that a thread may need for what does not grow with the number of points: faer keeps 4 MiB for each.
+const HEADROOM: usize = 8 << 20;
 
 /// A number of threads and, once needed, the pool that has them.
 pub(crate) struct Threads {
@@ -31,7 +38,17 @@ impl ProcessPool {
         let mut workers = Vec::with_capacity(count);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(count).spawn_handler(|worker| {
             let name = format!("rct-{}", worker.index());
-            workers.push(std::thread::Builder::new().name(name).spawn(|| worker.run())?);
+            // One after the other: an allocator may set so much apart for the first that the next cannot even begin,
+            // which C libraries end the process for.
+            headroom(STACK + ARENA + HEADROOM, "a thread").map_err(|_| std::io::ErrorKind::OutOfMemory)?;
+            let (begun, begins) = mpsc::channel();
+            let work = move || {
+                // Nobody is gone: the other end waits below.
+                let _ = begun.send(());
+                worker.run();
+            };
+            workers.push(std::thread::Builder::new().name(name).stack_size(STACK).spawn(work)?);
+            let _ = begins.recv();
             Ok(())
         });
         let pool = pool.build().ok()?;
@@ -67,6 +84,11 @@ impl Threads {
         Threads { count, pool: ArcSwapOption::empty() }
     }
 
+    /// Number of threads.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
     /// Runs `work` on every task, tasks in any order, each thread with one `scratch`.
     ///
     /// With one thread, or one task, everything runs on the calling thread and no thread is started. Otherwise the
@@ -81,6 +103,8 @@ impl Threads {
     ) -> Result<()> {
         let total = tasks.len();
         let pool = if self.count > 1 && total > 1 { self.pool() } else { None };
+        // After the start of threads, which takes memory too.
+        headroom(self.count.min(total) * HEADROOM, "the threads")?;
         let Some((pool, _)) = pool.as_ref().and_then(|pool| pool.running.as_ref()) else {
             let mut scratch = scratch();
             for (index, task) in tasks.into_iter().enumerate() {

@@ -26,7 +26,7 @@ const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Werror", "-pedantic"];
 
 /// Not compiled with sanitizers: a fork may leave locks of their allocator held, and their memory does not fit into the
 /// address space that is allowed here.
-const NOT_SANITIZED: [&str; 2] = ["test_fork", "test_too_large"];
+const NOT_SANITIZED: [&str; 3] = ["test_fork", "test_memory", "test_too_large"];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Language {
@@ -70,6 +70,7 @@ programs![
     test_degenerate,
     test_fork,
     test_layouts,
+    test_memory,
     test_nested,
     test_orderings,
     test_own_model,

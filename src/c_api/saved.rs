@@ -2,11 +2,11 @@
 
 use super::control::with_control;
 use super::status::guard;
-use super::tree::{handle, rct_tree, with_tree};
+use super::tree::{ROOM, handle, rct_tree, with_tree};
 use super::types::*;
 use super::views::{required, required_mut, sized};
 use crate::control::Control;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, headroom};
 use crate::residual_cover_tree::{LoadOptions, ResidualCoverTree};
 use memmap2::Mmap;
 use std::ffi::{CStr, c_char};
@@ -143,6 +143,7 @@ unsafe fn load(
 ) -> rct_status {
     guard(|| {
         // SAFETY (all): the caller's promise.
+        headroom(ROOM, "the call")?;
         let slot = unsafe { required_mut(tree, "tree") }?;
         let (mut threads, mut map) = (-1, false);
         if !options.is_null() {

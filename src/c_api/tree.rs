@@ -7,7 +7,7 @@ use super::status::{guard, guard_or};
 use super::types::*;
 use super::views::{check_struct_size, matrix, present, required, required_mut, sized, vector};
 use crate::data::Data;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, headroom};
 use crate::options::{Options, Traversal};
 use crate::residual_cover_tree::ResidualCoverTree;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,6 +76,9 @@ pub(super) unsafe fn with_tree_alone(
     unsafe { guard_tree(tree, run) }
 }
 
+/// Bytes that a call may need beside what it asks for in the open.
+pub(super) const ROOM: usize = 8 << 20;
+
 /// Runs a call on a tree, which a panic poisons.
 ///
 /// # Safety
@@ -87,7 +90,7 @@ unsafe fn guard_tree(tree: *const rct_tree, run: impl FnOnce() -> Result<()>) ->
             tree.poisoned.store(true, Ordering::Relaxed)
         }
     };
-    guard_or(|| call_on(tree, run), panicked)
+    guard_or(|| headroom(ROOM, "the call").and_then(|()| call_on(tree, run)), panicked)
 }
 
 /// A handle of a tree.

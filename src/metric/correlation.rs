@@ -8,7 +8,7 @@
 use super::check::admits;
 use super::euclidean::squared_distances;
 use super::{Ball, Candidates, Metric, Points, QueryBlock, ScoreScratch};
-use crate::error::Result;
+use crate::error::{Result, try_resize};
 use crate::kernel::{Covariance, checked_covariances};
 use crate::simd::Simd;
 use crate::simd::dots::{Dense, Gathered, dots};
@@ -122,7 +122,7 @@ impl Correlation {
             return Ok(());
         }
         let mut covariances = std::mem::take(&mut scratch.covariances);
-        covariances.resize(out.len(), 0.0);
+        try_resize(&mut covariances, out.len(), 0.0, "the search")?;
         let evaluated = self.covariances(queries, rows, candidates, scratch, &mut covariances);
 
         self.factor_dots(queries, rows, candidates, out)?;

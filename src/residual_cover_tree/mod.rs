@@ -129,7 +129,7 @@ impl ResidualCoverTree {
 
     /// Figures of the tree and of the last call that searched it.
     pub fn stats(&self) -> Stats {
-        let shapes = self.parts.iter().map(|part| part.tree.shape());
+        let shapes = self.parts.iter().map(|part| part.form);
         let none = Shape { levels: 0, depth: 0, root_fan_out: 0, max_fan_out: 0 };
         Stats {
             n: self.len(),

@@ -90,6 +90,8 @@ pub(super) enum Shape {
 pub(super) struct Part {
     pub(super) metric: AnyMetric,
     pub(super) tree: CoverTree,
+    /// Depth and fan-out of `tree`.
+    pub(super) form: crate::tree::Shape,
     pub(super) shape: Shape,
     pub(super) blocks: Blocks,
     pub(super) index: Index,
@@ -215,6 +217,7 @@ impl Part {
             largest_weight: with_metric!(&metric, m => largest_weight(m)),
             least: least_keys(&tree, &tree.ids)?,
             metric,
+            form: tree.shape()?,
             tree,
             shape,
             frame,

@@ -3,7 +3,7 @@
 use super::ResidualCoverTree;
 use super::part::{Ids, Part, REMOVED, Shape, simd};
 use crate::control::Control;
-use crate::error::{Error, ErrorKind, Result, try_collect, try_copy};
+use crate::error::{Error, ErrorKind, Result, headroom, try_collect, try_copy, try_with_capacity};
 use crate::kernel::{Covariance, Kernel};
 use crate::metric::{AnyMetric, Preparation, SavedPoints, SavedPreparation};
 use crate::options::{Construction, MetricKind, Options, Traversal, TreeOrder};
@@ -17,6 +17,9 @@ use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::Path;
+
+/// Bytes that are written to a file at a time.
+const BUFFER: usize = 1 << 20;
 
 /// A tree's directory.
 #[derive(Serialize, Deserialize)]
@@ -79,6 +82,7 @@ impl ResidualCoverTree {
     /// cancellation. A file at `path` is then as it was.
     pub fn save(&self, path: &Path, control: &mut Control<'_>) -> Result<()> {
         self.check_savable()?;
+        headroom(2 * BUFFER, "the saved tree")?;
         let folder = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
@@ -92,7 +96,7 @@ impl ResidualCoverTree {
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
         let mut file = builder.prefix(".rct-").suffix(".tmp").tempfile_in(folder).map_err(failed)?;
-        let mut out = std::io::BufWriter::with_capacity(1 << 20, file.as_file_mut());
+        let mut out = std::io::BufWriter::with_capacity(BUFFER, file.as_file_mut());
         self.write(&mut out, control)?;
         out.flush().map_err(failed)?;
         drop(out);
@@ -236,8 +240,8 @@ impl Part {
         let what = "the saved tree";
         let keys: Vec<u128> = try_collect(self.curve.iter().map(|&(key, _)| Ok(key)), what)?;
         let positions: Vec<u32> = try_collect(self.curve.iter().map(|&(_, position)| Ok(position)), what)?;
-        let removed: Vec<u32> =
-            (0..self.tree.len() as u32).filter(|&i| self.numbers()[i as usize] == REMOVED).collect();
+        let mut removed: Vec<u32> = try_with_capacity(self.removed, what)?;
+        removed.extend((0..self.tree.len() as u32).filter(|&i| self.numbers()[i as usize] == REMOVED));
         Ok(SavedPart {
             points: self.metric.save(writer)?,
             nodes: self.tree.save(writer)?,
@@ -298,6 +302,7 @@ impl Part {
             largest_weight: with_metric!(&metric, m => super::part::largest_weight(m)),
             least: least_keys(&tree, &tree.ids)?,
             metric,
+            form: tree.shape()?,
             tree,
             shape: saved.shape,
             frame: saved.frame,

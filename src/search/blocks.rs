@@ -2,7 +2,7 @@
 //! Euclidean distance.
 
 use super::spatial::squared_gap;
-use crate::error::{Error, ErrorKind, Result, try_vec};
+use crate::error::{Error, ErrorKind, Result, try_push, try_vec};
 use crate::metric::Points;
 use crate::tree::CoverTree;
 use std::ops::Range;
@@ -22,7 +22,7 @@ pub(crate) struct Blocks {
 impl Blocks {
     /// Cuts a tree into blocks and computes their boxes. The points of `metric` are in the order of the tree.
     pub(crate) fn new(points: &Points, tree: &CoverTree) -> Result<Self> {
-        let starts = cut(tree);
+        let starts = cut(tree)?;
         let d = points.d;
         let mut boxes = try_vec((starts.len() - 1) * 2 * d, 0.0, "blocks")?;
         for (corners, ends) in boxes.chunks_exact_mut(2 * d).zip(starts.windows(2)) {
@@ -83,19 +83,20 @@ impl Blocks {
 }
 
 /// Ends of runs of whole small subtrees, and single inner nodes, of at most [`BLOCK`] points.
-fn cut(tree: &CoverTree) -> Vec<u32> {
-    let mut starts = vec![0u32];
+fn cut(tree: &CoverTree) -> Result<Vec<u32>> {
+    let mut starts = Vec::new();
+    try_push(&mut starts, 0u32, "blocks")?;
     let mut node = 0;
     let mut start = 0;
     while node < tree.len() {
         let size = tree.subtree(node).len();
         let unit = if size <= BLOCK { size } else { 1 };
         if node + unit - start > BLOCK {
-            starts.push(node as u32);
+            try_push(&mut starts, node as u32, "blocks")?;
             start = node;
         }
         node += unit;
     }
-    starts.push(tree.len() as u32);
-    starts
+    try_push(&mut starts, tree.len() as u32, "blocks")?;
+    Ok(starts)
 }

@@ -8,7 +8,7 @@
 //! decomposition* (Applied Numerical Mathematics, 2012).
 
 use super::spatial::bounding_box;
-use crate::error::Result;
+use crate::error::{Result, try_vec, try_with_capacity};
 use crate::metric::{Candidates, Correlation, Metric, QueryBlock, ScoreScratch};
 use serde::{Deserialize, Serialize};
 
@@ -124,7 +124,7 @@ impl Cell {
             next = farthest;
         }
         let rank = pivots.len();
-        let factor = Factor { metric, members, columns: &columns, inverse: invert(&columns, &pivots, count), rank };
+        let factor = Factor { metric, members, columns: &columns, inverse: invert(&columns, &pivots, count)?, rank };
         let weight = |i: usize| metric.weight(points.inverse_sds[members[i] as usize]);
         let others: Vec<usize> = (0..count).filter(|i| !pivots.contains(i)).collect();
         let (margins, offsets) = factor.margins(&pivots, &others, &left, weight);
@@ -135,16 +135,17 @@ impl Cell {
             factor.margins(&pivots[..FIRST], &rest, &left_first, weight).0
         };
         let padded = others.len().next_multiple_of(LANES);
-        let mut coords = vec![0.0f32; rank * padded];
-        let mut sines = vec![0.0f32; padded];
+        let mut coords = try_vec(rank * padded, 0.0f32, "the cells")?;
+        let mut sines = try_vec(padded, 0.0f32, "the cells")?;
         for (place, (&i, &offset)) in others.iter().zip(&offsets).enumerate() {
             for j in 0..rank {
                 coords[j * padded + place] = columns[j * count + i] as f32;
             }
             sines[place] = (offset as f32).next_up().min(1.0);
         }
-        let members = pivots.iter().chain(&others).map(|&i| members[i]).collect();
-        Ok(Cell { members, rank, inverse: factor.inverse, coords, offsets: sines, margins, first })
+        let mut ordered = try_with_capacity(members.len(), "the cells")?;
+        ordered.extend(pivots.iter().chain(&others).map(|&i| members[i]));
+        Ok(Cell { members: ordered, rank, inverse: factor.inverse, coords, offsets: sines, margins, first })
     }
 }
 
@@ -208,10 +209,10 @@ fn central(metric: &Correlation, members: &[u32]) -> usize {
 }
 
 /// The inverse of the rows of L that belong to the pivots, which are lower triangular.
-fn invert(columns: &[f64], pivots: &[usize], count: usize) -> Vec<f64> {
+fn invert(columns: &[f64], pivots: &[usize], count: usize) -> Result<Vec<f64>> {
     let rank = pivots.len();
     let l = |i: usize, j: usize| columns[j * count + pivots[i]];
-    let mut inverse = vec![0.0; rank * rank];
+    let mut inverse = try_vec(rank * rank, 0.0, "the cells")?;
     for i in 0..rank {
         inverse[i * rank + i] = l(i, i).recip();
         for j in 0..i {
@@ -219,5 +220,5 @@ fn invert(columns: &[f64], pivots: &[usize], count: usize) -> Vec<f64> {
             inverse[i * rank + j] = -sum / l(i, i);
         }
     }
-    inverse
+    Ok(inverse)
 }

@@ -11,7 +11,7 @@
 use super::cell::{Cell, CellScratch, FIRST, LANES, Margins};
 use super::spatial::{bounding_box, kd_order, squared_gap};
 use crate::control::Control;
-use crate::error::{Result, try_vec, try_with_capacity};
+use crate::error::{Result, try_collect, try_vec, try_with_capacity};
 use crate::metric::{Candidates, Correlation, Metric, Points, QueryBlock, ScoreScratch};
 use crate::parallel::Threads;
 
@@ -133,7 +133,7 @@ impl Cells {
         }
         let mut built: Vec<Cell> = try_with_capacity(count, what)?;
         built.resize_with(count, Cell::default);
-        let tasks: Vec<_> = order.chunks(leaf).zip(&mut built).collect();
+        let tasks = try_collect(order.chunks(leaf).zip(&mut built).map(Ok), what)?;
         threads.run(tasks, control, CellScratch::default, |s, (members, cell)| {
             *cell = Cell::new(metric, members, SINE, s)?;
             Ok(())
@@ -198,7 +198,7 @@ impl Cells {
     fn measure(&mut self, metric: &Correlation, threads: &Threads, control: &mut Control<'_>) -> Result<()> {
         let count = self.cells.len();
         let mut gaps = std::mem::take(&mut self.gaps);
-        let tasks: Vec<_> = gaps.chunks_mut(ROWS * count).enumerate().collect();
+        let tasks = try_collect(gaps.chunks_mut(ROWS * count).enumerate().map(Ok), "the cells")?;
         threads.run(tasks, control, Scratch::default, |s, (task, gaps)| {
             // From the diagonal on.
             let first = task * ROWS;
@@ -319,7 +319,7 @@ impl Cells {
         let mut around = std::mem::take(&mut self.around);
         let choices = NEAREST.min(count);
         let all: Vec<u32> = (0..count as u32).collect();
-        let tasks: Vec<_> = around.chunks_mut(ROWS * choices).enumerate().collect();
+        let tasks = try_collect(around.chunks_mut(ROWS * choices).enumerate().map(Ok), "the cells")?;
         threads.run(tasks, &mut Control::none(), Vec::new, |order, (task, around)| {
             for (row, around) in around.chunks_exact_mut(choices).enumerate() {
                 self.by_distance(self.corners(task * ROWS + row), &all, order);

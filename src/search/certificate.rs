@@ -3,7 +3,7 @@
 use super::cells::{CellView, Cells};
 use super::collect::Collector;
 use super::space::{Group, Scratch, Space};
-use crate::error::Result;
+use crate::error::{Result, try_collect, try_resize, try_vec};
 use crate::metric::{Candidates, Correlation, Metric, QueryBlock};
 use crate::simd::spans::estimates;
 
@@ -46,7 +46,7 @@ pub(super) fn score_pivots(
     memory: &mut Memory,
     scratch: &mut Scratch,
 ) -> Result<()> {
-    memory.signed.resize(rows.len() * pivots.len(), 0.0);
+    try_resize(&mut memory.signed, rows.len() * pivots.len(), 0.0, "the search")?;
     let candidates = Candidates::Gather(pivots);
     scratch.counters.distance_evaluations += memory.signed.len() as u64;
     bound.metric.signed_scores(queries, rows, &candidates, &mut scratch.score, &mut memory.signed)
@@ -105,12 +105,12 @@ pub(super) fn certify<M: Metric, C: Collector>(
         return Ok(());
     }
     let mut memory = std::mem::take(&mut scratch.angles);
-    let views: Vec<CellView<'_>> = near.iter().map(|&c| bound.cells.view(c as usize)).collect();
+    let views: Vec<CellView<'_>> = try_collect(near.iter().map(|&c| Ok(bound.cells.view(c as usize))), "the search")?;
     // The first pivots of all cells; then the others of those that some query cannot exclude.
     let pivots: Vec<u32> = views.iter().flat_map(CellView::first_pivots).copied().collect();
     score_pivots(bound, queries, rows, &pivots, &mut memory, scratch)?;
     let first = std::mem::take(&mut memory.signed);
-    let mut open = vec![false; rows.len() * near.len()];
+    let mut open = try_vec(rows.len() * near.len(), false, "the search")?;
     for ((&q, signed), open) in rows.iter().zip(first.chunks_exact(pivots.len())).zip(open.chunks_exact_mut(near.len()))
     {
         if let Some(done) = done.get(q as usize) {

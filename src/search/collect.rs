@@ -1,5 +1,6 @@
 //! What a query keeps of the points it meets: the k nearest, or all within a radius.
 
+use crate::error::try_push;
 use crate::metric::Metric;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -35,6 +36,9 @@ pub(crate) trait Collector: Send {
 
     /// How many points must be met before the threshold means anything.
     fn wanted(&self) -> usize;
+
+    /// Whether there was no memory for a point that belongs to the answer.
+    fn failed(&self) -> bool;
 }
 
 /// The k nearest, nearer than a bound.
@@ -44,13 +48,14 @@ pub(crate) struct Nearest {
     threshold: f64,
     /// The farthest kept point is on top.
     kept: BinaryHeap<Neighbor>,
+    failed: bool,
 }
 
 impl Nearest {
     /// The `k` nearest of distance below `bound`. Memory grows with what is found, not with `k`.
     pub(crate) fn new<M: Metric>(metric: &M, k: usize, bound: f64) -> Self {
         let threshold = if bound == f64::INFINITY { f64::NEG_INFINITY } else { metric.score_at(bound) };
-        Nearest { k, bound, threshold, kept: BinaryHeap::new() }
+        Nearest { k, bound, threshold, kept: BinaryHeap::new(), failed: false }
     }
 
     /// The kept points, nearest first.
@@ -69,6 +74,10 @@ impl Collector for Nearest {
         self.k
     }
 
+    fn failed(&self) -> bool {
+        self.failed
+    }
+
     #[inline]
     fn offer<M: Metric>(&mut self, metric: &M, score: f64, id: u32) {
         if score < self.threshold {
@@ -79,6 +88,10 @@ impl Collector for Nearest {
             return;
         }
         if self.kept.len() < self.k {
+            if self.kept.len() == self.kept.capacity() && self.kept.try_reserve(1).is_err() {
+                self.failed = true;
+                return;
+            }
             self.kept.push(neighbor);
         } else if let Some(mut farthest) = self.kept.peek_mut() {
             if neighbor >= *farthest {
@@ -99,12 +112,13 @@ pub(crate) struct Within {
     radius: f64,
     threshold: f64,
     kept: Vec<Neighbor>,
+    failed: bool,
 }
 
 impl Within {
     /// All of distance below `radius`.
     pub(crate) fn new<M: Metric>(metric: &M, radius: f64) -> Self {
-        Within { radius, threshold: metric.score_at(radius), kept: Vec::new() }
+        Within { radius, threshold: metric.score_at(radius), kept: Vec::new(), failed: false }
     }
 
     /// The kept points, nearest first.
@@ -124,12 +138,16 @@ impl Collector for Within {
         0
     }
 
+    fn failed(&self) -> bool {
+        self.failed
+    }
+
     #[inline]
     fn offer<M: Metric>(&mut self, metric: &M, score: f64, id: u32) {
         if score >= self.threshold {
             let distance = metric.distance(score);
             if distance < self.radius {
-                self.kept.push(Neighbor { distance, id });
+                self.failed |= try_push(&mut self.kept, Neighbor { distance, id }, "the answer").is_err();
             }
         }
     }

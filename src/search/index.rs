@@ -3,7 +3,7 @@
 
 use super::{CellBound, Cells, FEW, Screen, ScreenBasis, ScreenBound};
 use crate::control::Control;
-use crate::error::Result;
+use crate::error::{Result, try_copy};
 use crate::inducing::InducingPoints;
 use crate::kernel::{Covariance, Kernel};
 use crate::metric::{AnyMetric, Correlation, Metric};
@@ -95,7 +95,8 @@ impl IndexSource {
         }
         let screenable = parts(metric, covariance, inducing).is_some() && much_is_left(correlation, &positions);
         let most_pivots = if screenable { MOST_PIVOTS_OR_SCREEN } else { MOST_PIVOTS };
-        (index.cells, index.evaluations) = Cells::new(correlation, positions.clone(), most_pivots, threads, control)?;
+        (index.cells, index.evaluations) =
+            Cells::new(correlation, try_copy(&positions, "the index")?, most_pivots, threads, control)?;
         // Where cells help, they help more than a screen would.
         if index.cells.is_some() {
             return Ok(index);

@@ -37,7 +37,7 @@ pub use space::SearchCounters;
 pub(crate) use space::{Certificates, Keys, Space, least_keys};
 
 use crate::control::Control;
-use crate::error::{Error, Result, try_collect, try_with_capacity};
+use crate::error::{Error, ErrorKind, Result, headroom, try_collect, try_reserve, try_with_capacity};
 use crate::metric::{Metric, QueryBlock};
 use crate::options::Traversal;
 use crate::parallel::Threads;
@@ -47,6 +47,9 @@ use space::{Group, Scratch};
 const GROUP: usize = 32;
 /// Groups at least that queries which were put off are cut into.
 const SHARES: usize = 8;
+/// Bytes that a thread may need as it goes, for each point of the tree, and for each query of a group and pivot.
+const PER_POINT: usize = 16;
+const PER_PIVOT: usize = 16;
 /// Fewer allowed points than this are scored one and all.
 pub(crate) const FEW: usize = 1024;
 
@@ -74,6 +77,8 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
     if count > u32::MAX as usize {
         return Err(Error::invalid(format!("{count} queries at once; at most {} are supported", u32::MAX)));
     }
+    let pivots = space.cells.map_or(0, |bound| bound.cells.pivots());
+    headroom(threads.count() * (PER_POINT * space.tree.len() + GROUP * PER_PIVOT * pivots), "the search")?;
     let search = Searcher { space, batch, load, collector, finish, threads };
     let mut neighbors = try_with_capacity(count, "the answer")?;
     neighbors.resize_with(count, Vec::new);
@@ -84,7 +89,8 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
         arrange(&mut numbers, batch, stage);
         // A few that are left are still shared out among the threads.
         let group = if stage == Stage::Near { GROUP } else { numbers.len().div_ceil(SHARES).clamp(1, GROUP) };
-        numbers = search.run(numbers.chunks(group).collect(), stage, &mut neighbors, &mut counters, control)?;
+        let groups = try_collect(numbers.chunks(group).map(Ok), "the queries")?;
+        numbers = search.run(groups, stage, &mut neighbors, &mut counters, control)?;
         if numbers.is_empty() {
             break;
         }
@@ -155,9 +161,9 @@ where
         control: &mut Control<'_>,
     ) -> Result<Vec<u32>> {
         let (space, batch) = (self.space, self.batch);
-        let mut found: Vec<Found> = Vec::new();
+        let mut found: Vec<Found> = try_with_capacity(groups.len(), "the answer")?;
         found.resize_with(groups.len(), Default::default);
-        let tasks: Vec<_> = groups.iter().zip(&mut found).collect();
+        let tasks = try_collect(groups.iter().zip(&mut found).map(Ok), "the queries")?;
         let memory = || (QueryBlock::default(), Scratch::default());
         self.threads.run(tasks, control, memory, |(queries, scratch), (numbers, found)| {
             let mut group = self.load_group(numbers, queries)?;
@@ -174,7 +180,7 @@ where
                     found.1.extend(unfinished.into_iter().map(|q| numbers[q as usize]));
                 }
             }
-            found.0.extend(group.collectors.into_iter().map(&self.finish));
+            found.0 = self.finished(group)?;
             found.2 = scratch.counters;
             Ok(())
         })?;
@@ -196,24 +202,28 @@ where
         counters: &mut SearchCounters,
         control: &mut Control<'_>,
     ) -> Result<()> {
-        let groups: Vec<&[u32]> = numbers.chunks(GROUP).collect();
+        let groups = try_collect(numbers.chunks(GROUP).map(Ok), "the queries")?;
         let parts = SHARES.div_ceil(groups.len().max(1));
-        let mut found: Vec<(Vec<Vec<Neighbor>>, SearchCounters)> = Vec::new();
+        let mut found: Vec<(Vec<Vec<Neighbor>>, SearchCounters)> =
+            try_with_capacity(groups.len() * parts, "the answer")?;
         found.resize_with(groups.len() * parts, Default::default);
-        let tasks: Vec<_> = found.iter_mut().enumerate().collect();
+        let tasks = try_collect(found.iter_mut().enumerate().map(Ok), "the queries")?;
         let memory = || (QueryBlock::default(), Scratch::default());
         self.threads.run(tasks, control, memory, |(queries, scratch), (task, found)| {
             let mut group = self.load_group(groups[task / parts], queries)?;
             scratch.counters = SearchCounters::default();
             brute_force::search(self.space, queries, &mut group, (task % parts, parts), scratch)?;
-            *found = (group.collectors.into_iter().map(&self.finish).collect(), scratch.counters);
+            *found = (self.finished(group)?, scratch.counters);
             Ok(())
         })?;
         for (numbers, found) in groups.iter().zip(found.chunks_mut(parts)) {
             numbers.iter().for_each(|&q| neighbors[q as usize].clear());
             for (kept, counted) in found {
                 *counters += *counted;
-                numbers.iter().zip(kept).for_each(|(&q, kept)| neighbors[q as usize].append(kept));
+                for (&q, kept) in numbers.iter().zip(kept) {
+                    try_reserve(&mut neighbors[q as usize], kept.len(), "the answer")?;
+                    neighbors[q as usize].append(kept);
+                }
             }
             for &q in *numbers {
                 let kept = &mut neighbors[q as usize];
@@ -225,6 +235,14 @@ where
             }
         }
         Ok(())
+    }
+
+    /// What the queries of a group have kept.
+    fn finished(&self, group: Group<C>) -> Result<Vec<Vec<Neighbor>>> {
+        if group.collectors.iter().any(Collector::failed) {
+            return Err(Error::new(ErrorKind::OutOfMemory, "could not allocate the answer"));
+        }
+        Ok(group.collectors.into_iter().map(&self.finish).collect())
     }
 
     /// Loads the queries of a group, and what is kept of each.

@@ -8,7 +8,7 @@
 
 use super::spatial::{bounding_box, kd_order, squared_gap};
 use crate::control::Control;
-use crate::error::{Result, checked_area, try_vec, try_with_capacity};
+use crate::error::{Result, checked_area, try_copy, try_resize, try_vec, try_with_capacity};
 use crate::inducing::InducingPoints;
 use crate::kernel::Kernel;
 use crate::metric::{Correlation, NEW};
@@ -67,7 +67,7 @@ impl ScreenBasis {
         let mut order: Vec<u32> = (0..m as u32).collect();
         kd_order(inducing.coords(), m, &mut order, 2);
         let pairs = order.chunks(2).map(|pair| [pair[0], *pair.get(1).unwrap_or(&(m as u32))]).collect();
-        let mut sorted = metric.points.inverse_sds.clone();
+        let mut sorted = try_copy(&metric.points.inverse_sds, "the screen")?;
         let middle = sorted.len() / 2;
         let inverse_sd = *sorted.select_nth_unstable_by(middle, f64::total_cmp).1;
         Ok(ScreenBasis { inverse: inducing.inverse_transposed(metric.points.width)?, inverse_sd, pairs })
@@ -117,7 +117,7 @@ impl Screen {
         let small = take_small(metric, inducing, basis.inverse_sd, &mut positions);
         kd_order(&points.coords, points.n, &mut positions, LANES);
         let panels = positions.len().div_ceil(LANES);
-        positions.resize(panels * LANES, NEW);
+        try_resize(&mut positions, panels * LANES, NEW, what)?;
         let size = basis.pairs.len() * PAIR;
         let mut data = try_vec(checked_area(panels, size, "screen")?, 0i16, what)?;
         let mut boxes = try_vec(checked_area(panels, 2 * d, "screen")?, 0.0, what)?;

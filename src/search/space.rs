@@ -4,7 +4,7 @@ use super::blocks::Blocks;
 use super::certificate::{CellBound, Memory};
 use super::collect::Collector;
 use super::screening::ScreenBound;
-use crate::error::{Result, try_copy};
+use crate::error::{Result, try_copy, try_resize};
 use crate::metric::{Candidates, Metric, NEW, QueryBlock, ScoreScratch};
 use crate::tree::CoverTree;
 use std::ops::AddAssign;
@@ -154,7 +154,7 @@ impl<M: Metric> Space<'_, M> {
     ) -> Result<()> {
         let (score, scores, counters) = scratch;
         let count = candidates.len();
-        scores.resize(rows.len() * count, 0.0);
+        try_resize(scores, rows.len() * count, 0.0, "the search")?;
         if scores.is_empty() {
             return Ok(());
         }

@@ -21,7 +21,7 @@ pub(crate) use net::{Net, build_net};
 pub(crate) use radii::node_balls;
 pub(crate) use saved::SavedNodes;
 
-use crate::error::{Result, try_copy};
+use crate::error::{Result, try_copy, try_vec};
 use crate::metric::Ball;
 use std::ops::Range;
 
@@ -95,21 +95,22 @@ impl CoverTree {
     }
 
     /// Shape of the tree.
-    pub(crate) fn shape(&self) -> Shape {
+    pub(crate) fn shape(&self) -> Result<Shape> {
         let n = self.len();
-        let mut fan_out = vec![0usize; n];
-        let mut depth = vec![0usize; n];
+        let mut fan_out = try_vec(n, 0u32, "the tree")?;
+        let mut depth = try_vec(n, 0u32, "the tree")?;
         for node in 1..n {
             let parent = self.parents[node] as usize;
             fan_out[parent] += 1;
             depth[node] = depth[parent] + 1;
         }
-        Shape {
+        let largest = |values: &[u32]| values.iter().max().map_or(0, |&most| most as usize);
+        Ok(Shape {
             levels: self.levels.iter().max().map_or(0, |&level| usize::from(level) + 1),
-            depth: depth.into_iter().max().unwrap_or(0),
-            root_fan_out: fan_out.first().copied().unwrap_or(0),
-            max_fan_out: fan_out.into_iter().max().unwrap_or(0),
-        }
+            depth: largest(&depth),
+            root_fan_out: largest(fan_out.get(..1).unwrap_or_default()),
+            max_fan_out: largest(&fan_out),
+        })
     }
 
     /// Bytes held.

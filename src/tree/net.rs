@@ -7,7 +7,7 @@
 
 use super::NO_PARENT;
 use crate::control::Control;
-use crate::error::{Result, try_vec};
+use crate::error::{Result, try_collect, try_copy, try_push, try_vec, try_with_capacity};
 use crate::metric::{Ball, Candidates, Metric, QueryBlock, ScoreScratch};
 use crate::parallel::Threads;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,7 +76,7 @@ pub(crate) fn build_net<M: Metric>(
         parents: try_vec(n, NO_PARENT, "the tree")?,
         levels: try_vec(n, u8::MAX, "the tree")?,
         children: try_vec(n, Vec::new(), "the tree")?,
-        balls: (0..n as u32).map(|id| metric.point_ball(weight(id))).collect(),
+        balls: try_collect((0..n as u32).map(|id| Ok(metric.point_ball(weight(id)))), "the tree")?,
         cover: try_vec(n, root, "the tree")?,
         cover_scores: try_vec(n, M::SELF_SCORE, "the tree")?,
         count: 1,
@@ -87,14 +87,16 @@ pub(crate) fn build_net<M: Metric>(
     let reach = tree.cover_scores.iter().copied().fold(M::SELF_SCORE, f64::min);
     let radii = metric.level_radii(reach);
 
-    let mut pending: Vec<u32> = order[1..].to_vec();
+    let mut pending = try_copy(&order[1..], "the tree")?;
+    let mut loose: Vec<u32> = try_with_capacity(n, "the tree")?;
     for (level, &radius) in radii.iter().enumerate().skip(1) {
         let least = metric.score_at_length(radius);
         let all_equal = pending.iter().all(|&p| tree.cover_scores[p as usize] >= M::SELF_SCORE);
         if all_equal {
             break;
         }
-        let mut loose: Vec<u32> = pending.iter().copied().filter(|&p| tree.cover_scores[p as usize] < least).collect();
+        loose.clear();
+        loose.extend(pending.iter().filter(|&&p| tree.cover_scores[p as usize] < least));
         for batch in loose.chunks_mut(BATCH) {
             tree.grow_by_batch(batch, level as u8, least, along, &places, threads)?;
             control.step(tree.count as f64 / n as f64)?;
@@ -114,7 +116,7 @@ impl<M: Metric> Growing<'_, M> {
     /// Scores every point with the root, its first cover.
     fn score_root(&mut self, threads: &Threads) -> Result<()> {
         let (metric, root) = (self.metric, self.root);
-        let tasks: Vec<_> = self.cover_scores.chunks_mut(4096).enumerate().collect();
+        let tasks = try_collect(self.cover_scores.chunks_mut(4096).enumerate().map(Ok), "the tree")?;
         threads.run(tasks, &mut Control::none(), Scratch::default, |s, (t, out)| {
             s.queries.clear();
             s.queries.push_stored(metric.points(), root as usize);
@@ -286,7 +288,7 @@ impl<M: Metric> Growing<'_, M> {
         self.count += 1;
         self.parents[p as usize] = parent;
         self.levels[p as usize] = level;
-        self.children[parent as usize].push(p);
+        try_push(&mut self.children[parent as usize], p, "the tree")?;
         self.cover[p as usize] = p;
         self.cover_scores[p as usize] = M::SELF_SCORE;
         let ancestors: Vec<u32> =

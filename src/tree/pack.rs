@@ -1,7 +1,7 @@
 //! From parents by id to nodes in preorder.
 
 use super::{CoverTree, NO_PARENT, Net};
-use crate::error::{Result, try_vec};
+use crate::error::{Result, try_copy, try_vec, try_with_capacity};
 
 impl CoverTree {
     /// Packs a net; siblings are stored in the order of `places` (a point's place along a Hilbert curve), so that what
@@ -19,7 +19,7 @@ impl CoverTree {
         }
         let mut by_place = try_vec(n, 0u32, what)?;
         places.iter().enumerate().for_each(|(id, &place)| by_place[place as usize] = id as u32);
-        let mut fill = starts.clone();
+        let mut fill = try_copy(&starts, what)?;
         let mut children = try_vec(n, 0u32, what)?;
         for id in by_place {
             let parent = net.parents[id as usize];
@@ -30,7 +30,7 @@ impl CoverTree {
         }
 
         let mut tree = CoverTree {
-            ids: Vec::new(),
+            ids: try_with_capacity(n, what)?,
             positions: try_vec(n, 0, what)?,
             levels: try_vec(n, 0, what)?,
             parents: try_vec(n, NO_PARENT, what)?,
@@ -38,10 +38,8 @@ impl CoverTree {
             balls: Vec::new(),
             radii: net.radii,
         };
-        tree.ids.try_reserve_exact(n).map_err(|_| {
-            crate::error::Error::new(crate::error::ErrorKind::OutOfMemory, "could not allocate the tree")
-        })?;
-        let mut stack = vec![net.root];
+        let mut stack = try_with_capacity(n, what)?;
+        stack.push(net.root);
         while let Some(id) = stack.pop() {
             let position = tree.ids.len();
             tree.ids.push(id);

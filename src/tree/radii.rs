@@ -2,7 +2,7 @@
 
 use super::CoverTree;
 use crate::control::Control;
-use crate::error::{Result, try_vec};
+use crate::error::{Result, try_collect, try_vec};
 use crate::metric::{Ball, Candidates, Metric, QueryBlock, ScoreScratch};
 use crate::parallel::Threads;
 
@@ -20,9 +20,10 @@ pub(crate) fn node_balls<M: Metric>(
     control: &mut Control<'_>,
 ) -> Result<(Vec<Ball>, u64)> {
     let n = tree.len();
-    let weights: Vec<f64> = metric.points().inverse_sds.iter().map(|&isd| metric.weight(isd)).collect();
+    let weight = |&isd: &f64| Ok(metric.weight(isd));
+    let weights: Vec<f64> = try_collect(metric.points().inverse_sds.iter().map(weight), "the tree")?;
     let mut balls = try_vec(n, metric.point_ball(0.0), "the tree")?;
-    let tasks: Vec<_> = balls.chunks_mut(NODES).enumerate().collect();
+    let tasks = try_collect(balls.chunks_mut(NODES).enumerate().map(Ok), "the tree")?;
     #[derive(Default)]
     struct Scratch {
         query: QueryBlock,

@@ -2,7 +2,7 @@
 
 use super::{CoverTree, NO_PARENT};
 use crate::control::Control;
-use crate::error::{Error, ErrorKind, Result, try_vec};
+use crate::error::{Error, ErrorKind, Result, try_collect, try_vec};
 use crate::metric::{Ball, Candidates, Metric, QueryBlock, ScoreScratch};
 use crate::parallel::Threads;
 
@@ -89,7 +89,8 @@ impl CoverTree {
         if self.balls.len() != self.len() {
             return Err(broken("a ball is missing".into()));
         }
-        let weights: Vec<f64> = metric.points().inverse_sds.iter().map(|&isd| metric.weight(isd)).collect();
+        let weight = |&isd: &f64| Ok(metric.weight(isd));
+        let weights: Vec<f64> = try_collect(metric.points().inverse_sds.iter().map(weight), "validation")?;
         self.for_all_pairs(metric, threads, control, |i, j, score| {
             let ball = self.balls[i];
             let grown: Ball = metric.grow(ball, weights[i], weights[j], score);
@@ -110,7 +111,7 @@ impl CoverTree {
         check: impl Fn(usize, usize, f64) -> Result<()> + Sync,
     ) -> Result<()> {
         let n = self.len();
-        let tasks: Vec<usize> = (0..n).step_by(BLOCK).collect();
+        let tasks: Vec<usize> = try_collect((0..n).step_by(BLOCK).map(Ok), "validation")?;
         let scratch = || (QueryBlock::default(), ScoreScratch::default(), Vec::new());
         threads.run(tasks, control, scratch, |(queries, scratch, scores), start| {
             let rows = start..(start + BLOCK).min(n);
