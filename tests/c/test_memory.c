@@ -140,7 +140,7 @@ static rct_status refits(state *all) {
 }
 
 static rct_status saves(state *all) {
-  char path[64];
+  char path[80];
   snprintf(path, sizeof path, "%s.again", all->path);
   const rct_status status = LIMITED(rct_save(all->tree, path, NULL));
   remove(path);
@@ -206,7 +206,9 @@ static void each_verb(uint32_t threads, int32_t kernel) {
   all.other.lengthscale = 0.2;
   all.more = uniform_array(MORE * D, 72);
   all.ids = count_up(Q);
-  all.path = "memory.rct";
+  char path[64];
+  snprintf(path, sizeof path, "/tmp/rct-test-memory-%ld", (long)getpid());
+  all.path = path;
   all.tree = problem_tree(&all.given);
   CHECK_OK(rct_save(all.tree, all.path, NULL));
   const rct_query query = query_of_ids(all.ids, Q, K);
