@@ -74,7 +74,8 @@ impl<T: Element> Array<T> {
 
     /// Checks the bytes of chunk `chunk`.
     pub(super) fn check(&self, chunk: usize, bytes: &[u8]) -> Result<()> {
-        if self.sums.get(chunk) == Some(&xxh3_64(bytes)) {
+        // A fuzzer could not get behind checksums.
+        if cfg!(fuzzing) || self.sums.get(chunk) == Some(&xxh3_64(bytes)) {
             return Ok(());
         }
         let from = self.place + (chunk * CHUNK) as u64;

@@ -97,7 +97,7 @@ pub(crate) fn directory<D: DeserializeOwned>(source: &dyn Source) -> Result<D> {
     }
     let mut bytes = try_vec(size as usize, 0u8, "the directory of the saved tree")?;
     source.read(place, &mut bytes)?;
-    if xxh3_64(&bytes) != sum {
+    if xxh3_64(&bytes) != sum && !cfg!(fuzzing) {
         return Err(corrupt("its directory does not match its checksum"));
     }
     postcard::from_bytes(&bytes).map_err(|error| corrupt(format!("its directory cannot be decoded: {error}")))

@@ -216,7 +216,7 @@ static void each_verb(uint32_t threads, int32_t kernel) {
   for (size_t v = 0; v < sizeof VERBS / sizeof VERBS[0]; v++) {
     int refused = 0;
     rct_status status = RCT_ERROR_OUT_OF_MEMORY;
-    for (double more = 4096; status != RCT_OK && more < 1e10; more *= 1.09) {
+    for (double more = 4096; status != RCT_OK && more < 1e10; more *= 1.15) {
       check_context("%s with %.0f bytes more, threads %u, kernel %d", VERBS[v].name, more, threads, kernel);
       limit = (rlim_t)more;
       /* So that there is no memory of the process's own left. */
