@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// Linked with every program.
-const SUPPORT: [&str; 5] = ["answer", "check", "oracle", "problem", "witness"];
+const SUPPORT: [&str; 7] = ["answer", "check", "living", "oracle", "problem", "scratch", "witness"];
 
 const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Werror", "-pedantic"];
 
@@ -58,6 +58,7 @@ programs![
     test_answers,
     test_bad_covariance,
     test_bad_data,
+    test_bad_grow,
     test_bad_options,
     test_bad_orderings,
     test_bad_outputs,
@@ -69,11 +70,13 @@ programs![
     test_crowd,
     test_degenerate,
     test_fork,
+    test_grow,
     test_layouts,
     test_nested,
     test_orderings,
     test_own_model,
     test_queries,
+    test_saved,
     test_threads,
     test_too_large,
 ];
