@@ -14,7 +14,8 @@ enum { N = 150, POOL = 500, BATCHES = 30, STEP = 24 };
 #endif
 enum { D = 2, M = 8 };
 
-static const char *const kinds[LIVING_KINDS] = {"inducing", "factor", "factor and residuals", "correlation", "Euclidean"};
+static const char *const kinds[LIVING_KINDS] = {"inducing", "factor", "factor and residuals", "correlation",
+                                                "Euclidean"};
 
 static size_t below(uint64_t *state, size_t bound) { return (size_t)(next_uniform(state) * (double)bound); }
 
@@ -95,12 +96,20 @@ static void ids_are_never_used_again(void) {
   living_free(&now);
 }
 
+static int32_t stop_at_once(void *user) {
+  (void)user;
+  return 1;
+}
+
 static void all_points_leave_and_others_come(void) {
   for (int kind = 0; kind < LIVING_KINDS; kind++) {
     check_context("%s", kinds[kind]);
     uint64_t state = 3;
     living now = living_new((living_kind)kind, 30, 90, D, M, 11);
     int64_t *ids = living_ids(&now);
+    const rct_control stop = control_of(NULL, stop_at_once, NULL);
+    CHECK_STATUS(rct_remove_batch(now.tree, rct_index_vector_of(ids, 30), &stop), RCT_ERROR_CANCELLED, "should_stop");
+    living_check_fresh(&now);
     living_remove(&now, ids, 30);
     free(ids);
     living_check(&now, 10, &state); /* new points have no neighbours */
@@ -214,11 +223,6 @@ static void listen(double fraction, void *user) {
   heard->went_back |= fraction < heard->last || fraction < 0.0 || fraction > 1.0;
   heard->last = fraction;
   heard->calls++;
-}
-
-static int32_t stop_at_once(void *user) {
-  (void)user;
-  return 1;
 }
 
 static rct_status change(const living *now, int verb, int64_t *first, const int64_t *gone, const rct_control *control) {

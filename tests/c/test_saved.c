@@ -17,7 +17,8 @@ enum { N = 200, POOL = 400, LARGE = 3000 };
 #endif
 enum { D = 2, M = 20, K = 6, ASKERS = 6 };
 
-static const char *const kinds[LIVING_KINDS] = {"inducing", "factor", "factor and residuals", "correlation", "Euclidean"};
+static const char *const kinds[LIVING_KINDS] = {"inducing", "factor", "factor and residuals", "correlation",
+                                                "Euclidean"};
 
 static rct_load_options load_options(int32_t threads, int32_t memory_map) {
   rct_load_options options;
