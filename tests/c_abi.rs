@@ -14,15 +14,9 @@
 #[path = "common/native.rs"]
 mod native;
 
-use native::{folder_with_library, root, shared_library, succeed};
+use native::{C99, CXX11, c_sources, compile_c, folder_with_library, root, shared_library, succeed};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::process::Command;
-
-/// Linked with every program.
-const SUPPORT: [&str; 5] = ["answer", "check", "oracle", "problem", "witness"];
-
-const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Werror", "-pedantic"];
 
 /// Not compiled with sanitizers: a fork may leave locks of their allocator held, and their memory does not fit into the
 /// address space that is allowed here.
@@ -58,30 +52,35 @@ programs![
     test_answers,
     test_bad_covariance,
     test_bad_data,
+    test_bad_grow,
     test_bad_options,
     test_bad_orderings,
     test_bad_outputs,
     test_bad_pointers,
     test_bad_queries,
+    test_bad_saved,
     test_cancel,
     test_control,
     test_conventions,
     test_crowd,
     test_degenerate,
+    test_durable,
     test_fork,
+    test_grow,
     test_layouts,
     test_memory,
     test_nested,
     test_orderings,
     test_own_model,
     test_queries,
+    test_saved,
     test_threads,
     test_too_large,
 ];
 
 #[test]
 fn every_program_is_run() {
-    let names = std::fs::read_dir(sources()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names = std::fs::read_dir(c_sources()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let found: BTreeSet<String> = names
         .filter_map(|name| Some(name.strip_suffix(".c")?.to_owned()))
         .filter(|name| name.starts_with("test_"))
@@ -110,28 +109,20 @@ fn soname_carries_the_abi() {
 /// Compiles, links and runs a program; its output is this test's.
 fn run(program: &str, language: Language) {
     let folder = folder_with_library();
-    let executable = folder.path().join(program);
     let mut compiler = match language {
-        Language::C99 => Command::new("cc"),
-        Language::Cxx11 => Command::new("c++"),
-    };
-    match language {
-        Language::C99 => compiler.args(["-x", "c", "-std=c99"]),
-        Language::Cxx11 => compiler.args(["-x", "c++", "-std=c++11"]),
+        Language::C99 => C99.to_vec(),
+        Language::Cxx11 => CXX11.to_vec(),
     };
     let asked = |name| std::env::var_os(name).is_some();
     let helgrind = language == Language::C99 && asked("RCT_HELGRIND");
     let valgrind = language == Language::C99 && (helgrind || asked("RCT_VALGRIND"));
     if valgrind {
-        compiler.arg("-DRCT_VALGRIND");
-        compiler.args(helgrind.then_some("-DRCT_HELGRIND"));
+        compiler.push("-DRCT_VALGRIND");
+        compiler.extend(helgrind.then_some("-DRCT_HELGRIND"));
     } else if asked("RCT_SANITIZE") && !NOT_SANITIZED.contains(&program) {
-        compiler.args(["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
+        compiler.extend(["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
     }
-    compiler.args(WARNINGS).args(["-O1", "-g", "-I"]).arg(root().join("include"));
-    compiler.args(SUPPORT.iter().chain([&program]).map(|name| sources().join(format!("{name}.c"))));
-    compiler.args(["-x", "none", "-L"]).arg(folder.path()).args(["-lrct", "-lm", "-lpthread", "-o"]).arg(&executable);
-    succeed(&mut compiler);
+    let executable = compile_c(folder.path(), program, &compiler);
 
     let mut command = Command::new(if valgrind { "valgrind".as_ref() } else { executable.as_os_str() });
     if valgrind {
@@ -142,7 +133,7 @@ fn run(program: &str, language: Language) {
             command.args(["--leak-check=full", "--show-leak-kinds=definite,indirect"]);
             command.arg("--errors-for-leak-kinds=definite,indirect");
         }
-        let excused = sources().join(format!("{}.supp", if helgrind { "helgrind" } else { program }));
+        let excused = c_sources().join(format!("{}.supp", if helgrind { "helgrind" } else { program }));
         if excused.exists() {
             command.arg(format!("--suppressions={}", excused.display()));
         }
@@ -165,8 +156,4 @@ fn declared_functions() -> BTreeSet<String> {
     let name =
         |text: &str| text.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default().to_owned();
     before_parentheses.map(name).filter(|name| name.starts_with("rct_")).collect()
-}
-
-fn sources() -> PathBuf {
-    root().join("tests/c")
 }

@@ -342,7 +342,7 @@ impl Preparation {
             (true, false) => {
                 Err(Error::invalid(format!("{of}{name} is missing: the tree was built with the caller's")))
             }
-            (false, true) => Err(Error::invalid(format!("query {name} is given, but the tree was not built with one"))),
+            (false, true) => Err(Error::invalid(format!("{of}{name} is given, but the tree was not built with one"))),
             _ => Ok(()),
         };
         expect("factor", needs_factor, factor.is_some())?;

@@ -139,7 +139,10 @@ impl ResidualCoverTree {
         };
         let part = match joined {
             Some(metric) => Some(Part::new(self.common(), metric, ids, control)?),
-            None => None,
+            None => {
+                control.step(1.0)?;
+                None
+            }
         };
         self.parts.truncate(first);
         self.parts.extend(part);

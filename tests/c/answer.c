@@ -69,6 +69,11 @@ answer ask_vecchia(const rct_tree *tree, size_t n, size_t k, rct_index_vector or
 static int64_t index_at(rct_index_vector vector, size_t t) { return vector.data[(ptrdiff_t)t * vector.stride]; }
 
 void check_answer(const oracle *truth, size_t stored, const rct_query *query, const answer *given) {
+  check_answer_among(truth, NULL, stored, query, given);
+}
+
+void check_answer_among(const oracle *truth, const unsigned char *live, size_t stored, const rct_query *query,
+                        const answer *given) {
   unsigned char *allowed = (unsigned char *)calloc(truth->n, 1);
   const rct_index_vector limits = query->id_limits;
   const rct_vector bounds = query->max_distances;
@@ -79,7 +84,8 @@ void check_answer(const oracle *truth, size_t stored, const rct_query *query, co
     if (bounds.data != NULL) bound = bounds.data[bounds.len == 1 ? 0 : (ptrdiff_t)t * bounds.stride];
     for (size_t j = 0; j < stored; j++) {
       const int below = limits.data == NULL || (int64_t)j < index_at(limits, limits.len == 1 ? 0 : t);
-      allowed[j] = below && !(query->exclude_self && by_id && j == point);
+      const int there = live == NULL || live[j] != 0;
+      allowed[j] = there && below && !(query->exclude_self && by_id && j == point);
     }
     CHECK(oracle_agrees(truth, point, allowed, bound, given->k, given->ids + t * given->k,
                         given->distances + t * given->k, given->counts[t]));

@@ -33,7 +33,12 @@ answer ask_vecchia(const rct_tree *tree, size_t n, size_t k, rct_index_vector or
  * oracle's point stored + t. Limits, bounds and exclude_self are those of `query`. */
 void check_answer(const oracle *truth, size_t stored, const rct_query *query, const answer *given);
 
-/* Checks every row of a Vecchia answer against the oracle; `order` may be NULL. */
+/* As check_answer, where of the first `stored` points only those with live[j] != 0 are there. */
+void check_answer_among(const oracle *truth, const unsigned char *live, size_t stored, const rct_query *query,
+                        const answer *given);
+
+/* Checks every row of a Vecchia answer against the oracle; `order`, of the points that are there, may be
+ * NULL. */
 void check_vecchia(const oracle *truth, const int64_t *order, const answer *given);
 
 #endif

@@ -1,4 +1,5 @@
-/* Sixty-four threads ask one tree, while others build, ask, cancel and free trees of their own. */
+/* Sixty-four threads ask one tree, and one that is mapped from a file, and save it, while others build, ask, change, save,
+ * load, cancel and free trees of their own. */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include "answer.h"
 #include "check.h"
 #include "problem.h"
+#include "scratch.h"
 
 /* Valgrind computes fused multiply-adds in software and runs one thread at a time. */
 #ifdef RCT_VALGRIND
@@ -20,12 +22,14 @@ enum { MOST_THREADS = 1 };
 #else
 enum { MOST_THREADS = 3 };
 #endif
-enum { ASKERS = 64, D = 2, M = 8, K = 5, NEW = 20 };
+enum { ASKERS = 64, D = 2, M = 8, K = 5, NEW = 20, VERBS = 8 };
 
 /* What all threads share, and only read. */
 typedef struct crowd {
   problem given;
-  const rct_tree *tree;
+  const rct_tree *tree, *mapped;
+  const char *path;  /* where the tree was saved */
+  rct_buffer *saved; /* the same */
   rct_query by_id, by_coords;
   answer expected_by_id, expected_by_coords, expected_vecchia;
   double distances[N];
@@ -40,6 +44,13 @@ typedef struct member {
   size_t number;
   int agreed;
 } member;
+
+static int buffers_equal(const rct_buffer *a, const rct_buffer *b) {
+  const uint8_t *x = NULL, *y = NULL;
+  size_t x_len = 0, y_len = 1;
+  return rct_buffer_view(a, &x, &x_len) == RCT_OK && rct_buffer_view(b, &y, &y_len) == RCT_OK && x_len == y_len &&
+         memcmp(x, y, x_len) == 0;
+}
 
 /* One verb a round, each thread beginning with another. */
 static int asks(const crowd *all, size_t which) {
@@ -74,6 +85,20 @@ static int asks(const crowd *all, size_t which) {
     rct_radius_result_free(result);
     return agreed;
   }
+  if (which == 5) {
+    rct_buffer *buffer = NULL;
+    const int agreed = rct_save_to_buffer(all->tree, &buffer, NULL) == RCT_OK && buffers_equal(buffer, all->saved);
+    rct_buffer_free(buffer);
+    return agreed;
+  }
+  if (which == 6) {
+    answer room = answer_new(N, K);
+    const rct_neighbors out = answer_out(&room);
+    const int agreed = rct_query_batch(all->mapped, &all->by_id, &out, NULL) == RCT_OK &&
+                       answers_equal(&room, &all->expected_by_id);
+    answer_free(&room);
+    return agreed;
+  }
   rct_tree_stats stats;
   stats.struct_size = sizeof stats;
   return rct_stats(all->tree, &stats) == RCT_OK && stats.n == N &&
@@ -83,8 +108,25 @@ static int asks(const crowd *all, size_t which) {
 static void *be_an_asker(void *argument) {
   member *own = (member *)argument;
   own->agreed = 1;
-  for (size_t round = 0; round < 6 * ROUNDS; round++) own->agreed &= asks(own->all, (own->number + round) % 6);
+  for (size_t round = 0; round < VERBS * ROUNDS; round++) own->agreed &= asks(own->all, (own->number + round) % VERBS);
   return NULL;
+}
+
+/* Changes a tree and back, so that it answers as before. */
+static int change_and_undo(rct_tree *tree, const crowd *all, const rct_options *options) {
+  rct_data more;
+  memset(&more, 0, sizeof more);
+  more.struct_size = sizeof more;
+  more.coords = all->by_coords.coords;
+  int64_t ids[NEW], first = -1;
+  rct_options other = *options;
+  other.lengthscale = 0.2;
+  int agreed = rct_insert_batch(tree, &more, &first, NULL) == RCT_OK && first == N;
+  for (int64_t t = 0; t < NEW; t++) ids[t] = N + t;
+  agreed &= rct_refit(tree, &other, NULL, NULL) == RCT_OK;
+  agreed &= rct_remove_batch(tree, rct_index_vector_of(ids, NEW), NULL) == RCT_OK;
+  agreed &= rct_remove_batch(tree, rct_index_vector_of(ids, NEW), NULL) == RCT_ERROR_INVALID_ARGUMENT;
+  return agreed & (rct_refit(tree, options, NULL, NULL) == RCT_OK);
 }
 
 static int32_t stop_at_third(void *user) { return ++*(int *)user == 3; }
@@ -103,17 +145,25 @@ static void *be_a_builder(void *argument) {
     const rct_status stopped = rct_build(tree, &all->given.data, &control);
     own->agreed &= stopped == (questions >= 3 ? RCT_ERROR_CANCELLED : RCT_OK);
     if (stopped != RCT_OK) own->agreed &= rct_build(tree, &all->given.data, NULL) == RCT_OK;
-    answer room = answer_new(N, K);
-    const rct_neighbors out = answer_out(&room);
-    own->agreed &= rct_query_batch(tree, &all->by_id, &out, NULL) == RCT_OK;
-    own->agreed &= answers_equal(&room, &all->expected_by_id);
-    answer_free(&room);
+    own->agreed &= change_and_undo(tree, all, &options);
+    rct_tree *loaded = NULL;
+    const rct_load_options load = {sizeof load, (int32_t)options.threads, (int32_t)(own->number % 2)};
+    own->agreed &= rct_load(all->path, &load, &loaded, NULL) == RCT_OK;
+    own->agreed &= change_and_undo(loaded, all, &options);
+    for (int t = 0; t < 2; t++) {
+      answer room = answer_new(N, K);
+      const rct_neighbors out = answer_out(&room);
+      own->agreed &= rct_query_batch(t == 0 ? tree : loaded, &all->by_id, &out, NULL) == RCT_OK;
+      own->agreed &= answers_equal(&room, &all->expected_by_id);
+      answer_free(&room);
+    }
+    rct_free(loaded);
     rct_free(tree);
   }
   return NULL;
 }
 
-static void sixty_four_ask_while_others_build(void) {
+static void sixty_four_ask_while_others_build_and_change(void) {
   for (uint32_t threads = 1; threads <= MOST_THREADS; threads += 2) {
     check_context("a tree of %d threads", (int)threads);
     static crowd all;
@@ -142,6 +192,15 @@ static void sixty_four_ask_while_others_build(void) {
     CHECK_OK(rct_radius_result_view(result, &view));
     all.within = view.total;
     rct_radius_result_free(result);
+    scratch_open();
+    all.path = scratch_path("crowd.rct");
+    all.saved = NULL;
+    CHECK_OK(rct_save(tree, all.path, NULL));
+    CHECK_OK(rct_save_to_buffer(tree, &all.saved, NULL));
+    const rct_load_options map = {sizeof map, -1, 1};
+    rct_tree *mapped = NULL;
+    CHECK_OK(rct_load(all.path, &map, &mapped, NULL));
+    all.mapped = mapped;
 
     static member members[ASKERS + BUILDERS];
     pthread_t handles[ASKERS + BUILDERS];
@@ -156,6 +215,9 @@ static void sixty_four_ask_while_others_build(void) {
       CHECK(members[t].agreed);
     }
     rct_free(tree);
+    rct_free(mapped);
+    rct_buffer_free(all.saved);
+    scratch_close();
     answer_free(&all.expected_by_id);
     answer_free(&all.expected_by_coords);
     answer_free(&all.expected_vecchia);
@@ -206,7 +268,7 @@ static void a_thread_that_ends_may_still_call(void) {
 }
 
 int main(void) {
-  RUN(sixty_four_ask_while_others_build);
+  RUN(sixty_four_ask_while_others_build_and_change);
   RUN(a_thread_that_ends_may_still_call);
   return check_report();
 }

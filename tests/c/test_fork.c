@@ -10,6 +10,7 @@
 #include "answer.h"
 #include "check.h"
 #include "problem.h"
+#include "scratch.h"
 
 enum { N = 400, D = 2, M = 12, K = 5, ASKERS = 3, CHILDREN = 40, STARTS = 150, FEW = 4, MANY = 3000 };
 
@@ -114,7 +115,7 @@ static void children_forked_while_others_ask_and_build(void) {
       check_context("trees of %d threads, child %d", (int)threads, c);
       fflush(stdout);
       const int failures = check_failures();
-    const pid_t child = fork();
+      const pid_t child = fork();
       if (child == 0) {
         alarm(PATIENCE);
         be_a_child(&shared);
@@ -180,6 +181,57 @@ static void children_forked_while_a_trees_threads_start(void) {
   problem_free(&given);
 }
 
+/* A child has its parent's map: it asks, changes and saves a tree that stays in a file, while its parent asks it too, and
+ * saves another one over the file. */
+static void children_forked_with_a_mapped_tree(void) {
+  scratch_open();
+  const char *path = scratch_path("mapped.rct");
+  for (int32_t threads = 1; threads <= 2; threads++) {
+    shared_tree shared;
+    shared.given = small_problem((uint32_t)threads);
+    rct_tree *whole = problem_tree(&shared.given);
+    int64_t *ids = count_up(N);
+    shared.query = query_of_ids(ids, N, K);
+    shared.expected = ask(whole, &shared.query);
+    const rct_load_options map = {sizeof map, threads, 1};
+    const rct_data more = data_of(shared.given.coords, FEW, D);
+    const int64_t added[FEW] = {N, N + 1, N + 2, N + 3};
+    for (int c = 0; c < CHILDREN / 4; c++) {
+      check_context("trees of %d threads, child %d", (int)threads, c);
+      CHECK_OK(rct_save(whole, path, NULL));
+      shared.tree = NULL;
+      CHECK_OK(rct_load(path, &map, &shared.tree, NULL));
+      pthread_t other;
+      stopped = wrong = 0;
+      if (c % 2 == 0) CHECK(pthread_create(&other, NULL, keep_asking, &shared) == 0);
+      fflush(stdout);
+      const int failures = check_failures();
+      const pid_t child = fork();
+      if (child == 0) {
+        alarm(PATIENCE);
+        CHECK_OK(rct_insert_batch(shared.tree, &more, NULL, NULL));
+        CHECK_OK(rct_remove_batch(shared.tree, rct_index_vector_of(added, FEW), NULL));
+        be_a_child(&shared);
+        check_exit_child(failures);
+      }
+      CHECK_OK(rct_save(whole, path, NULL));
+      answer found = ask(shared.tree, &shared.query);
+      CHECK(answers_equal(&found, &shared.expected));
+      answer_free(&found);
+      check_child(child);
+      stop();
+      if (c % 2 == 0) CHECK(pthread_join(other, NULL) == 0);
+      CHECK(wrong == 0);
+      rct_free(shared.tree);
+    }
+    answer_free(&shared.expected);
+    rct_free(whole);
+    free(ids);
+    problem_free(&shared.given);
+  }
+  scratch_close();
+}
+
 /* Valgrind takes for lost, in the child, whatever the other threads held, and runs one thread at a time. */
 #ifdef RCT_VALGRIND
 enum { RUNS_HERE = 0 };
@@ -191,6 +243,7 @@ int main(void) {
   if (RUNS_HERE) {
     RUN(children_forked_while_others_ask_and_build);
     RUN(children_forked_while_a_trees_threads_start);
+    RUN(children_forked_with_a_mapped_tree);
   }
   return check_report();
 }

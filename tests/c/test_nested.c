@@ -20,6 +20,29 @@ typedef struct attempt {
   long at; /* in which call it is to be tried */
 } attempt;
 
+/* Changes a tree of the problem's, other than the busy one, and back; saves it and loads it. */
+static void live_on(rct_tree *own, const attempt *now) {
+  const rct_data more = data_of(now->given->coords, 3, D);
+  const int64_t inserted[3] = {N, N + 1, N + 2};
+  int64_t first = -5;
+  rct_buffer *buffer = NULL;
+  const uint8_t *bytes = NULL;
+  size_t len = 0;
+  rct_tree *loaded = NULL;
+  CHECK_OK(rct_insert_batch(own, &more, &first, NULL));
+  CHECK(first == N);
+  CHECK_OK(rct_remove_batch(own, rct_index_vector_of(inserted, 3), NULL));
+  CHECK_OK(rct_refit(own, &now->given->options, NULL, NULL));
+  CHECK_OK(rct_save_to_buffer(own, &buffer, NULL));
+  CHECK_OK(rct_buffer_view(buffer, &bytes, &len));
+  CHECK_OK(rct_load_from_buffer(bytes, len, NULL, &loaded, NULL));
+  answer found = ask(loaded, now->query);
+  CHECK(answers_equal(&found, now->expected));
+  answer_free(&found);
+  rct_buffer_free(buffer);
+  rct_free(loaded);
+}
+
 /* Every verb that takes a tree. */
 static void try_every_verb(attempt *now) {
   if (now->calls++ != now->at) return;
@@ -41,6 +64,15 @@ static void try_every_verb(attempt *now) {
   CHECK_STATUS(rct_correlations(now->busy, first, first, rct_vector_out_of(values, 1)), RCT_ERROR_INVALID_STATE, words);
   CHECK_STATUS(rct_stats(now->busy, &stats), RCT_ERROR_INVALID_STATE, words);
   CHECK_STATUS(rct_validate(now->busy, NULL), RCT_ERROR_INVALID_STATE, words);
+  /* The data of a build has inducing points, which an insertion would refuse; the tree is refused first. */
+  int64_t first_id = -5;
+  rct_buffer *buffer = NULL;
+  CHECK_STATUS(rct_insert_batch(now->busy, &now->given->data, &first_id, NULL), RCT_ERROR_INVALID_STATE, words);
+  CHECK_STATUS(rct_remove_batch(now->busy, first, NULL), RCT_ERROR_INVALID_STATE, words);
+  CHECK_STATUS(rct_refit(now->busy, &now->given->options, NULL, NULL), RCT_ERROR_INVALID_STATE, words);
+  CHECK_STATUS(rct_save(now->busy, "never.rct", NULL), RCT_ERROR_INVALID_STATE, words);
+  CHECK_STATUS(rct_save_to_buffer(now->busy, &buffer, NULL), RCT_ERROR_INVALID_STATE, words);
+  CHECK(first_id == -5 && buffer == NULL);
   CHECK(answer_untouched(&room) && result == NULL && values[0] == -5.0 && stats.n == 0);
   answer_free(&room);
   check_overwrite_last_error();
@@ -54,6 +86,7 @@ static void try_every_verb(attempt *now) {
   found = ask(own, now->query);
   CHECK(answers_equal(&found, now->expected));
   answer_free(&found);
+  live_on(own, now);
   rct_free(own);
 }
 
@@ -87,8 +120,29 @@ static int32_t nested_covariance(void *user, const double *x, const double *othe
   return 0;
 }
 
+/* Inserts points into the tree, removes them again, and gives it the parameters that it has: it answers as before.
+ * Saves it where that can be done. */
+static void change_and_save(rct_tree *tree, const rct_control *control, attempt *now, const rct_options *options) {
+  const rct_data more = data_of(now->given->coords, 20, D);
+  int64_t *ids = count_up(N + 20);
+  rct_buffer *buffer = NULL;
+  for (int verb = 0; verb < 4; verb++) {
+    const int saves = verb == 3;
+    if (saves && options->kernel == RCT_KERNEL_CUSTOM) break;
+    now->calls = 0;
+    if (verb == 0) CHECK_OK(rct_insert_batch(tree, &more, NULL, control));
+    if (verb == 1) CHECK_OK(rct_remove_batch(tree, rct_index_vector_of(ids + N, 20), control));
+    if (verb == 2) CHECK_OK(rct_refit(tree, options, NULL, control));
+    if (verb == 3) CHECK_OK(rct_save_to_buffer(tree, &buffer, control));
+    CHECK(now->calls > now->at || (verb == 1 && options->kernel == RCT_KERNEL_CUSTOM));
+  }
+  rct_buffer_free(buffer);
+  free(ids);
+}
+
 /* Builds and asks `tree`, whose callbacks make the attempt in their call number `at`. */
-static void build_and_ask(rct_tree *tree, const rct_control *control, attempt *now, long at, const oracle *truth) {
+static void build_and_ask(rct_tree *tree, const rct_control *control, attempt *now, long at, const rct_options *options,
+                          const oracle *truth) {
   now->busy = tree;
   now->at = at;
   now->calls = 0;
@@ -110,6 +164,7 @@ static void build_and_ask(rct_tree *tree, const rct_control *control, attempt *n
   }
   rct_radius_result_free(result);
   answer_free(&room);
+  change_and_save(tree, control, now, options);
   /* After the calls the tree may be used again. */
   now->busy = NULL;
   answer found = ask(tree, now->query);
@@ -143,7 +198,7 @@ static void calls_from_progress_and_should_stop(void) {
       if (callback == 1) control = control_of(NULL, nested_question, &now);
       rct_tree *tree = NULL;
       CHECK_OK(rct_create(&given.options, &tree));
-      build_and_ask(tree, &control, &now, 0, &truth);
+      build_and_ask(tree, &control, &now, 0, &given.options, &truth);
       rct_free(tree);
     }
     answer_free(&expected);
@@ -170,7 +225,7 @@ static void calls_from_a_covariance(void) {
     check_context("covariance, call %ld", at);
     rct_tree *tree = NULL;
     CHECK_OK(rct_create(&options, &tree));
-    build_and_ask(tree, NULL, &now, at, &truth);
+    build_and_ask(tree, NULL, &now, at, &options, &truth);
     rct_free(tree);
   }
   answer_free(&expected);

@@ -38,4 +38,18 @@ int witness_unharmed(const witness *seen);
 #define CHECK_REFUSED(seen, call, status, words) \
   (CHECK_STATUS(call, status, words), check_that(witness_unharmed(seen), "no harm by " #call, __FILE__, __LINE__))
 
+/* CHECK_REFUSED of `call` with `structure.struct_size` 0, one less and one more than right, and huge. */
+#define CHECK_STRUCT_SIZES(seen, structure, words, call)                           \
+  do {                                                                             \
+    const size_t right = sizeof(structure);                                        \
+    const size_t wrong[5] = {0, sizeof(size_t), right - 1, right + 1, SIZE_MAX};   \
+    for (int t = 0; t < 5; t++) {                                                  \
+      (structure).struct_size = wrong[t];                                          \
+      check_context("struct_size %lu", (unsigned long)wrong[t]);                   \
+      CHECK_REFUSED(seen, call, RCT_ERROR_INVALID_ARGUMENT, words "|struct_size"); \
+    }                                                                              \
+    (structure).struct_size = right;                                               \
+    check_context("%s", "");                                                       \
+  } while (0)
+
 #endif

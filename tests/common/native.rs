@@ -37,3 +37,27 @@ pub fn folder_with_library() -> TempDir {
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
+
+/// Compilers of programs in `tests/c`.
+pub const C99: [&str; 4] = ["cc", "-x", "c", "-std=c99"];
+pub const CXX11: [&str; 4] = ["c++", "-x", "c++", "-std=c++11"];
+
+/// Linked with every program.
+const SUPPORT: [&str; 7] = ["answer", "check", "living", "oracle", "problem", "scratch", "witness"];
+
+const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Werror", "-pedantic"];
+
+/// Compiles and links a program of `tests/c` into `folder`, which is one that [`folder_with_library`] has made.
+pub fn compile_c(folder: &Path, program: &str, compiler: &[&str]) -> PathBuf {
+    let executable = folder.join(program);
+    let mut command = Command::new(compiler[0]);
+    command.args(&compiler[1..]).args(WARNINGS).args(["-O1", "-g", "-I"]).arg(root().join("include"));
+    command.args(SUPPORT.iter().chain([&program]).map(|name| c_sources().join(format!("{name}.c"))));
+    command.args(["-x", "none", "-L"]).arg(folder).args(["-lrct", "-lm", "-lpthread", "-o"]).arg(&executable);
+    succeed(&mut command);
+    executable
+}
+
+pub fn c_sources() -> PathBuf {
+    root().join("tests/c")
+}
