@@ -45,7 +45,8 @@ pub(super) unsafe fn query<'a>(given: &rct_query) -> Result<Query<'a>> {
 
 /// Where neighbours go, checked.
 struct NeighborOutput {
-    ids: Output<i64>,
+    /// Absent where there are no queries.
+    ids: Option<Output<i64>>,
     distances: Option<Output<f64>>,
     counts: Option<Output<i64>>,
     k: usize,
@@ -56,19 +57,21 @@ impl NeighborOutput {
     fn new(given: &rct_neighbors, queries: usize, k: usize) -> Result<Self> {
         let (i, d, c) = (&given.ids, &given.distances, &given.counts);
         let expected = (queries, k);
-        let ids = Output::matrix("ids output", i.data, (i.rows, i.cols), (i.row_stride, i.col_stride), expected)?
-            .ok_or_else(|| Error::invalid("ids output is NULL"))?;
+        let ids = Output::matrix("ids output", i.data, (i.rows, i.cols), (i.row_stride, i.col_stride), expected)?;
+        if ids.is_none() && queries > 0 {
+            return Err(Error::invalid("ids output is NULL"));
+        }
         let strides = (d.row_stride, d.col_stride);
         let distances = Output::matrix("distances output", d.data, (d.rows, d.cols), strides, expected)?;
         let counts = Output::vector("counts output", c.data, c.len, c.stride, queries)?;
-        if let Some(distances) = &distances {
+        if let (Some(ids), Some(distances)) = (&ids, &distances) {
             check_disjoint(("ids output", "distances output"), ids.span(), distances.span())?;
         }
-        if let Some(counts) = &counts {
+        if let (Some(ids), Some(counts)) = (&ids, &counts) {
             check_disjoint(("ids output", "counts output"), ids.span(), counts.span())?;
-            if let Some(distances) = &distances {
-                check_disjoint(("distances output", "counts output"), distances.span(), counts.span())?;
-            }
+        }
+        if let (Some(distances), Some(counts)) = (&distances, &counts) {
+            check_disjoint(("distances output", "counts output"), distances.span(), counts.span())?;
         }
         Ok(NeighborOutput { ids, distances, counts, k })
     }
@@ -83,7 +86,9 @@ impl NeighborOutput {
             for (j, (id, distance)) in answer.of(q).chain(padding).take(self.k).enumerate() {
                 // SAFETY: the caller's promise.
                 unsafe {
-                    self.ids.write(q, j, id);
+                    if let Some(ids) = &self.ids {
+                        ids.write(q, j, id);
+                    }
                     if let Some(distances) = &self.distances {
                         distances.write(q, j, distance);
                     }

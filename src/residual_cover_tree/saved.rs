@@ -117,6 +117,7 @@ impl ResidualCoverTree {
         self.check_savable()?;
         let mut buffer = Buffer(Vec::new());
         self.write(&mut buffer, control)?;
+        control.step(1.0)?;
         Ok(buffer.0)
     }
 

@@ -33,6 +33,8 @@ LONG = {
     "build": ("pure", "tree.build(np.repeat(coords, 8, 0) + rng.normal(0, 1e-2, (480_000, 3)), inducing)"),
     "query": ("hybrid", "tree.build(coords, inducing); print('started', flush=True); "
                         "tree.query_batch(np.repeat(coords, 10, 0), k=30)"),
+    "insert": ("hybrid", "tree.build(coords[:500], inducing); print('started', flush=True); "
+                         "tree.insert(np.repeat(coords, 8, 0) + rng.normal(0, 1e-2, (480_000, 3)))"),
 }
 
 
@@ -48,6 +50,7 @@ def test_ctrl_c_cancels(call):
         except KeyboardInterrupt:
             print("KeyboardInterrupt", time.time())
         # Nothing is left behind: this tree or another is built and answers.
+        assert len(tree) in (0, 500, 60_000)
         tree = tree if len(tree) == 0 else rct.ResidualCoverTree(lengthscale=0.1)
         tree.build(coords[:500], inducing[:20])
         print(len(tree.vecchia_neighbors(3)[0]))

@@ -1,6 +1,5 @@
 """Bad input is an rct.Error with the library's own message, and nothing else happens."""
 
-import copy
 import pickle
 
 import numpy as np
@@ -116,12 +115,6 @@ def test_what_a_covariance_raises_is_raised(coords):
         rct.ResidualCoverTree(kernel=kernel).build(coords)
     with pytest.raises(rct.Error, match="shape"):
         rct.ResidualCoverTree(kernel=lambda x, others: np.ones(1 + len(others))).build(coords)
-
-
-def test_trees_are_not_pickled_yet(tree):
-    for copied in (pickle.dumps, copy.copy, copy.deepcopy):
-        with pytest.raises(TypeError, match="cannot save trees"):
-            copied(tree)
 
 
 def test_errors_are_pickled(tree):

@@ -4,17 +4,26 @@ import contextlib
 import io
 from pathlib import Path
 
+import numpy as np
+
+import rct
+
 README = Path(__file__).resolve().parents[3] / "README.md"
 
 
-def test_the_program_prints_what_readme_says():
-    _, after = README.read_text().split("```python\n", 1)
+def test_the_programs_print_what_readme_says(tmp_path, monkeypatch):
+    _, after, life = README.read_text().split("```python\n")
     program, after = after.split("```", 1)
     shown = after.split("```text\n", 1)[1].split("```", 1)[0]
     printed = io.StringIO()
+    names = {}
     with contextlib.redirect_stdout(printed):
-        exec(program, {})
+        exec(program, names)
     assert printed.getvalue() == shown
+    monkeypatch.chdir(tmp_path)
+    exec(life.split("```", 1)[0], names)
+    anew = rct.ResidualCoverTree(lengthscale=0.3).build(names["coords"], names["inducing"])
+    np.testing.assert_array_equal(names["ids"], anew.vecchia_neighbors(k=5)[0])
 
 
 def test_the_package_readme_runs():

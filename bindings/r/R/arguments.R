@@ -35,12 +35,15 @@ choice <- function(given, choices, name) {
   at - 1L
 }
 
-# Ids between 1 and n, where the library's message would count from 0.
-check_ids <- function(ids, n, name) {
+# Ids between 1 and the largest, where that is known: the library's message would count from 0.
+check_ids <- function(tree, ids, name) {
+  check_tree(tree)
   if (!is.numeric(ids)) stop(name, " must be row numbers, not ", described(ids), call. = FALSE)
-  at <- which(is.na(ids) | ids < 1 | ids > n)
+  last <- if (is.null(tree$last)) Inf else tree$last
+  at <- which(is.na(ids) | ids < 1 | ids > last)
   if (length(at) > 0) {
-    stop(name, "[", at[1], "] is ", ids[at[1]], "; the ids of this tree go from 1 to ", n, call. = FALSE)
+    stop(name, "[", at[1], "] is ", ids[at[1]], "; the ids of this tree go from 1",
+         if (is.finite(last)) paste(" to", last), call. = FALSE)
   }
   ids
 }
@@ -49,7 +52,7 @@ check_ids <- function(ids, n, name) {
 seed_or_drawn <- function(seed) if (is.null(seed)) sample.int(.Machine$integer.max, 1) else seed
 
 check_tree <- function(tree) {
-  if (!inherits(tree, "rct_tree")) stop("tree must be made by rct_tree(), not ", described(tree), call. = FALSE)
+  if (!inherits(tree, "rct_tree")) stop("tree must be made by rct_tree() or rct_load(), not ", described(tree), call. = FALSE)
   tree
 }
 

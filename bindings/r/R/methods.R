@@ -8,23 +8,26 @@ print.rct_tree <- function(x, ...) {
 
 # Two lines that need no library: a tree that was restored from a file can be printed.
 description <- function(tree) {
-  explained <- if (!is.null(tree$inducing)) {
-    paste0(", ", counted(nrow_of(tree$inducing), "inducing point"))
-  } else if (tree$own_factor) {
+  explained <- if (isTRUE(tree$own_factor)) {
     ", factor given"
+  } else if (tree$m > 0) {
+    paste0(", ", counted(tree$m, "inducing point"))
   }
-  kernel <- if (tree$metric == "euclidean") {
+  threads <- if (is.function(tree$kernel)) 1L else tree$threads
+  kernel <- if (is.null(tree$metric)) {
+    "not known: from a file"
+  } else if (tree$metric == "euclidean") {
     paste("lengthscale", listed(tree$lengthscale))
-  } else if (tree$kernel == "own") {
+  } else if (is.function(tree$kernel)) {
     "covariance function given"
   } else {
     paste0("kernel ", tree$kernel, ", variance ", format(tree$variance), ", lengthscale ", listed(tree$lengthscale),
            if (tree$kernel == "rational_quadratic") paste0(", alpha ", format(tree$alpha)))
   }
-  c(paste0("Residual cover tree of ", counted(nrow_of(tree$coords), "point"), " in ",
-           counted(NCOL(tree$coords), "dimension"), explained),
-    paste0("metric ", tree$metric, ", ", kernel, ", ",
-           if (tree$threads == 0) "all cores" else counted(tree$threads, "thread")))
+  c(paste0("Residual cover tree of ", counted(tree$n, "point"), " in ",
+           counted(tree$d, "dimension"), explained),
+    paste0(if (is.null(tree$metric)) "parameters" else paste0("metric ", tree$metric, ","), " ", kernel, ", ",
+           if (threads == 0) "all cores" else counted(threads, "thread")))
 }
 
 counted <- function(count, noun) paste0(count, " ", noun, if (count != 1) "s")
@@ -59,8 +62,8 @@ print.summary.rct_tree <- function(x, ...) {
 #' Draws the points (grey), the inducing points (crosses), one point (filled), the k points before it that are nearest
 #' under the tree's metric (rings), and the k that are nearest in the Euclidean sense (triangles).
 #'
-#' @param x A tree made by [rct_tree()].
-#' @param point The id of the point.
+#' @param x A tree made by [rct_tree()]. One from [rct_load()] has no coordinates to draw.
+#' @param point The id of the point; the default is the last.
 #' @param k Number of neighbours.
 #' @param before Only points with an id below this one are drawn as neighbours. The default is the point itself, as in a
 #'   Vecchia approximation in the order of the rows; `Inf` for all points.
@@ -74,12 +77,14 @@ print.summary.rct_tree <- function(x, ...) {
 #' tree <- rct_tree(coords, inducing = select_inducing(coords, 50), lengthscale = 0.2)
 #' plot(tree, point = 990, k = 20)
 #' @export
-plot.rct_tree <- function(x, point = nrow_of(x$coords), k = 30, before = point, dims = c(1, 2),
+plot.rct_tree <- function(x, point = max(live_ids(x)), k = 30, before = point, dims = c(1, 2),
                           legend = "topright", xlab = NULL, ylab = NULL, asp = 1, ...) {
-  n <- nrow_of(x$coords)
-  check_ids(point, n, "point")
+  check_tree(x)
+  if (is.null(x$coords)) stop("a tree from rct_load() has no coordinates to plot", call. = FALSE)
+  check_ids(x, point, "point")
   if (length(point) != 1) stop("point must be one id, not ", length(point), call. = FALSE)
-  before <- min(before, n + 1)
+  present <- live_ids(x)
+  before <- min(before, x$last + 1)
   found <- nearest(x, k, ids = point, id_limit = before, include_self = FALSE, progress = FALSE)$ids[1, ]
   found <- found[!is.na(found)]
   euclidean <- euclidean_neighbors(x, point, before, k)
@@ -95,7 +100,7 @@ plot.rct_tree <- function(x, point = nrow_of(x$coords), k = 30, before = point, 
   if (is.null(xlab)) xlab <- name(1)
   if (is.null(ylab)) ylab <- if (ncol(map) == 1) "" else name(2)
 
-  graphics::plot(at(map), pch = 20, cex = 0.4, col = "grey70", xlab = xlab, ylab = ylab, asp = asp, ...)
+  graphics::plot(at(map[present, , drop = FALSE]), pch = 20, cex = 0.4, col = "grey70", xlab = xlab, ylab = ylab, asp = asp, ...)
   if (!is.null(x$inducing)) graphics::points(at(as.matrix(x$inducing)), pch = 3, col = "grey30")
   graphics::points(at(map[euclidean, , drop = FALSE]), pch = 2, cex = 1.2, col = "#d95f02")
   graphics::points(at(map[found, , drop = FALSE]), pch = 1, cex = 1.6, col = "#1b6ca8")
@@ -113,7 +118,8 @@ plot.rct_tree <- function(x, point = nrow_of(x$coords), k = 30, before = point, 
 # The k ids below `before` whose coordinates, divided by their lengthscales, are nearest to those of `point`.
 euclidean_neighbors <- function(tree, point, before, k) {
   coords <- as.matrix(tree$coords)
-  ids <- setdiff(seq_len(before - 1), point)
+  ids <- live_ids(tree)
+  ids <- ids[ids < before & ids != point]
   offsets <- (t(coords[ids, , drop = FALSE]) - coords[point, ]) / tree$lengthscale
   ids[order(colSums(offsets^2), ids)][seq_len(min(k, length(ids)))]
 }

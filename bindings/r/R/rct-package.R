@@ -7,7 +7,8 @@
 #'
 #' Build a tree with [rct_tree()]; then [vecchia_neighbors()] gives the whole conditioning array, [nearest()] and
 #' [within_radius()] the neighbours of single points or of new ones. [rct_order()] orders points and
-#' [select_inducing()] chooses inducing points.
+#' [select_inducing()] chooses inducing points. [rct_insert()], [rct_remove()] and [rct_refit()] change a tree,
+#' [rct_save()] and [rct_load()] keep it.
 #'
 #' @section Definitions:
 #' With the covariance function \eqn{k}, its variance \eqn{\sigma^2}, the inducing points \eqn{Z} and the Cholesky
@@ -26,7 +27,7 @@
 #'
 #' @section Threads:
 #' One thread by default, as many as `rct_tree(threads = )` or `options(rct.threads = )` asks for. A tree also works
-#' in the forked children of [parallel::mclapply()]. It cannot be saved or sent to another process.
+#' in the forked children of [parallel::mclapply()]. To another process it goes by [rct_save()] and [rct_load()].
 #'
 #' @section Interrupts, progress and errors:
 #' Ctrl-C stops any call and leaves the tree as it was. In interactive use a call that takes longer than a second

@@ -3,7 +3,8 @@
 #' @inheritParams rct_stats
 #' @inheritParams rct_tree
 #' @param k Number of neighbours.
-#' @param points New points, q x d. Without `points` and `ids` all points of the tree are asked about.
+#' @param points New points, q x d. Without `points` and `ids` all points of the tree are asked about, by
+#'   ascending id.
 #' @param ids Points of the tree, by id, in place of `points`.
 #' @param id_limit Only points with an id below it are neighbours: one limit for all queries, or q limits. So
 #'   `nearest(tree, k, ids = i, id_limit = i)` gives predecessors of i.
@@ -46,12 +47,8 @@ within_radius <- function(tree, radius, points = NULL, ids = NULL, id_limit = NU
 # The query as C reads it.
 query <- function(tree, points, ids, id_limit, max_distance, include_self, factor, residual_variance) {
   check_tree(tree)
-  n <- nrow_of(tree$coords)
-  if (is.null(points) && is.null(ids)) ids <- seq_len(n)
-  points <- as_points(points, "points")
-  # A vector is one point, unless the tree has one dimension and it may be several.
-  if (!is.null(points) && is.null(dim(points)) && NCOL(tree$coords) > 1) points <- matrix(points, nrow = 1)
-  list(points = points, ids = if (!is.null(ids)) check_ids(ids, n, "ids"), factor = as_points(factor, "factor"),
+  if (is.null(points) && is.null(ids)) ids <- live_ids(tree)
+  list(points = points_for(tree, points, "points"), ids = if (!is.null(ids)) check_ids(tree, ids, "ids"), factor = as_points(factor, "factor"),
        residual_variance = as_values(residual_variance, "residual_variance"),
        id_limit = if (!is.null(id_limit)) check_limits(id_limit),
        max_distance = as_values(max_distance, "max_distance"), include_self = include_self)
@@ -69,11 +66,12 @@ check_limits <- function(limits) {
 #' For every point the k nearest of those before it.
 #'
 #' @inheritParams nearest
-#' @param order The order of the points, such as [rct_order()] gives: a permutation of 1 to n. `NULL` for the order of
-#'   the rows of `coords`.
-#' @param index What the entries of the result count where `order` is given: `"position"` (the default), places in
-#'   `order`, so that the array goes with `coords[order, ]`, which is what 'GpGp' and 'GPvecchia' take; or `"row"`, rows
-#'   of `coords`.
+#' @param order The order of the points, such as [rct_order()] gives: a permutation of their ids, 1 to n unless points
+#'   were removed. `NULL` for the ids ascending, the order of the rows of `coords`.
+#' @param index What the entries of the result count: `"position"` (the default), places in `order`, so that the array
+#'   goes with `coords[order, ]`, which is what 'GpGp' and 'GPvecchia' take; or `"row"`, ids, which are rows of `coords`.
+#'   They differ where `order` is given or points were removed: without `order` row t, and position t, is then that of
+#'   the t-th point that is there, by ascending id.
 #' @param distances Whether to return the distances too.
 #' @return An n x (k + 1) integer matrix, the `NNarray` of 'GpGp' and 'GPvecchia': row t has the t-th point itself, then
 #'   its neighbours, nearest first, then `NA` where there are fewer than k points before it. With `distances = TRUE` a
@@ -91,9 +89,11 @@ vecchia_neighbors <- function(tree, k, order = NULL, index = c("position", "row"
                               progress = default_progress()) {
   check_tree(tree)
   positions <- match.arg(index) == "position"
-  if (!is.null(order)) {
-    n <- nrow_of(tree$coords)
-    check_ids(order, n, "order")
+  if (is.null(order)) {
+    if (has_gaps(tree)) order <- live_ids(tree)
+  } else {
+    n <- tree$n
+    check_ids(tree, order, "order")
     if (length(order) != n) stop("order has ", length(order), " ids, but the tree has ", n, " points", call. = FALSE)
     again <- anyDuplicated(order)
     if (again > 0) {
@@ -131,7 +131,6 @@ rct_correlations <- function(tree, i, j) {
 }
 
 check_pairs <- function(tree, i, j) {
-  n <- nrow_of(check_tree(tree)$coords)
-  check_ids(i, n, "i")
-  check_ids(j, n, "j")
+  check_ids(tree, i, "i")
+  check_ids(tree, j, "j")
 }

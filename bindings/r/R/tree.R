@@ -22,8 +22,8 @@
 #' @param threads Threads that build and search; 0 for all cores.
 #' @param progress Whether to draw a progress bar, or a function of the fraction done; see [rct-package].
 #' @return An object of class `"rct_tree"`, with methods for `print()`, `summary()` and `plot()`. It keeps `coords`
-#'   and `inducing` as they are, for its plot, beside the tree itself, which R cannot save.
-#' @seealso [vecchia_neighbors()], [nearest()], [within_radius()]
+#'   and `inducing` as they are, for its plot, beside the tree itself, which [saveRDS()] does not keep: see [rct_save()].
+#' @seealso [vecchia_neighbors()], [nearest()], [within_radius()]; [rct_insert()], [rct_refit()] and [rct_save()]
 #' @examples
 #' set.seed(1)
 #' coords <- matrix(runif(2000), ncol = 2)
@@ -41,26 +41,44 @@ rct_tree <- function(coords, inducing = NULL, metric = "residual", kernel = "mat
                      threads = default_threads(), progress = default_progress()) {
   coords <- as_points(coords, "coords")
   inducing <- as_points(inducing, "inducing")
-  own <- is.function(kernel)
-  options <- list(
-    metric = choice(metric, metrics, "metric"),
-    kernel = if (own) length(kernels) else choice(kernel, kernels, "kernel"),
-    construction = choice(construction, constructions, "construction"),
-    ordering = choice(ordering, orderings[1:2], "ordering"),
-    traversal = choice(traversal, traversals, "traversal"),
-    threads = threads, variance = variance, lengthscale = as_values(lengthscale, "lengthscale"), alpha = alpha,
-    jitter = jitter, residual_floor = residual_floor
-  )
+  parameters <- list(metric = metric, kernel = kernel, variance = variance, lengthscale = lengthscale, alpha = alpha,
+                     jitter = jitter, residual_floor = residual_floor, construction = construction,
+                     ordering = ordering, traversal = traversal, threads = threads)
+  options <- options_of(parameters)
   data <- list(coords = coords, inducing = inducing, factor = as_points(factor, "factor"),
                residual_variance = as_values(residual_variance, "residual_variance"))
-  covariance <- if (own) checked_covariance(kernel)
+  covariance <- covariance_of(kernel)
   pointer <- with_listener(progress, function(tick) .Call(C_tree_new, options, covariance, data, tick))
-  structure(class = "rct_tree", list(
-    pointer = pointer, coords = coords, inducing = inducing, metric = metric, kernel = if (own) "own" else kernel,
-    variance = variance, lengthscale = lengthscale, alpha = alpha, own_factor = !is.null(factor),
-    threads = if (own) 1L else threads
-  ))
+  new_tree(pointer, c(parameters, list(coords = coords, inducing = inducing, own_factor = !is.null(factor),
+                                       last = nrow_of(coords))))
 }
+
+# The object: an environment, for a tree changes whatever variables refer to it. `n`, `d` and `m` are there to be printed
+# also where the library's tree is not; `last` is the largest id that was given.
+new_tree <- function(pointer, fields) {
+  tree <- list2env(fields, parent = emptyenv())
+  stats <- .Call(C_stats, pointer)
+  tree$pointer <- pointer
+  tree$n <- as.integer(stats$n)
+  tree$d <- as.integer(stats$d)
+  tree$m <- as.integer(stats$m)
+  structure(tree, class = "rct_tree")
+}
+
+# Parameters as C reads them.
+options_of <- function(given) {
+  list(
+    metric = choice(given$metric, metrics, "metric"),
+    kernel = if (is.function(given$kernel)) length(kernels) else choice(given$kernel, kernels, "kernel"),
+    construction = choice(given$construction, constructions, "construction"),
+    ordering = choice(given$ordering, orderings[1:2], "ordering"),
+    traversal = choice(given$traversal, traversals, "traversal"),
+    threads = given$threads, variance = given$variance, lengthscale = as_values(given$lengthscale, "lengthscale"),
+    alpha = given$alpha, jitter = given$jitter, residual_floor = given$residual_floor
+  )
+}
+
+covariance_of <- function(kernel) if (is.function(kernel)) checked_covariance(kernel)
 
 # A covariance function that the library may call: errors stay inside, and its value is what the library can read.
 checked_covariance <- function(kernel) {
@@ -77,8 +95,9 @@ checked_covariance <- function(kernel) {
 
 #' Figures of a tree and of its last search
 #'
-#' @param tree A tree made by [rct_tree()].
-#' @return A list: `n` points, `m` inducing points, `d` dimensions; `levels`, `nodes`, `max_fan_out` and `depth` of the
+#' @param tree A tree made by [rct_tree()] or [rct_load()].
+#' @return A list: `n` points in `parts` parts (one, unless points were inserted), and `removed` ones that still take
+#'   their room; `m` inducing points, `d` dimensions; `levels`, `nodes`, `max_fan_out` and `depth` of the
 #'   tree; `memory_bytes` it holds; `build_evaluations` of distances; `seconds_factor`, `seconds_order` and
 #'   `seconds_tree` of the build; `brute_force_only`, whether a factor or kernel of your own is none of a covariance, so
 #'   that every search compares all points; and of the last search its traversal `last_traversal`, its `queries`,

@@ -9,6 +9,12 @@
 
 static const R_CallMethodDef routines[] = {
     ROUTINE(tree_new, 4),
+    ROUTINE(insert, 3),
+    ROUTINE(remove, 3),
+    ROUTINE(refit, 5),
+    ROUTINE(save, 3),
+    ROUTINE(load, 4),
+    ROUTINE(ids, 1),
     ROUTINE(stats, 1),
     ROUTINE(validate, 2),
     ROUTINE(version, 0),

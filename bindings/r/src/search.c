@@ -84,7 +84,6 @@ SEXP r_vecchia_neighbors(SEXP pointer, SEXP k_, SEXP order_, SEXP positions, SEX
   const int wanted = shim_flag(with_distances, "distances");
   SEXP distances = PROTECT(wanted ? shim_new_matrix(REALSXP, (double)n, (double)k + 1) : R_NilValue);
   const rct_neighbors out = output(n, k, wanted ? REAL(distances) + n : NULL);
-  int *place = as_positions ? (int *)R_alloc(n, sizeof(int)) : NULL;
   status = rct_vecchia_neighbors(tree, k, order, &out, &listener.control);
   if (status != RCT_OK) {
     SEXP failure = shim_failure(status);
@@ -92,9 +91,15 @@ SEXP r_vecchia_neighbors(SEXP pointer, SEXP k_, SEXP order_, SEXP positions, SEX
     return failure;
   }
 
-  int *to = INTEGER(ids);
-  if (as_positions)
+  int *to = INTEGER(ids), *place = NULL;
+  if (as_positions) {
+    /* The order is a permutation of the ids, or the library would have refused it. */
+    int64_t last = 0;
+    for (size_t t = 0; t < n; t++)
+      if (order.data[t] > last) last = order.data[t];
+    place = (int *)R_alloc((size_t)last + 1, sizeof(int));
     for (size_t t = 0; t < n; t++) place[order.data[t]] = (int)t + 1;
+  }
   for (size_t t = 0; t < n; t++) {
     to[t] = order.data == NULL || as_positions ? (int)t + 1 : one_based(order.data[t]);
     if (wanted) REAL(distances)[t] = 0;

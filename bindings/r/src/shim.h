@@ -46,11 +46,28 @@ SEXP shim_failure(rct_status status);
 /* covariance.c: `user` is an R function of a point and a matrix of points, one a row. */
 int32_t shim_covariance(void *user, const double *x, const double *others, size_t count, size_t dim, double *out);
 
-/* tree.c: the tree of an external pointer, or an R error where it is none or was restored from a file. */
+/* tree.c */
+
+/* The tree of an external pointer, or an R error where it is none or was restored from a file. */
 rct_tree *shim_tree(SEXP pointer);
+/* A pointer to no tree yet, to be protected, that keeps `covariance`; and what becomes of it: a tree, or nothing where
+ * a call failed. R counts the bytes of trees. */
+SEXP shim_new_pointer(SEXP covariance);
+SEXP shim_made(SEXP pointer, rct_tree *tree, rct_status status);
+/* A call that changes a tree stands between these two; the second gives its result, NULL or a failure. */
+void shim_change(const rct_tree *tree);
+SEXP shim_changed(const rct_tree *tree, rct_status status);
+void shim_options(rct_options *options, SEXP list, SEXP covariance);
+void shim_data(rct_data *data, SEXP list);
 
 /* What .Call reaches; the R functions of these names say what the arguments are. */
 SEXP r_tree_new(SEXP options, SEXP covariance, SEXP data, SEXP tick);
+SEXP r_insert(SEXP pointer, SEXP data, SEXP tick);
+SEXP r_remove(SEXP pointer, SEXP ids, SEXP tick);
+SEXP r_refit(SEXP pointer, SEXP options, SEXP covariance, SEXP data, SEXP tick);
+SEXP r_save(SEXP pointer, SEXP path, SEXP tick);
+SEXP r_load(SEXP path, SEXP threads, SEXP memory_map, SEXP tick);
+SEXP r_ids(SEXP pointer);
 SEXP r_stats(SEXP pointer);
 SEXP r_validate(SEXP pointer, SEXP tick);
 SEXP r_version(void);

@@ -35,7 +35,7 @@ rct_tree *shim_tree(SEXP pointer) {
   if (tree == NULL)
     Rf_errorcall(R_NilValue,
                  "tree comes from a file or another R process, which keep only its description: "
-                 "build it again with rct_tree()");
+                 "build it again with rct_tree(), or keep it with rct_save() and rct_load()");
   return tree;
 }
 
@@ -43,7 +43,7 @@ static int32_t choice(SEXP list, const char *name) {
   return (int32_t)shim_count(shim_element(list, name), name, INT_MAX);
 }
 
-static void read_options(rct_options *options, SEXP list) {
+void shim_options(rct_options *options, SEXP list, SEXP covariance) {
   rct_options_init(options);
   options->metric = choice(list, "metric");
   options->kernel = choice(list, "kernel");
@@ -60,37 +60,66 @@ static void read_options(rct_options *options, SEXP list) {
     options->lengthscale = lengthscale.data[0];
   else
     options->lengthscales = lengthscale;
+  if (covariance != R_NilValue) {
+    options->covariance = shim_covariance;
+    options->covariance_user = covariance;
+  }
+}
+
+void shim_data(rct_data *data, SEXP list) {
+  rct_data_init(data);
+  data->coords = shim_matrix(shim_element(list, "coords"), "coords");
+  data->inducing = shim_matrix(shim_element(list, "inducing"), "inducing");
+  data->factor = shim_matrix(shim_element(list, "factor"), "factor");
+  data->residual_variances = shim_vector(shim_element(list, "residual_variance"), "residual_variance");
+}
+
+SEXP shim_new_pointer(SEXP covariance) {
+  collect_if_due();
+  /* The pointer exists before the tree so that nothing can be lost. */
+  SEXP pointer = PROTECT(R_MakeExternalPtr(NULL, tag(), covariance));
+  R_RegisterCFinalizerEx(pointer, finalize, TRUE);
+  UNPROTECT(1);
+  return pointer;
+}
+
+SEXP shim_made(SEXP pointer, rct_tree *tree, rct_status status) {
+  R_SetExternalPtrAddr(pointer, tree);
+  if (status == RCT_OK) {
+    held += bytes_of(tree);
+    return pointer;
+  }
+  SEXP failure = PROTECT(shim_failure(status));
+  finalize(pointer);
+  UNPROTECT(1);
+  return failure;
+}
+
+void shim_change(const rct_tree *tree) {
+  collect_if_due();
+  held -= bytes_of(tree);
+}
+
+SEXP shim_changed(const rct_tree *tree, rct_status status) {
+  SEXP result = status == RCT_OK ? R_NilValue : PROTECT(shim_failure(status));
+  held += bytes_of(tree);
+  if (status != RCT_OK) UNPROTECT(1);
+  return result;
 }
 
 SEXP r_tree_new(SEXP option_list, SEXP covariance, SEXP data_list, SEXP tick) {
   rct_options options;
-  read_options(&options, option_list);
-  if (covariance != R_NilValue) {
-    options.covariance = shim_covariance;
-    options.covariance_user = covariance;
-  }
+  shim_options(&options, option_list, covariance);
   rct_data data;
-  rct_data_init(&data);
-  data.coords = shim_matrix(shim_element(data_list, "coords"), "coords");
-  data.inducing = shim_matrix(shim_element(data_list, "inducing"), "inducing");
-  data.factor = shim_matrix(shim_element(data_list, "factor"), "factor");
-  data.residual_variances = shim_vector(shim_element(data_list, "residual_variance"), "residual_variance");
-
-  collect_if_due();
+  shim_data(&data, data_list);
   shim_listener listener;
   shim_listen(&listener, tick);
-  /* The pointer keeps the covariance function alive, and exists before the tree so that nothing can be lost. */
-  SEXP pointer = PROTECT(R_MakeExternalPtr(NULL, tag(), covariance));
-  R_RegisterCFinalizerEx(pointer, finalize, TRUE);
+  SEXP pointer = PROTECT(shim_new_pointer(covariance));
   rct_tree *tree = NULL;
   rct_status status = rct_create(&options, &tree);
   R_SetExternalPtrAddr(pointer, tree);
   if (status == RCT_OK) status = rct_build(tree, &data, &listener.control);
-  SEXP result = status == RCT_OK ? pointer : shim_failure(status);
-  if (status == RCT_OK)
-    held += bytes_of(tree);
-  else
-    finalize(pointer);
+  SEXP result = shim_made(pointer, tree, status);
   UNPROTECT(1);
   return result;
 }
@@ -101,11 +130,11 @@ SEXP r_stats(SEXP pointer) {
   s.struct_size = sizeof s;
   const rct_status status = rct_stats(tree, &s);
   if (status != RCT_OK) return shim_failure(status);
-  const char *names[] = {"n", "m", "d", "levels", "nodes", "max_fan_out", "depth", "memory_bytes",
+  const char *names[] = {"n", "parts", "removed", "m", "d", "levels", "nodes", "max_fan_out", "depth", "memory_bytes",
                          "build_evaluations", "seconds_factor", "seconds_order", "seconds_tree", "brute_force_only",
                          "last_traversal", "queries", "distance_evaluations", "nodes_visited", "pruned_by_ball",
                          "pruned_by_cell", "pruned_by_id", "seconds_search", ""};
-  const double values[] = {(double)s.n, (double)s.m, (double)s.d, (double)s.levels, (double)s.nodes,
+  const double values[] = {(double)s.n, (double)s.parts, (double)s.removed, (double)s.m, (double)s.d, (double)s.levels, (double)s.nodes,
                            (double)s.max_fan_out, (double)s.depth, (double)s.memory_bytes,
                            (double)s.build_evaluations, s.seconds_factor, s.seconds_order, s.seconds_tree,
                            s.brute_force_only, s.last_traversal, (double)s.queries, (double)s.distance_evaluations,

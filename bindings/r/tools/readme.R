@@ -1,5 +1,7 @@
-# Runs the R program of README.md and compares what it prints with what README.md says it prints:
+# Runs the R programs of README.md and compares what the first prints with what README.md says it prints, and what the
+# second finds with a tree that is built anew:
 #   Rscript bindings/r/tools/readme.R README.md
+library(rct)
 readme <- readLines(commandArgs(trailingOnly = TRUE)[1])
 
 # The lines of the first block of a language after line `from`, and where it ends.
@@ -11,7 +13,9 @@ block <- function(language, from) {
 
 section <- match("## R", readme)
 program <- block("r", section)
-expected <- block("text", program$end)$lines
+output <- block("text", program$end)
+expected <- output$lines
+life <- block("r", output$end)$lines
 
 grDevices::pdf(NULL)
 printed <- utils::capture.output(source(textConnection(program$lines), print.eval = TRUE))
@@ -20,4 +24,8 @@ printed <- printed[seq_len(max(which(printed != "")))]
 if (!identical(printed, expected)) {
   stop("README.md does not show what its R program prints, which is\n", paste(printed, collapse = "\n"))
 }
-cat("the R program of README.md prints what README.md says\n")
+setwd(tempdir())
+source(textConnection(life))
+anew <- rct_tree(coords, inducing, lengthscale = 0.3)
+stopifnot(identical(tree$n, 2000L), identical(NNarray, vecchia_neighbors(anew, k = 5)))
+cat("the R programs of README.md do what README.md says\n")

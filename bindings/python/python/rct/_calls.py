@@ -95,9 +95,13 @@ def controlled_call(name: str, function: Any, *arguments: Any) -> None:
         should_stop = ffi.callback("int32_t(void *)", _should_stop, error=1, onerror=record)
         control.should_stop = should_stop
         if report is not None:
-            show = ffi.callback("void(double, void *)", lambda fraction, user: report(fraction), onerror=record)
+            show = ffi.callback("void(double, void *)", lambda fraction, user: _void(report(fraction)), onerror=record)
             control.progress = show
         call(function, *arguments, control)
+
+
+def _void(value: object) -> None:
+    """Nothing, which is what C takes from a function that returns nothing."""
 
 
 def _should_stop(user: Any) -> bool:

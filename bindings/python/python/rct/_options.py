@@ -8,6 +8,7 @@ import numpy as np
 
 from ._calls import call, record
 from ._errors import invalid
+from ._handle import Handle
 from ._names import CONSTRUCTIONS, CUSTOM_KERNEL, KERNELS, METRICS, ORDERINGS, TRAVERSALS, code
 from ._native import ffi, lib
 from ._views import count, numbers, real, view
@@ -16,8 +17,16 @@ UINT32_MAX = 2**32 - 1
 _COVARIANCE_FN = dict(ffi.typeof("rct_options").fields)["covariance"].type
 
 
-def new_tree(parameters: dict[str, Any]) -> Any:
-    """An empty tree, freed when nothing refers to it any more."""
+def new_tree(parameters: dict[str, Any]) -> Handle:
+    """An empty tree."""
+    options, alive, callbacks = options_of(parameters)
+    slot = ffi.new("rct_tree **")
+    call(lib.rct_create, options, slot)
+    return Handle(slot[0], callbacks)
+
+
+def options_of(parameters: dict[str, Any]) -> tuple[Any, list[Any], list[Any]]:
+    """An ``rct_options``, what it points to, and what the tree will call as long as it lives."""
     options = ffi.new("rct_options *")
     call(lib.rct_options_init, options)
     options.metric = code("metric", parameters["metric"], METRICS)
@@ -33,20 +42,14 @@ def new_tree(parameters: dict[str, Any]) -> Any:
     else:
         options.lengthscale = lengthscale[0]
     kernel = parameters["kernel"]
-    covariance = _callback(kernel) if callable(kernel) else ffi.NULL
+    callbacks = []
     if callable(kernel):
+        callbacks.append(_callback(kernel))
         options.kernel = CUSTOM_KERNEL
-        options.covariance = covariance
+        options.covariance = callbacks[0]
     else:
         options.kernel = code("kernel", kernel, KERNELS)
-    slot = ffi.new("rct_tree **")
-    call(lib.rct_create, options, slot)
-
-    def free(tree: Any, covariance: Any = covariance) -> None:
-        """Frees the tree; the callback that it calls lives until then."""
-        lib.rct_free(tree)
-
-    return ffi.gc(slot[0], free)
+    return options, [lengthscale], callbacks
 
 
 def _callback(kernel: Callable[[Any, Any], Any]) -> Any:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, NamedTuple, NoReturn, Optional, Union
+from typing import Any, Callable, NamedTuple, Optional, TypeVar, Union
 
 import numpy as np
 import numpy.typing as npt
 
+from . import _saved
 from ._calls import call, controlled_call
 from ._errors import Error, invalid
+from ._handle import Handle, held
 from ._names import TRAVERSALS
 from ._native import ffi, lib
-from ._options import new_tree
+from ._options import new_tree, options_of
 from ._views import count, indices, matrix, numbers, real, struct, view
 
 Ids = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]
 Kernel = Union[str, Callable[[Numbers, Numbers], npt.ArrayLike]]
+T = TypeVar("T")
+Tree = TypeVar("Tree", bound="ResidualCoverTree")
+PARAMETERS = ("metric", "kernel", "variance", "lengthscale", "jitter", "construction", "ordering", "traversal",
+              "threads", "alpha", "residual_floor")
 
 
 class NewPoints(NamedTuple):
@@ -58,7 +64,8 @@ class ResidualCoverTree:
     ``set_params`` sets these, and ``alpha`` (shape of the rational quadratic kernel, 1) and ``residual_floor``
     (residual variances are at least ``residual_floor * variance``, 1e-10).
 
-    A built tree may be asked by any number of threads at once. Every failure is an :class:`rct.Error`.
+    A built tree may be asked by any number of threads at once; ``insert``, ``remove`` and ``refit`` wait for those
+    calls, and the next ones for them. It can be pickled and copied. Every failure is an :class:`rct.Error`.
 
     Arrays of float64 (ids: int64) are read where they are, whatever their strides; others are converted, which copies
     them.
@@ -76,31 +83,32 @@ class ResidualCoverTree:
         traversal: str = "auto",
         threads: int = 0,
     ) -> None:
-        self._building = threading.Lock()
-        self._n: int | None = None
-        self._parameters: dict[str, Any] = dict(
-            metric=metric, kernel=kernel, variance=variance, lengthscale=lengthscale, jitter=jitter,
+        parameters = dict(
+            metric=metric, kernel=kernel, variance=variance, lengthscale=_own(lengthscale), jitter=jitter,
             construction=construction, ordering=ordering, traversal=traversal, threads=threads,
             alpha=1.0, residual_floor=1e-10,
         )
-        self.set_params(lengthscale=lengthscale)
+        self._set(new_tree(parameters), parameters)
+
+    def _set(self, handle: Handle, parameters: dict[str, Any]) -> None:
+        self._building = threading.Lock()
+        self._handle = handle
+        self._parameters = parameters
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """All parameters, by name. ``deep`` is there for scikit-learn and does nothing."""
+        """All parameters, by name. ``deep`` is there for scikit-learn and does nothing.
+
+        Of a tree that :meth:`load` has made they are None, because they cannot be read from the file.
+        """
         return dict(self._parameters)
 
     def set_params(self, **params: Any) -> ResidualCoverTree:
         """Sets parameters of a tree that is not built yet."""
-        for name in params:
-            if name not in self._parameters:
-                raise invalid(f"{name} is no parameter; there are {', '.join(self._parameters)}")
-        if np.ndim(params.get("lengthscale", 0.0)):
-            params["lengthscale"] = np.array(params["lengthscale"])  # the caller may change theirs
-        with self._building:
-            if self._n is not None:
-                raise Error(lib.RCT_ERROR_INVALID_STATE, "tree is built: its parameters cannot be set any more")
-            parameters = {**self._parameters, **params}
-            self._tree = new_tree(parameters)
+        with held(self._building):
+            if self._handle.points is not None:
+                raise Error(lib.RCT_ERROR_INVALID_STATE, "tree is built: its parameters are changed by refit alone")
+            parameters = self._changed(params)
+            self._handle = new_tree(parameters)
             self._parameters = parameters
         return self
 
@@ -116,24 +124,89 @@ class ResidualCoverTree:
         With the residual metric either ``inducing`` points (m x d) or a ``factor`` V (n x m) of one's own, with or
         without its ``residual_variance`` p (n), may be given. The tree keeps none of the arrays.
         """
-        data = ffi.new("rct_data *")
-        call(lib.rct_data_init, data)
-        alive = [matrix("coords", coords)]
-        data.coords = view(alive[0])
-        for name, value in (("inducing", inducing), ("factor", factor)):
-            if value is not None:
-                alive.append(matrix(name, value))
-                setattr(data, name, view(alive[-1]))
-        if residual_variance is not None:
-            alive.append(numbers("residual_variance", residual_variance))
-            data.residual_variances = view(alive[-1])
-        with self._building:
+        data, alive = _data(coords=coords, inducing=inducing, factor=factor, residual_variance=residual_variance)
+        with held(self._building):
             # Until the call returns, other threads see an empty tree: the library wants this one for itself.
-            tree = self._tree if self._n is not None else new_tree(self._parameters)
-            controlled_call("build", lib.rct_build, tree, data)
-            self._tree = tree
-            self._n = alive[0].shape[0]
+            handle = self._handle if self._handle.points is not None else new_tree(self._parameters)
+            handle.change(lambda: controlled_call("build", lib.rct_build, handle.pointer, data))
+            self._handle = handle
         return self
+
+    def insert(
+        self,
+        coords: npt.ArrayLike,
+        factor: npt.ArrayLike | None = None,
+        residual_variance: npt.ArrayLike | None = None,
+    ) -> Ids:
+        """Inserts the rows of ``coords``; returns their ids, which follow the largest that was ever given.
+
+        ``factor`` and ``residual_variance`` are needed where the tree was built with them. Inducing points stay.
+        """
+        data, alive = _data(coords=coords, factor=factor, residual_variance=residual_variance)
+        first = ffi.new("int64_t *")
+        self._change("insert", lib.rct_insert_batch, data, first)
+        return np.arange(first[0], first[0] + len(alive[0]), dtype=np.int64)
+
+    def remove(self, ids: npt.ArrayLike) -> None:
+        """Removes points. The ids of all others stay, and no id is used again."""
+        array = indices("ids", ids)
+        self._change("remove", lib.rct_remove_batch, struct("rct_index_vector", array))
+
+    def refit(
+        self,
+        inducing: npt.ArrayLike | None = None,
+        factor: npt.ArrayLike | None = None,
+        residual_variance: npt.ArrayLike | None = None,
+        **changes: Any,
+    ) -> ResidualCoverTree:
+        """Gives the tree other parameters over the same points. Returns itself.
+
+        ``changes`` are parameters by name, all but the metric; what is not named stays, and so do inducing points where
+        none are given. Rows of ``factor`` and ``residual_variance`` are those of the points by ascending id. Answers
+        are those of a tree that is built anew, which takes longer. Where it fails the tree is as it was.
+
+        The parameters of a tree that :meth:`load` has made are not known: they must all be named.
+        """
+        data, alive = _data(inducing=inducing, factor=factor, residual_variance=residual_variance)
+        handle = self._handle
+
+        def body() -> None:
+            parameters = self._changed(changes)
+            unknown = [name for name, value in self._parameters.items() if value is None and name not in changes]
+            if unknown:
+                raise invalid(f"the tree was loaded, and its parameters are not known: {', '.join(unknown)} must be "
+                              "named, as they were or as they are to be")
+            options, views, callbacks = options_of(parameters)
+            handle.callbacks.extend(callbacks)  # and the earlier ones, which stay where this fails
+            controlled_call("refit", lib.rct_refit, handle.pointer, options, data)
+            handle.callbacks[:] = callbacks
+            self._parameters = parameters
+
+        handle.change(body)
+        return self
+
+    def save(self, path: _saved.Path) -> None:
+        """Saves the tree in the file at ``path``, replacing it at once when all is on the disk.
+
+        Whatever happens, there is the old file or the new one; it can be loaded on any machine. The parameters by name
+        are not in it: a pickle has them. A tree whose kernel is a function cannot be saved.
+        """
+        _saved.save(self._handle, path)
+
+    @classmethod
+    def load(
+        cls: type[Tree], path: _saved.Path, threads: int | None = None, memory_map: bool = False
+    ) -> Tree:
+        """The tree that was saved at ``path``, with as many ``threads`` as it had unless others are asked for.
+
+        With ``memory_map`` most of the tree stays in the file and is read, and checked, as it is needed: nobody may
+        then change the file in place while the tree lives (saving to its path is fine). The parameters of the tree
+        cannot be read from the file: those that :meth:`get_params` gives are None.
+        """
+        tree = cls.__new__(cls)
+        handle = _saved.load(path, threads, memory_map)
+        ResidualCoverTree._set(tree, handle, {**dict.fromkeys(PARAMETERS), "threads": threads})
+        return tree
 
     def query_batch(
         self,
@@ -164,11 +237,12 @@ class ResidualCoverTree:
         """For every point the ``k`` nearest of those with a smaller id: what a Vecchia approximation conditions on.
 
         Returns ids and distances, n x k, ascending by (distance, id), padded with -1 and infinity: row 0 is all
-        padding. Points are taken in the order in which the tree was built; see :func:`rct.order`.
+        padding. Points are taken in the order in which the tree was built; see :func:`rct.order`. Where points were
+        removed, row t is that of the t-th point that is there, by ascending id.
         """
         k = count("k", k)
         natural = ffi.new("rct_index_vector *")[0]
-        return self._neighbors("vecchia_neighbors", self._n or 0, k, lib.rct_vecchia_neighbors, k, natural)
+        return self._neighbors("vecchia_neighbors", None, k, lib.rct_vecchia_neighbors, k, natural)
 
     def radius_batch(
         self,
@@ -184,7 +258,8 @@ class ResidualCoverTree:
         """
         query, _, alive = self._query(points, ids, id_limit, include_self)
         slot = ffi.new("rct_radius_result **")
-        controlled_call("radius_batch", lib.rct_radius_batch, self._tree, query, real("radius", radius), slot)
+        bound = real("radius", radius)
+        self._ask(lambda tree: controlled_call("radius_batch", lib.rct_radius_batch, tree, query, bound, slot))
         result = ffi.gc(slot[0], lib.rct_radius_result_free)
         found = ffi.new("rct_radius_view *")
         call(lib.rct_radius_result_view, result, found)
@@ -207,7 +282,7 @@ class ResidualCoverTree:
         """Figures of the tree and of its last search, under the names of ``rct_tree_stats`` in ``rct.h``."""
         stats = ffi.new("rct_tree_stats *")
         stats.struct_size = ffi.sizeof("rct_tree_stats")
-        call(lib.rct_stats, self._tree, stats)
+        self._ask(lambda tree: call(lib.rct_stats, tree, stats))
         figures = {name: getattr(stats, name) for name, _ in ffi.typeof("rct_tree_stats").fields}
         del figures["struct_size"]
         figures["brute_force_only"] = bool(figures["brute_force_only"])
@@ -216,19 +291,44 @@ class ResidualCoverTree:
 
     def validate(self) -> None:
         """Checks every invariant of the tree by its definition, in O(n^2); an error where one is broken."""
-        controlled_call("validate", lib.rct_validate, self._tree)
+        self._ask(lambda tree: controlled_call("validate", lib.rct_validate, tree))
 
     def __len__(self) -> int:
         """The number of points; 0 before the build."""
-        return self._n or 0
+        return self._handle.points or 0
 
     def __repr__(self) -> str:
-        parameters = ", ".join(f"{name}={value!r}" for name, value in self._parameters.items())
-        return f"<ResidualCoverTree of {len(self)} points: {parameters}>"
+        known = {name: value for name, value in self._parameters.items() if value is not None}
+        parameters = ", ".join(f"{name}={value!r}" for name, value in known.items())
+        return f"<ResidualCoverTree of {len(self)} points: {parameters or 'loaded from a file'}>"
 
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a ResidualCoverTree cannot be pickled or copied: this version of the library "
-                        "cannot save trees; pickle the coordinates and build again")
+    def __getstate__(self) -> dict[str, Any]:
+        """Parameters and the saved tree, for pickle and copy."""
+        handle = self._handle
+        saved = None if handle.points is None else _saved.to_bytes(handle)
+        return {"parameters": self.get_params(), "tree": saved}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        parameters, saved = state["parameters"], state["tree"]
+        self._set(new_tree(parameters) if saved is None else _saved.from_bytes(saved), parameters)
+
+    def _changed(self, changes: dict[str, Any]) -> dict[str, Any]:
+        """The parameters with some of them changed."""
+        for name in changes:
+            if name not in PARAMETERS:
+                raise invalid(f"{name} is no parameter; there are {', '.join(PARAMETERS)}")
+        parameters = {**self._parameters, **changes}
+        return {**parameters, "lengthscale": _own(parameters["lengthscale"])}
+
+    def _ask(self, function: Callable[[Any], T]) -> T:
+        """Calls ``function(tree)``, which does not change the tree."""
+        handle = self._handle
+        return handle.ask(lambda: function(handle.pointer))
+
+    def _change(self, name: str, function: Any, *arguments: Any) -> None:
+        """Calls ``function(tree, *arguments, control)``, which changes the tree."""
+        handle = self._handle
+        handle.change(lambda: controlled_call(name, function, handle.pointer, *arguments))
 
     def _query(
         self,
@@ -264,13 +364,19 @@ class ResidualCoverTree:
         return query, queries, alive
 
     def _neighbors(
-        self, name: str, queries: int, k: int, function: Any, *arguments: Any
+        self, name: str, queries: int | None, k: int, function: Any, *arguments: Any
     ) -> tuple[Ids, Numbers]:
-        """Calls ``function(tree, *arguments, out, control)`` for q x k neighbours."""
-        ids, distances = np.empty((queries, k), np.int64), np.empty((queries, k))
-        out = ffi.new("rct_neighbors *", (view(ids), view(distances)))
-        controlled_call(name, function, self._tree, *arguments, out)
-        return ids, distances
+        """Calls ``function(tree, *arguments, out, control)`` for q x k neighbours; without q, of all points."""
+        handle = self._handle
+
+        def body() -> tuple[Ids, Numbers]:
+            q = (handle.points or 0) if queries is None else queries
+            ids, distances = np.empty((q, k), np.int64), np.empty((q, k))
+            out = ffi.new("rct_neighbors *", (view(ids), view(distances)))
+            controlled_call(name, function, handle.pointer, *arguments, out)
+            return ids, distances
+
+        return handle.ask(body)
 
     def _pairs(self, function: Any, i: npt.ArrayLike, j: npt.ArrayLike) -> Numbers:
         try:
@@ -280,6 +386,24 @@ class ResidualCoverTree:
             raise invalid(f"i and j have shapes {shapes}, which cannot be broadcast to one") from None
         values = np.empty(i.shape)
         flat = [indices(name, ids.ravel()) for name, ids in (("i", i), ("j", j))]
-        call(function, self._tree, *(struct("rct_index_vector", ids) for ids in flat),
-             struct("rct_vector_out", values.reshape(-1)))
+        views = [struct("rct_index_vector", ids) for ids in flat]
+        out = struct("rct_vector_out", values.reshape(-1))
+        self._ask(lambda tree: call(function, tree, *views, out))
         return values[()]
+
+
+def _own(lengthscale: npt.ArrayLike) -> npt.ArrayLike:
+    """A copy of an array, which the caller may change."""
+    return np.array(lengthscale) if np.ndim(lengthscale) else lengthscale
+
+
+def _data(**given: npt.ArrayLike | None) -> tuple[Any, list[npt.NDArray[Any]]]:
+    """An ``rct_data``, and the arrays that it points to."""
+    data = ffi.new("rct_data *")
+    call(lib.rct_data_init, data)
+    alive = []
+    for name, value in given.items():
+        if value is not None:
+            alive.append((numbers if name == "residual_variance" else matrix)(name, value))
+            setattr(data, "residual_variances" if name == "residual_variance" else name, view(alive[-1]))
+    return data, alive

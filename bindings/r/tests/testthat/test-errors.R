@@ -76,6 +76,7 @@ test_that("a tree from a file says why it is none", {
   restored <- readRDS(file)
   expect_error(nearest(restored, 1), "tree comes from a file or another R process")
   expect_error(summary(restored), "build it again with rct_tree()", fixed = TRUE)
+  expect_error(rct_insert(restored, coords), "rct_save() and rct_load()", fixed = TRUE)
   expect_output(print(restored), "Residual cover tree of 50 points")
 })
 
