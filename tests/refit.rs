@@ -170,6 +170,18 @@ fn what_is_refused_leaves_the_tree_as_it_was() {
     let p = Array1::ones(300);
     let model = Model { residual_variances: Some(p.view()), ..Model::default() };
     refuse(&mut tree, &options, &model, ErrorKind::InvalidArgument, "residual_variances is given without factor");
+    let short = Kernel { lengthscale: Lengthscale::PerDimension(vec![1.0, 1e-300]), ..Kernel::default() };
+    let mut far = coords.clone();
+    far[[7, 1]] = 1e100;
+    let far = ResidualCoverTree::build(&options, &Data::new(far.view()), none);
+    let overflows = Options { covariance: Covariance::Stationary(short), ..options.clone() };
+    refuse(
+        &mut far.unwrap(),
+        &overflows,
+        &none_changed,
+        ErrorKind::InvalidArgument,
+        "coordinate 1 of point 7 is 1e100",
+    );
     let mut asked = 0;
     let stop = &mut || {
         asked += 1;

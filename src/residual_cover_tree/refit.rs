@@ -62,6 +62,7 @@ impl ResidualCoverTree {
         control.window(0.0, 0.4);
         control.phase(0.0, 1.0);
         let mut preparation = Preparation::new(options, simd(options), &data)?;
+        self.check_scales(preparation.scales())?;
         let rows = kept.map(|part| &part.tree.ids[..]);
         let metric = preparation.metric(options, &data, rows, threads, control)?;
         let factor = clock.elapsed().as_secs_f64();
@@ -79,6 +80,21 @@ impl ResidualCoverTree {
         self.options = options.clone();
         if let Some(threads) = other_threads {
             self.threads = threads;
+        }
+        Ok(())
+    }
+
+    /// An error for a coordinate that overflows when it is multiplied by the scale of its dimension.
+    fn check_scales(&self, scales: &[f64]) -> Result<()> {
+        for part in &self.parts {
+            for (position, row) in part.points().raw_view().rows().into_iter().enumerate() {
+                if let Some(j) = (0..scales.len()).find(|&j| !(row[j] * scales[j]).is_finite()) {
+                    let (id, x) = (part.id(position as u32), row[j]);
+                    let message =
+                        format!("coordinate {j} of point {id} is {x}, which overflows when divided by its lengthscale");
+                    return Err(Error::invalid(message));
+                }
+            }
         }
         Ok(())
     }
