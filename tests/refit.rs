@@ -180,7 +180,7 @@ fn what_is_refused_leaves_the_tree_as_it_was() {
         &overflows,
         &none_changed,
         ErrorKind::InvalidArgument,
-        "coordinate 1 of point 7 is 1e100",
+        "coordinate 1 of point 7 is 1000000",
     );
     let mut asked = 0;
     let stop = &mut || {
