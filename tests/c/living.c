@@ -24,9 +24,19 @@ static oracle truth_of(const living *now) {
 }
 
 living living_new(living_kind kind, size_t n, size_t pool, size_t d, size_t m, uint64_t seed) {
+  problem given = problem_new(0, d, 0, seed);
+  const living now = living_with(&given.options, kind, n, pool, d, m, seed);
+  problem_free(&given);
+  return now;
+}
+
+living living_with(const rct_options *options, living_kind kind, size_t n, size_t pool, size_t d, size_t m,
+                   uint64_t seed) {
   living now;
   now.kind = kind;
   now.pool = problem_new(pool, d, kind < LIVING_CORRELATION ? m : 0, seed);
+  now.pool.options = *options;
+  now.pool.options.metric = RCT_METRIC_RESIDUAL;
   if (kind == LIVING_CORRELATION) now.pool.options.metric = RCT_METRIC_CORRELATION;
   if (kind == LIVING_EUCLIDEAN) now.pool.options.metric = RCT_METRIC_EUCLIDEAN;
   now.truth = truth_of(&now);

@@ -26,8 +26,12 @@ typedef struct living {
   rct_tree *tree;
 } living;
 
-/* Made of the first n of `pool` points, with m inducing points or columns of V, from which `options` say the rest. */
+/* Made of the first n of `pool` points, with m inducing points or columns of V, and the options of problem_new. */
 living living_new(living_kind kind, size_t n, size_t pool, size_t d, size_t m, uint64_t seed);
+
+/* As living_new, with these options, but for the metric, which is the kind's. */
+living living_with(const rct_options *options, living_kind kind, size_t n, size_t pool, size_t d, size_t m,
+                   uint64_t seed);
 void living_free(living *now);
 
 /* Rows first, ..., first + count - 1 of the pool, with what comes with them; without inducing points. */

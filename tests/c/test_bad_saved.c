@@ -11,9 +11,9 @@
 
 /* Valgrind computes fused multiply-adds in software, hundreds of times slower than the processor. */
 #ifdef RCT_VALGRIND
-enum { LARGE = 300, CUT = 997, FLIP = 503, PAGE = 8192 };
+enum { LARGE = 300, CUT = 997, FLIP = 503, PAGE = 8195 };
 #else
-enum { LARGE = 2000, CUT = 37, FLIP = 17, PAGE = 4096 };
+enum { LARGE = 2000, CUT = 37, FLIP = 17, PAGE = 4099 };
 #endif
 enum { D = WITNESS_D, M = 20, K = 5 };
 
