@@ -8,7 +8,7 @@
  *   plain pointers or Eigen matrices. What a view shows must live until the call it is given to returns; Options
  *   copies. Answers come out as vectors, or are written where a view of the caller's says.
  * - Ids are 0-based; a missing neighbour is id -1 at distance infinity.
- * - const member functions of Tree may be called from any number of threads at once.
+ * - const member functions of Tree may be called from any number of threads at once; the others need it alone.
  * - An exception thrown in a callback stops the call and comes out of it unchanged.
  *
  * What each function does, its cost and its limits: rct.h. */
@@ -31,6 +31,7 @@
 #include "rct/neighbors.hpp"
 #include "rct/options.hpp"
 #include "rct/query.hpp"
+#include "rct/saved.hpp"
 #include "rct/views.hpp"
 
 namespace rct {
@@ -58,6 +59,65 @@ class Tree {
     detail::check(rct_build(tree_.get(), &data.c(), &c));
   }
 
+  /* Inserts the rows of `coords`, with what the build had but for inducing points; returns the id of the first. Ids
+   * follow the largest that was ever given. Where it fails, as where `remove` and `refit` do, the tree is as it was. */
+  std::int64_t insert(const Data &data, const Control &control = Control()) {
+    const rct_control c = control.c();
+    std::int64_t first = 0;
+    detail::check(rct_insert_batch(tree_.get(), &data.c(), &first, &c));
+    return first;
+  }
+  /* Ids of other points stay, and none is used again. */
+  void remove(VectorView<const std::int64_t> ids, const Control &control = Control()) {
+    const rct_control c = control.c();
+    detail::check(rct_remove_batch(tree_.get(), detail::c(ids), &c));
+  }
+  /* Other parameters over the same points: all of `options`, whose metric must be the tree's, and what `model` has. */
+  void refit(const Options &options, const Model &model = Model(), const Control &control = Control()) {
+    const rct_options c_options = options.c();
+    const rct_control c_control = control.c();
+    const rct_status status = rct_refit(tree_.get(), &c_options, &model.c(), &c_control);
+    if (status == RCT_OK) covariance_ = options.covariance_;
+    detail::check(status);
+  }
+
+  /* In a file, replaced at once when all is on the disk: whatever happens, there is the old one or the new one. */
+  void save(const std::string &path, const Control &control = Control()) const {
+    const rct_control c = control.c();
+    detail::check(rct_save(tree_.get(), detail::file_name(path), &c));
+  }
+  static Tree load(const std::string &path, const LoadOptions &options = LoadOptions(),
+                   const Control &control = Control()) {
+    const rct_control c = control.c();
+    rct_tree *tree = nullptr;
+    const rct_status status = rct_load(detail::file_name(path), &options.c(), &tree, &c);
+    return Tree(tree, status);
+  }
+  /* The bytes of the file that `save` would write. */
+  std::vector<std::uint8_t> to_buffer(const Control &control = Control()) const {
+    const rct_control c = control.c();
+    rct_buffer *given = nullptr;
+    const rct_status status = rct_save_to_buffer(tree_.get(), &given, &c);
+    const detail::Buffer buffer(given);
+    detail::check(status);
+    const std::uint8_t *bytes = nullptr;
+    std::size_t size = 0;
+    detail::check(rct_buffer_view(given, &bytes, &size));
+    return std::vector<std::uint8_t>(bytes, bytes + size);
+  }
+  static Tree from_buffer(Span<const std::uint8_t> bytes, const LoadOptions &options = LoadOptions(),
+                          const Control &control = Control()) {
+    const rct_control c = control.c();
+    rct_tree *tree = nullptr;
+    const rct_status status =
+        rct_load_from_buffer(detail::place(bytes.data()), bytes.size(), &options.c(), &tree, &c);
+    return Tree(tree, status);
+  }
+  static Tree from_buffer(const std::vector<std::uint8_t> &bytes, const LoadOptions &options = LoadOptions(),
+                          const Control &control = Control()) {
+    return from_buffer(Span<const std::uint8_t>(bytes.data(), bytes.size()), options, control);
+  }
+
   Neighbors query_batch(const Query &query, const Control &control = Control()) const {
     Neighbors found = room(query.size(), query.k());
     query_batch_into(query, out(found), control);
@@ -70,7 +130,8 @@ class Tree {
     detail::check(rct_query_batch(tree_.get(), &c_query, &c_out, &c_control));
   }
 
-  /* The whole Vecchia job: row t has the k nearest of order[0], ..., order[t - 1] to order[t]. Absent: order by id. */
+  /* The whole Vecchia job: row t has the k nearest of order[0], ..., order[t - 1] to order[t]. Absent: order by id, so
+   * that row t is that of the t-th point that is there. */
   Neighbors vecchia_neighbors(std::size_t k, VectorView<const std::int64_t> order = {},
                               const Control &control = Control()) const {
     Neighbors found = room(stats().n, k);
@@ -127,6 +188,9 @@ class Tree {
   struct Free {
     void operator()(rct_tree *tree) const noexcept { rct_free(tree); }
   };
+
+  /* Of a call that made `tree` where it succeeded. */
+  Tree(rct_tree *tree, rct_status status) : tree_(tree) { detail::check(status); }
 
   static Neighbors room(std::size_t queries, std::size_t k) {
     const std::size_t size = detail::elements(queries, k);

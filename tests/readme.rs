@@ -1,4 +1,4 @@
-//! What README.md says of the C API is true: its programs are the quickstarts, and it names every function. That they
+//! What README.md says of the C API is true: its programs are the quickstarts or tests, and it names every function. That they
 //! print what it shows: `tests/install.rs`.
 //! Its Rust program is compiled and run with the documentation tests.
 
@@ -17,13 +17,15 @@ fn the_c_program_is_the_quickstart() {
 }
 
 #[test]
-fn the_cpp_lines_are_of_its_quickstart() {
+fn the_cpp_lines_are_of_programs() {
     let readme = text("README.md");
-    let (_, lines) = readme.split_once("```cpp\n").unwrap();
-    let (lines, _) = lines.split_once("```").unwrap();
-    let indented: String = lines.lines().map(|line| format!("  {line}\n").replace("  \n", "\n")).collect();
-    let program = text("examples-c/quickstart.cpp");
-    assert!(program.contains(&indented), "README.md does not show lines of examples-c/quickstart.cpp as they are");
+    let blocks: Vec<_> = readme.split("```cpp\n").skip(1).collect();
+    assert_eq!(blocks.len(), 2);
+    for (block, file) in blocks.iter().zip(["examples-c/quickstart.cpp", "tests/cxx/test_life.cpp"]) {
+        let (lines, _) = block.split_once("```").unwrap();
+        let indented: String = lines.lines().map(|line| format!("  {line}\n").replace("  \n", "\n")).collect();
+        assert!(text(file).contains(&indented), "README.md does not show lines of {file} as they are");
+    }
 }
 
 #[test]

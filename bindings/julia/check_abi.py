@@ -20,7 +20,7 @@ C, JULIA = Parser(Language(tree_sitter_c.language())), Parser(Language(tree_sitt
 
 SCALARS = {
     "size_t": "Csize_t", "ptrdiff_t": "Cptrdiff_t", "int32_t": "Int32", "uint32_t": "UInt32", "int64_t": "Int64",
-    "uint64_t": "UInt64", "double": "Cdouble", "void": "Cvoid",
+    "uint64_t": "UInt64", "uint8_t": "UInt8", "double": "Cdouble", "void": "Cvoid",
 }
 CALLS = ("@ccall", "@long_ccall")
 GROUPS = ("METRIC", "KERNEL", "CONSTRUCTION", "ORDERING", "TRAVERSAL", "INDUCING")
@@ -91,8 +91,9 @@ class Header:
         parameters = [p for p in declarator.child_by_field_name("parameters").children
                       if p.type == "parameter_declaration" and text(p) != "void"]
         result = self.type(text(node.child_by_field_name("type")), pointers)
-        self.functions[text(declarator.child_by_field_name("declarator"))] = (
-            [self.declared(p)[1] for p in parameters], "Cstring" if result == "Ptr{char}" else result)
+        types = [self.declared(p)[1] for p in parameters] + [result]
+        *types, result = ["Cstring" if t == "Ptr{char}" else t for t in types]
+        self.functions[text(declarator.child_by_field_name("declarator"))] = (types, result)
 
     def declared(self, node):
         """Name and Julia type of a field or parameter."""

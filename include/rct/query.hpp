@@ -1,4 +1,4 @@
-/* What a tree is built from and asked. */
+/* What a tree is built from, refitted with and asked. */
 #ifndef RCT_QUERY_HPP
 #define RCT_QUERY_HPP
 
@@ -34,6 +34,33 @@ class Data {
   }
   /* p, n values, with `factor`; computed from it where absent. */
   Data &residual_variances(VectorView<const double> variances) {
+    c_.residual_variances = detail::c(variances);
+    return *this;
+  }
+
+  const rct_data &c() const noexcept { return c_; }
+
+ private:
+  rct_data c_;
+};
+
+/* What a refit changes beside the options; by default nothing. The views are read by the refit, and not after. */
+class Model {
+ public:
+  Model() { detail::check(rct_data_init(&c_)); }
+
+  /* m x d. Absent: those of the tree stay. */
+  Model &inducing(MatrixView<const double> inducing) {
+    c_.inducing = detail::c(inducing);
+    return *this;
+  }
+  /* V, of the caller's, in place of `inducing`: a row for each point, by ascending id. */
+  Model &factor(MatrixView<const double> factor) {
+    c_.factor = detail::c(factor);
+    return *this;
+  }
+  /* p, a value for each point, with `factor`; computed from it where absent. */
+  Model &residual_variances(VectorView<const double> variances) {
     c_.residual_variances = detail::c(variances);
     return *this;
   }

@@ -11,6 +11,7 @@ using Preferences: @load_preference, @set_preferences!
 import Libdl
 
 export CoverTree, NewPoints, RctError
+export insert_points!, load_tree, refit!, remove_points!, save_tree
 export correlations, distances, order, query, radius_query, select_inducing, stats, validate, vecchia_neighbors
 
 include("abi.jl")
@@ -20,6 +21,7 @@ include("views.jl")
 include("control.jl")
 include("options.jl")
 include("tree.jl")
+include("life.jl")
 include("queries.jl")
 include("functions.jl")
 

@@ -14,6 +14,7 @@ const INDUCING = (kmeans_plus_plus = 0, random = 1)
 
 mutable struct rct_tree end
 mutable struct rct_radius_result end
+mutable struct rct_buffer end
 
 struct rct_vector
     data::Ptr{Cdouble}
@@ -99,6 +100,13 @@ mutable struct rct_data
     rct_data() = new()
 end
 
+mutable struct rct_load_options
+    struct_size::Csize_t
+    threads::Int32
+    memory_map::Int32
+    rct_load_options() = new()
+end
+
 mutable struct rct_query
     struct_size::Csize_t
     k::Csize_t
@@ -116,6 +124,8 @@ end
 mutable struct rct_tree_stats
     struct_size::Csize_t
     n::Csize_t
+    parts::Csize_t
+    removed::Csize_t
     m::Csize_t
     d::Csize_t
     levels::Csize_t

@@ -24,6 +24,22 @@ function evaluate_kernel(user::Ptr{Cvoid}, x::Ptr{Cdouble}, others::Ptr{Cdouble}
     end
 end
 
+const PARAMETERS = (:metric, :kernel, :variance, :lengthscale, :jitter, :construction, :ordering, :traversal, :threads,
+                    :alpha, :residual_floor)
+
+"""Runs `body(options, own)` with all that `options` points to kept alive; `own` is the caller's covariance or nothing."""
+function with_options(body, parameters::NamedTuple)
+    (; kernel, lengthscale) = parameters
+    own = kernel isa Union{Symbol, AbstractString} ? nothing : Kernel(kernel)
+    scales = lengthscale isa AbstractVector ? numbers(lengthscale) : nothing
+    options = rct_options()
+    others = Base.structdiff(parameters, NamedTuple{(:kernel,)})
+    GC.@preserve own scales begin
+        fill_options!(options, own, scales; named_kernel = own === nothing ? kernel : :custom, others...)
+        return body(options, own)
+    end
+end
+
 """Fills `options`; `kernel` (or nothing) and `lengthscales` (or nothing) must be kept alive."""
 function fill_options!(options::rct_options, kernel, lengthscales; metric, named_kernel, construction, ordering,
                        traversal, threads, variance, lengthscale, alpha, jitter, residual_floor)

@@ -13,27 +13,29 @@ A tree over the columns of `coords` (d x n); column i has id i.
   `:level_synchronous`, `:brute_force`) and `threads` (0: all cores) change how long an answer takes, not the answer.
 - `progress` is called with the fraction done.
 
+`insert_points!`, `remove_points!` and `refit!` change a tree, `save_tree` and `load_tree` keep it.
+
 A tree may be asked by any number of tasks and threads at once. Ctrl-C stops a call and leaves the tree as it was.
 """
 mutable struct CoverTree
     handle::Ptr{rct_tree}
     kernel::Union{Nothing, Kernel}
     n::Int
+    parameters::Union{Nothing, NamedTuple}
+
+    CoverTree(handle::Ptr{rct_tree}, kernel, parameters) = finalizer(free, new(handle, kernel, 0, parameters))
 
     function CoverTree(coords; inducing = nothing, factor = nothing, residual_variance = nothing, metric = :residual,
                        kernel = :matern32, lengthscale = 1.0, variance = 1.0, jitter = 1e-6, construction = :pure,
                        ordering = :hilbert, traversal = :auto, threads = 0, alpha = 1.0, residual_floor = 1e-10,
                        progress = nothing)
-        own = kernel isa Union{Symbol, AbstractString} ? nothing : Kernel(kernel)
-        scales = lengthscale isa AbstractVector ? numbers(lengthscale) : nothing
-        options = rct_options()
-        slot = Ref{Ptr{rct_tree}}(C_NULL)
-        GC.@preserve own scales begin
-            fill_options!(options, own, scales; metric, named_kernel = own === nothing ? kernel : :custom, construction,
-                          ordering, traversal, threads, variance, lengthscale, alpha, jitter, residual_floor)
+        parameters = NamedTuple{PARAMETERS}((; metric, kernel, variance, lengthscale, jitter, construction, ordering,
+                                             traversal, threads, alpha, residual_floor))
+        tree = with_options(parameters) do options, own
+            slot = Ref{Ptr{rct_tree}}(C_NULL)
             check(@ccall librct.rct_create(options::Ref{rct_options}, slot::Ref{Ptr{rct_tree}})::Cint)
+            return CoverTree(slot[], own, parameters)
         end
-        tree = finalizer(free, new(slot[], own, 0))
         build!(tree, coords, inducing, factor, residual_variance, progress)
         return tree
     end
@@ -47,6 +49,18 @@ end
 
 function build!(tree::CoverTree, coords, inducing, factor, residual_variance, progress)
     coords = numbers(coords)
+    with_data(coords, inducing, factor, residual_variance) do data
+        with_tree(tree, progress) do handle, control
+            @long_ccall librct.rct_build(handle::Ptr{rct_tree}, data::Ref{rct_data}, control::Ref{rct_control})::Cint
+        end
+    end
+    tree.n = size(coords, 2)
+    return nothing
+end
+
+"""Runs `body(data)` with the arrays of an `rct_data` kept alive; `nothing` is absent."""
+function with_data(body, coords, inducing, factor, residual_variance)
+    coords = optional(numbers, coords)
     inducing, factor = optional(numbers, inducing), optional(numbers, factor)
     residual_variance = optional(numbers, residual_variance)
     data = rct_data()
@@ -56,21 +70,19 @@ function build!(tree::CoverTree, coords, inducing, factor, residual_variance, pr
         data.inducing = matrix_view(inducing)
         data.factor = matrix_view(factor)
         data.residual_variances = vector_view(residual_variance)
-        with_tree(tree, progress) do handle, control
-            @long_ccall librct.rct_build(handle::Ptr{rct_tree}, data::Ref{rct_data}, control::Ref{rct_control})::Cint
-        end
+        return body(data)
     end
-    tree.n = size(coords, 2)
-    return nothing
 end
 
-"""`controlled` with the handle of a tree, which is kept alive; what its covariance function threw is thrown."""
-function with_tree(body, tree::CoverTree, progress)
-    GC.@preserve tree begin
+"""
+`controlled` with the handle of a tree, which is kept alive with the covariance function that it calls; what that threw
+is thrown.
+"""
+function with_tree(body, tree::CoverTree, progress, kernel = tree.kernel)
+    GC.@preserve tree kernel begin
         try
             controlled(control -> body(tree.handle, control), progress)
         catch error
-            kernel = tree.kernel
             (kernel === nothing || kernel.thrown === nothing) && rethrow()
             thrown, kernel.thrown = kernel.thrown, nothing
             throw(thrown)

@@ -101,6 +101,70 @@ end
     @test query(two, new, K)[1][1, :] == 1:5
 end
 
+@testset "a tree that lives" begin
+    present = setdiff(1:N, 1:7:N)
+    by_id(found) = (map(number -> number == 0 ? 0 : present[number], found[1]), found[2])
+    same(one, other) = one[1] == other[1] && all(isequal.(one[2], other[2]) .| isapprox.(one[2], other[2]; atol = 1e-7))
+    grown() = begin
+        tree = CoverTree(COORDS[:, 1:300]; inducing = INDUCING, lengthscale = 0.2)
+        @test insert_points!(tree, COORDS[:, 301:320]) == 301:320
+        insert_points!(tree, COORDS[:, 321:N])
+        remove_points!(tree, 1:7:N)
+    end
+    as_built(tree; inducing = INDUCING, parameters...) = begin
+        anew = CoverTree(COORDS[:, present]; inducing, parameters...)
+        validate(tree)
+        length(tree) == length(present) && same(vecchia_neighbors(tree, K), by_id(vecchia_neighbors(anew, K))) &&
+            same(query(tree, present, K), by_id(query(anew, eachindex(present), K)))
+    end
+    tree = grown()
+    @test as_built(tree; lengthscale = 0.2)
+    @test refit!(tree; kernel = :matern52, lengthscale = [0.2, 0.3], threads = 1) === tree
+    @test as_built(tree; kernel = :matern52, lengthscale = [0.2, 0.3])
+    refit!(tree; inducing = INDUCING[:, 1:5], lengthscale = 0.2)
+    @test as_built(tree; inducing = INDUCING[:, 1:5], kernel = :matern52, lengthscale = 0.2)
+    refit!(tree; inducing = INDUCING, kernel = (x, y) -> matern32(distance(x, y, 0.2)))
+    GC.gc()
+    @test as_built(tree; lengthscale = 0.2)
+    @test status_of(() -> save_tree(IOBuffer(), tree)) == "RCT_ERROR_UNSUPPORTED"
+    @test_throws ArgumentError("mine") refit!(tree; kernel = (x, y) -> throw(ArgumentError("mine")))
+    @test as_built(tree; lengthscale = 0.2)
+
+    tree = grown()
+    invalid = "RCT_ERROR_INVALID_ARGUMENT"
+    @test status_of(() -> insert_points!(tree, COORDS[1:1, :])) == invalid
+    @test status_of(() -> remove_points!(tree, [2, 8])) == invalid
+    @test status_of(() -> remove_points!(tree, [2, 2])) == invalid
+    @test status_of(() -> refit!(tree; lengthscale = -1.0)) == invalid
+    @test status_of(() -> refit!(tree; lengthscales = 1.0)) == invalid
+    @test_throws ArgumentError("mine") insert_points!(tree, COORDS; progress = f -> throw(ArgumentError("mine")))
+    @test as_built(tree; lengthscale = 0.2)
+
+    mktempdir() do folder
+        path = joinpath(folder, "tree.rct")
+        save_tree(path, tree)
+        io = IOBuffer()
+        save_tree(io, tree)
+        bytes = take!(io)
+        @test read(path) == bytes
+        for other in (load_tree(path), load_tree(path; threads = 1, memory_map = true), load_tree(IOBuffer(bytes)))
+            @test vecchia_neighbors(other, K) == vecchia_neighbors(tree, K)
+            @test status_of(() -> refit!(other; lengthscale = 0.2)) == invalid
+            refit!(other; tree.parameters...)
+            @test as_built(other; lengthscale = 0.2)
+            @test insert_points!(other, COORDS[:, 1:1]) == (N + 1):(N + 1)
+        end
+        bytes[end ÷ 2] ⊻= 0x01
+        @test status_of(() -> load_tree(IOBuffer(bytes))) == "RCT_ERROR_CORRUPT"
+        @test status_of(() -> load_tree(joinpath(folder, "none.rct"))) == "RCT_ERROR_IO"
+        @test status_of(() -> load_tree("a\0b")) == invalid
+    end
+
+    remove_points!(tree, present)
+    @test length(tree) == 0 && query(tree, COORDS[:, 1:1], 1) == (fill(0, 1, 1), fill(Inf, 1, 1))
+    @test stats(tree).parts == 0
+end
+
 @testset "errors" begin
     hole = copy(COORDS)
     hole[2, 6] = NaN
