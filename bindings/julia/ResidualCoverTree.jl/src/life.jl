@@ -2,8 +2,8 @@
     insert_points!(tree, coords; factor = nothing, residual_variance = nothing, progress = nothing)
 
 Inserts the columns of `coords` (d x n); returns their ids, which follow the largest that was ever given. `factor` and
-`residual_variance` are needed where the tree was built with them; inducing points stay. Answers are those of a tree that
-is built of all its points at once.
+`residual_variance` are needed where the tree was built with them; inducing points stay. Answers are those of a tree
+that is built of all its points at once.
 
 This call, `remove_points!` and `refit!` need the tree for themselves. Where one fails the tree is as it was.
 """
@@ -75,16 +75,16 @@ function changed(parameters, changes::NamedTuple)
     unknown = filter(name -> !haskey(all, name), PARAMETERS)
     isempty(unknown) || throw(invalid("the tree was loaded, and its parameters are not known: " *
                                       "$(join(unknown, ", ")) must be named, as they were or as they are to be"))
-    return NamedTuple{PARAMETERS}(all)
+    return NamedTuple{PARAMETERS}(merge(all, (; lengthscale = copy(all.lengthscale))))
 end
 
 """
     save_tree(path, tree; progress = nothing)
     save_tree(io, tree; progress = nothing)
 
-Saves the tree in the file at `path`, replaced at once when all is on the disk: whatever happens, there is the old file or
-the new one. It can be loaded on any machine. Or writes the same bytes to `io`. A tree whose kernel is a function cannot
-be saved.
+Saves the tree in the file at `path`, replaced at once when all is on the disk: whatever happens, there is the old file
+or the new one. It can be loaded on any machine. Or writes the same bytes to `io`. A tree whose kernel is a function
+cannot be saved.
 """
 function save_tree(path::AbstractString, tree::CoverTree; progress = nothing)
     name = file_name(path)
@@ -114,9 +114,9 @@ end
     load_tree(path; threads = nothing, memory_map = false, progress = nothing)
     load_tree(io; threads = nothing, progress = nothing)
 
-The tree that was saved at `path`, or in all that is left of `io`, with as many threads as it had unless others are asked
-for. With `memory_map` most of the tree stays in the file and is read, and checked, as it is needed: nobody may then
-change the file in place while the tree lives; saving to its path is fine.
+The tree that was saved at `path`, or in all that is left of `io`, with as many threads as it had unless others are
+asked for. With `memory_map` most of the tree stays in the file and is read, and checked, as it is needed: nobody may
+then change the file in place while the tree lives; saving to its path is fine.
 """
 function load_tree(path::AbstractString; threads = nothing, memory_map::Bool = false, progress = nothing)
     name = file_name(path)

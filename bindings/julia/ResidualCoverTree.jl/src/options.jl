@@ -27,35 +27,38 @@ end
 const PARAMETERS = (:metric, :kernel, :variance, :lengthscale, :jitter, :construction, :ordering, :traversal, :threads,
                     :alpha, :residual_floor)
 
-"""Runs `body(options, own)` with all that `options` points to kept alive; `own` is the caller's covariance or nothing."""
+"""Runs `body(options, own)` with what `options` points to kept alive; `own` is the caller's covariance or nothing."""
 function with_options(body, parameters::NamedTuple)
-    (; kernel, lengthscale) = parameters
+    kernel, lengthscale = parameters.kernel, parameters.lengthscale
     own = kernel isa Union{Symbol, AbstractString} ? nothing : Kernel(kernel)
     scales = lengthscale isa AbstractVector ? numbers(lengthscale) : nothing
     options = rct_options()
-    others = Base.structdiff(parameters, NamedTuple{(:kernel,)})
     GC.@preserve own scales begin
-        fill_options!(options, own, scales; named_kernel = own === nothing ? kernel : :custom, others...)
+        fill_options!(options, parameters, own, scales)
         return body(options, own)
     end
 end
 
 """Fills `options`; `kernel` (or nothing) and `lengthscales` (or nothing) must be kept alive."""
-function fill_options!(options::rct_options, kernel, lengthscales; metric, named_kernel, construction, ordering,
-                       traversal, threads, variance, lengthscale, alpha, jitter, residual_floor)
+function fill_options!(options::rct_options, parameters, kernel, lengthscales)
+    threads = parameters.threads
     check(@ccall librct.rct_options_init(options::Ref{rct_options})::Cint)
-    options.metric = code("metric", metric, METRIC)
-    options.kernel = code("kernel", named_kernel, KERNEL)
-    options.construction = code("construction", construction, CONSTRUCTION)
-    options.ordering = code("ordering", ordering, ORDERING)
-    options.traversal = code("traversal", traversal, TRAVERSAL)
+    options.metric = code("metric", parameters.metric, METRIC)
+    options.kernel = code("kernel", kernel === nothing ? parameters.kernel : :custom, KERNEL)
+    options.construction = code("construction", parameters.construction, CONSTRUCTION)
+    options.ordering = code("ordering", parameters.ordering, ORDERING)
+    options.traversal = code("traversal", parameters.traversal, TRAVERSAL)
     threads in 0:typemax(UInt32) || throw(invalid("threads is $threads; it must be from 0 to $(typemax(UInt32))"))
     options.threads = threads
-    options.variance = variance
-    options.alpha = alpha
-    options.jitter = jitter
-    options.residual_floor = residual_floor
-    lengthscales === nothing ? (options.lengthscale = lengthscale) : (options.lengthscales = vector_view(lengthscales))
+    options.variance = parameters.variance
+    options.alpha = parameters.alpha
+    options.jitter = parameters.jitter
+    options.residual_floor = parameters.residual_floor
+    if lengthscales === nothing
+        options.lengthscale = parameters.lengthscale
+    else
+        options.lengthscales = vector_view(lengthscales)
+    end
     if kernel !== nothing
         options.covariance = @cfunction(evaluate_kernel, Int32,
             (Ptr{Cvoid}, Ptr{Cdouble}, Ptr{Cdouble}, Csize_t, Csize_t, Ptr{Cdouble}))

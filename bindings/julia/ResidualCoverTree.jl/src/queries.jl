@@ -33,8 +33,8 @@ end
     vecchia_neighbors(tree, k; order = nothing, progress = nothing)
 
 The whole Vecchia job: column t of the k x n results has the `k` nearest of the points before it in `order`, a
-permutation of the ids (by default the ids ascending, so that column t is that of the t-th point that is there). Returns ids and distances, ascending by (distance, id), padded
-with 0 and `Inf`.
+permutation of the ids (by default the ids ascending, so that column t is that of the t-th point that is there). Returns
+ids and distances, ascending by (distance, id), padded with 0 and `Inf`.
 """
 function vecchia_neighbors(tree::CoverTree, k::Integer; order = nothing, progress = nothing)
     permutation = optional(zero_based, order)

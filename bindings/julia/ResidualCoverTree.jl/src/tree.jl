@@ -29,8 +29,8 @@ mutable struct CoverTree
                        kernel = :matern32, lengthscale = 1.0, variance = 1.0, jitter = 1e-6, construction = :pure,
                        ordering = :hilbert, traversal = :auto, threads = 0, alpha = 1.0, residual_floor = 1e-10,
                        progress = nothing)
-        parameters = NamedTuple{PARAMETERS}((; metric, kernel, variance, lengthscale, jitter, construction, ordering,
-                                             traversal, threads, alpha, residual_floor))
+        parameters = changed(nothing, (; metric, kernel, variance, lengthscale, jitter, construction, ordering,
+                                       traversal, threads, alpha, residual_floor))
         tree = with_options(parameters) do options, own
             slot = Ref{Ptr{rct_tree}}(C_NULL)
             check(@ccall librct.rct_create(options::Ref{rct_options}, slot::Ref{Ptr{rct_tree}})::Cint)
