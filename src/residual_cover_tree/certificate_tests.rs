@@ -79,8 +79,8 @@ fn cells() {
 }
 
 #[test]
-fn screen() {
+fn panels() {
     let mut tree = tree(3, KernelFamily::Matern12, 0.2, 22);
-    assert!(tree.parts[0].index.screen.is_some());
+    assert!(tree.parts[0].index.panels.is_some());
     each_may_be_off(&mut tree, &[("panels", |on| on.panels = false), ("points", |on| on.points = false)]);
 }

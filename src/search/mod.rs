@@ -18,10 +18,12 @@ mod cells;
 mod certificate;
 mod collect;
 mod index;
+mod inducing_rows;
 mod level_synchronous;
+mod panelling;
+mod panels;
+mod regions;
 mod saved;
-mod screen;
-mod screening;
 mod space;
 mod spatial;
 
@@ -30,9 +32,10 @@ pub(crate) use cells::Cells;
 pub(crate) use certificate::CellBound;
 pub(crate) use collect::{Collector, Nearest, Neighbor, Within};
 pub(crate) use index::{Index, IndexSource};
-pub(crate) use saved::{SavedIndex, Sizes};
-pub(crate) use screen::{Screen, ScreenBasis};
-pub(crate) use screening::ScreenBound;
+pub(crate) use inducing_rows::InducingRows;
+pub(crate) use panelling::PanelBound;
+pub(crate) use panels::Panels;
+pub(crate) use saved::SavedIndex;
 pub use space::SearchCounters;
 pub(crate) use space::{Certificates, Keys, Space, least_keys};
 
@@ -122,10 +125,15 @@ fn automatic<M: Metric, C: Collector>(
     group: &mut Group<C>,
     scratch: &mut Scratch,
 ) -> Result<Vec<u32>> {
-    match (stage, &space.cells, &space.screen) {
-        (Stage::Near, Some(bound), _) => angles::search(space, bound, queries, group, scratch),
-        (Stage::Wide, Some(bound), _) => angles::search_all(space, bound, queries, group, scratch),
-        (Stage::Wide, None, Some(bound)) => screening::search(space, bound, queries, group, scratch),
+    if let Some(bound) = &space.panels {
+        return match stage {
+            Stage::Near => panelling::search(space, bound, queries, group, scratch),
+            _ => Ok(queries.all.clone()),
+        };
+    }
+    match (stage, &space.cells) {
+        (Stage::Near, Some(bound)) => angles::search(space, bound, queries, group, scratch),
+        (Stage::Wide, Some(bound)) => angles::search_all(space, bound, queries, group, scratch),
         _ => Ok(queries.all.clone()),
     }
 }
