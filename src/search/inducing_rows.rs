@@ -81,12 +81,6 @@ impl InducingRows {
         Ok(InducingRows { median, rows: Vec::new(), places, at })
     }
 
-    /// Tree positions of the stored points at inducing point `z`.
-    pub(super) fn twins(&self, z: u32) -> impl Iterator<Item = u32> {
-        let start = self.at.partition_point(|&(other, _)| other < z);
-        self.at[start..].iter().take_while(move |&&(other, _)| other == z).map(|&(_, position)| position)
-    }
-
     /// The inducing point where a stored point is.
     pub(super) fn of_stored(&self) -> Result<Vec<u32>> {
         let len = self.at.iter().map(|&(_, position)| position as usize + 1).max().unwrap_or(0);

@@ -4,9 +4,9 @@
 //! by one thread with one of the traversals. All traversals score pairs with the same bits and keep points by
 //! (distance, id), so they agree.
 //!
-//! The automatic traversal of residual correlations has stages: the table of [`angles`] between cells, and the pivots of
-//! all cells, where a few pivots hold nearly all of a cell; [`screening`] where they do not; what is left is scored with
-//! all points.
+//! The automatic traversal of residual correlations is [`panelling`] where a few columns of V hold nearly all of what is
+//! near in space. Elsewhere it has stages: the table of [`angles`] between cells, and the pivots of all cells. What is
+//! left is scored with all points.
 
 mod angles;
 mod best_first;
@@ -20,6 +20,7 @@ mod collect;
 mod index;
 mod inducing_rows;
 mod level_synchronous;
+mod panel_query;
 mod panelling;
 mod panels;
 mod regions;
@@ -109,9 +110,9 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
 /// What the automatic traversal tries, one after the other, for queries that are not done.
 #[derive(Clone, Copy, PartialEq)]
 enum Stage {
-    /// The table of angles between cells.
+    /// Panels, or the table of angles between cells.
     Near,
-    /// The pivots of all cells, or the screen.
+    /// The pivots of all cells.
     Wide,
     /// All points.
     Last,

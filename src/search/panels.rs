@@ -21,17 +21,17 @@ use std::sync::Arc;
 /// At most this norm of a point's row lies beyond the columns of its panel, if it is no outlier; and less where rows are
 /// long, in so many parts of their typical norm's reciprocal. Shorter tails make sharper bounds of more products: TAILS
 const TAIL: f64 = 0.05;
-const TAIL_SHARE: f64 = 0.2;
+const TAIL_SHARE: f64 = 0.1;
 /// Points of more than so many times the median weight are outliers: they may have long tails.
 const OUTLIER: f64 = 30.0;
 /// Panels are not used where they would hold more than this share of V.
-const MOST_COLUMNS: f64 = 0.5;
+const MOST_COLUMNS: f64 = 0.7;
 /// Or where a point is farther than this from the middle of its panel, in lengthscales.
 const LARGEST_RADIUS: f64 = 1e6;
 /// Panels of the sample that tells how many columns there would be.
 const SAMPLE: usize = 32;
 /// Regions around a point in which the panels nearest to it are looked for.
-const AROUND: usize = 12;
+const AROUND: usize = 8;
 /// An error that is a share of norms covers what rounding in `f64` adds, which is this share of weights.
 const WEIGHT_SHARE: f64 = 1e-4;
 
@@ -63,26 +63,17 @@ pub(crate) struct Panels {
     pub(super) coarse: Regions,
 }
 
-/// A panel while it is made.
-#[derive(Default)]
-struct Made {
-    columns: Vec<u32>,
-    values: Vec<f32>,
-}
-
-/// What a panel has of each point.
-struct Lanes<'a> {
-    weights: &'a mut [f32],
-    tails: &'a mut [f32],
-    norms: &'a mut [f32],
-}
-
 /// Memory of one thread.
 #[derive(Default)]
 struct Scratch {
-    rows: Vec<f32>,
+    row: Vec<f32>,
+    /// Squares of the members' rows, column by column.
+    squares: Vec<[f32; LANES]>,
     energies: Vec<(f32, u32)>,
-    left: Vec<f64>,
+    /// The least and the largest V over the standard deviation in each column, of members that are not at inducing points.
+    ranges: Vec<(f32, f32)>,
+    /// Norms of the members' rows beyond the columns that were chosen, rounded up.
+    tails: [f32; LANES],
 }
 
 impl Panels {
@@ -110,17 +101,14 @@ impl Panels {
         let count = positions.len() / LANES;
         let at = inducing.of_stored()?;
         let maker = Maker { metric, inducing: &inducing, at: &at };
-        let mut sample = Scratch::default();
-        let mut total = 0;
+        let (mut sample, mut total) = (Scratch::default(), 0);
         let spread = count.div_ceil(SAMPLE);
-        for panel in positions.chunks_exact(LANES).step_by(spread) {
-            total += maker.columns(panel, &mut sample)?.len();
+        for members in positions.chunks_exact(LANES).step_by(spread) {
+            total += maker.columns(members, &mut sample)?.len();
         }
         if total as f64 > MOST_COLUMNS * (m * count.div_ceil(spread)) as f64 {
             return Ok(None);
         }
-        let mut made: Vec<Made> = try_with_capacity(count, what)?;
-        made.resize_with(count, Made::default);
         let mut panels = Panels {
             d,
             per_run: run.div_ceil(LANES),
@@ -134,42 +122,57 @@ impl Panels {
             weights: try_vec(count * LANES, 0.0, what)?,
             tails: try_vec(count * LANES, 0.0, what)?,
             norms: try_vec(count * LANES, 0.0, what)?,
-            regions: Regions::default(),
-            coarse: Regions::default(),
+            regions: Regions::empty(count, d, m)?,
+            coarse: Regions::empty(count.div_ceil(REGION), d, m)?,
             positions,
             inducing: inducing.clone(),
         };
-        let tasks = (panels.positions.chunks_exact(LANES).zip(&mut made))
-            .zip(panels.middles.chunks_exact_mut(d).zip(&mut panels.radii))
-            .zip(panels.coords.chunks_exact_mut(d * LANES).zip(panels.weights.chunks_exact_mut(LANES)))
-            .zip(panels.tails.chunks_exact_mut(LANES).zip(panels.norms.chunks_exact_mut(LANES)));
-        let mut all = try_with_capacity(count, what)?;
+        // All but the values, whose number is known after this.
+        let mut columns: Vec<Vec<u32>> = try_vec(count, Vec::new(), what)?;
+        let tasks = (panels.positions.chunks(LANES * REGION).zip(columns.chunks_mut(REGION)))
+            .zip(panels.middles.chunks_mut(d * REGION).zip(panels.radii.chunks_mut(REGION)))
+            .zip(panels.coords.chunks_mut(d * LANES * REGION).zip(panels.weights.chunks_mut(LANES * REGION)))
+            .zip(panels.tails.chunks_mut(LANES * REGION).zip(panels.norms.chunks_mut(LANES * REGION)))
+            .zip(panels.regions.parts());
+        let mut all = try_with_capacity(count.div_ceil(REGION), what)?;
         all.extend(tasks);
         threads.run(all, control, Scratch::default, |s, task| {
-            let (((members, made), (middle, radius)), (coords, weights)) = task.0;
-            let (tails, norms) = task.1;
-            made.columns = maker.columns(members, s)?;
-            *radius = maker.place(members, middle, coords);
-            maker.fill(members, &s.rows, made, Lanes { weights, tails, norms })
+            let (((((members, columns), (middles, radii)), (coords, weights)), (tails, norms)), mut region) = task;
+            region.place(&metric.points, members);
+            for (t, members) in members.chunks_exact(LANES).enumerate() {
+                let own = t * LANES..(t + 1) * LANES;
+                columns[t] = maker.columns(members, s)?;
+                let coords = &mut coords[t * d * LANES..(t + 1) * d * LANES];
+                radii[t] = maker.place(members, &mut middles[t * d..(t + 1) * d], coords);
+                tails[own.clone()].copy_from_slice(&s.tails);
+                maker.weigh(members, &s.squares, &mut weights[own.clone()], &mut norms[own.clone()]);
+                region.fill(t, &metric.points, members, &s.ranges, &weights[own.clone()], &norms[own]);
+            }
+            Ok(())
         })?;
-        if panels.radii.iter().any(|&radius| !(f64::from(radius) <= LARGEST_RADIUS)) {
+        if panels.radii.iter().any(|&radius| radius.is_nan() || f64::from(radius) > LARGEST_RADIUS) {
             return Ok(None);
         }
-        let total = made.iter().map(|panel| panel.columns.len()).sum();
+        let total = columns.iter().map(Vec::len).sum();
         panels.columns = try_with_capacity(total, what)?;
-        panels.values = try_with_capacity(total * LANES, what)?;
-        for panel in made {
+        for columns in columns {
             panels.starts.push(panels.columns.len() as u32);
-            panels.columns.extend_from_slice(&panel.columns);
-            panels.values.extend_from_slice(&panel.values);
+            panels.columns.extend_from_slice(&columns);
         }
-        panels.starts.push(panels.columns.len() as u32);
+        panels.starts.push(total as u32);
+        panels.values = try_vec(checked_area(total, LANES, what)?, 0.0, what)?;
+        let mut values = &mut panels.values[..];
+        let mut all = try_with_capacity(count, what)?;
+        for (members, ends) in panels.positions.chunks_exact(LANES).zip(panels.starts.windows(2)) {
+            let columns = &panels.columns[ends[0] as usize..ends[1] as usize];
+            all.push((members, columns, values.split_off_mut(..columns.len() * LANES).unwrap_or_default()));
+        }
+        threads
+            .run(all, control, Vec::new, |row, (members, columns, values)| maker.fill(members, columns, row, values))?;
         for (place, &i) in panels.positions.iter().enumerate().filter(|&(_, &i)| i != NEW) {
             panels.of[i as usize] = (place / LANES) as u32;
         }
-        let own = (&panels.weights[..], &panels.norms[..]);
-        panels.regions = Regions::new(metric, LANES, &panels.positions, own, threads)?;
-        panels.coarse = Regions::new(metric, LANES * REGION, &panels.positions, own, threads)?;
+        panels.coarse.gather(&panels.regions, count);
         Ok(Some(panels))
     }
 
@@ -204,6 +207,11 @@ impl Panels {
             tails: &self.tails.as_chunks().0[p],
             norms: &self.norms.as_chunks().0[p],
         }
+    }
+
+    /// The middle of panel `p`, and at least the distance of its points from it.
+    pub(super) fn around(&self, p: usize) -> (&[f64], f32) {
+        (&self.middles[p * self.d..(p + 1) * self.d], self.radii[p])
     }
 
     /// Panels of cell `c`, where runs are cells.
@@ -255,70 +263,88 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// The columns that hold nearly all of the members' rows, which are left in `s.rows`.
+    /// The columns that hold nearly all of the members' rows. Leaves squares, ranges and tails in `s`.
     fn columns(&self, members: &[u32], s: &mut Scratch) -> Result<Vec<u32>> {
         let points = &self.metric.points;
-        let (m, most) = (points.m, OUTLIER * self.inducing.median);
-        let most_tail = TAIL.min(TAIL_SHARE / self.inducing.median);
-        s.rows.clear();
-        try_resize(&mut s.rows, LANES * m, 0.0, "the panels")?;
-        s.energies.clear();
-        s.energies.extend((0..m as u32).map(|j| (0.0, j)));
-        s.left.clear();
-        let mut typical = Vec::with_capacity(LANES);
+        let (m, median) = (points.m, self.inducing.median);
+        let unit = self.metric.sd.recip();
+        try_resize(&mut s.row, m, 0.0, "the panels")?;
+        s.squares.clear();
+        try_resize(&mut s.squares, m, [0.0; LANES], "the panels")?;
+        s.ranges.clear();
+        try_resize(&mut s.ranges, m, (f32::INFINITY, f32::NEG_INFINITY), "the panels")?;
+        let mut typical = [0.0f32; LANES];
         for (lane, &i) in members.iter().enumerate().filter(|&(_, &i)| i != NEW) {
-            let row = &mut s.rows[lane * m..(lane + 1) * m];
-            self.write(i, row);
-            if self.metric.weight(points.inverse_sds[i as usize]) <= most {
-                typical.push(lane);
-                for (energy, &value) in s.energies.iter_mut().zip(&*row) {
-                    energy.0 = energy.0.max(value * value);
+            self.write(i, &mut s.row);
+            s.squares.iter_mut().zip(&s.row).for_each(|(squares, value)| squares[lane] = value * value);
+            if self.metric.weight(points.inverse_sds[i as usize]) <= OUTLIER * median {
+                typical[lane] = 1.0;
+            }
+            if !self.is_inducing(i) {
+                for (range, v) in s.ranges.iter_mut().zip(points.factor_row(i as usize)) {
+                    let v = (v * unit) as f32;
+                    *range = (range.0.min(v), range.1.max(v));
                 }
             }
         }
+        s.energies.clear();
+        for (j, squares) in s.squares.iter().enumerate() {
+            let energy = squares.iter().zip(&typical).fold(0.0f32, |most, (square, on)| most.max(square * on));
+            s.energies.push((energy, j as u32));
+        }
         s.energies.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        // From the last column on, until a point's tail would be too long.
-        s.left.resize(LANES, 0.0);
+        // From the last column on, until the tail of a typical point would be too long.
+        let most = TAIL.min(TAIL_SHARE / median).powi(2) as f32;
+        let mut tails = [0.0f32; LANES];
         let mut count = m;
         while count > 0 {
-            let j = s.energies[count - 1].1 as usize;
-            let mut longest = 0.0f64;
-            for &lane in &typical {
-                s.left[lane] += f64::from(s.rows[lane * m + j]).powi(2);
-                longest = longest.max(s.left[lane]);
-            }
-            if longest > most_tail * most_tail {
+            let mut longer = tails;
+            let squares = &s.squares[s.energies[count - 1].1 as usize];
+            longer.iter_mut().zip(squares).for_each(|(tail, square)| *tail += square);
+            let longest = longer.iter().zip(&typical).fold(0.0f32, |most, (tail, on)| most.max(tail * on));
+            // Whole numbers of columns, but all that there are.
+            if longest > most && (count % COLUMNS == 0 || count == m) {
                 break;
             }
+            tails = longer;
             count -= 1;
         }
-        let count = count.next_multiple_of(COLUMNS).min(m);
+        // A sum of m squares is off by less than m units of rounding.
+        let rounding = 1.0 + (m + 16) as f32 * f32::EPSILON;
+        s.tails = tails.map(|tail| (tail * rounding).sqrt().next_up());
         let mut columns = try_with_capacity(count.next_multiple_of(COLUMNS), "the panels")?;
         columns.extend(s.energies[..count].iter().map(|&(_, j)| j));
         columns.sort_unstable();
+        // Column m is 0.
+        columns.resize(count.next_multiple_of(COLUMNS), m as u32);
         Ok(columns)
+    }
+
+    fn is_inducing(&self, i: u32) -> bool {
+        self.at.get(i as usize).is_some_and(|&z| z != NEW)
     }
 
     /// Row W of the point at a position.
     fn write(&self, i: u32, row: &mut [f32]) {
         let points = &self.metric.points;
         let isd = points.inverse_sds[i as usize];
-        match self.at.get(i as usize) {
-            Some(&z) if z != NEW => self.inducing.write(z, isd, row),
-            _ => row.iter_mut().zip(points.factor_row(i as usize)).for_each(|(to, v)| *to = (v * isd) as f32),
+        if self.is_inducing(i) {
+            self.inducing.write(self.at[i as usize], isd, row);
+        } else {
+            row.iter_mut().zip(points.factor_row(i as usize)).for_each(|(to, v)| *to = (v * isd) as f32);
         }
     }
 
     /// Middle and coordinates of a panel; returns the radius, rounded up.
     fn place(&self, members: &[u32], middle: &mut [f64], coords: &mut [f32]) -> f32 {
         let points = &self.metric.points;
-        let own = || members.iter().filter(|&&i| i != NEW);
-        let corners = bounding_box(points.d, own(), |&i, j| points.coord(i as usize, j));
-        let mut radius = 0.0f64;
+        let own = || members.iter().enumerate().filter(|&(_, &i)| i != NEW);
+        let corners = bounding_box(points.d, own(), |(_, &i), j| points.coord(i as usize, j));
         for (j, middle) in middle.iter_mut().enumerate() {
             *middle = 0.5 * corners[j] + 0.5 * corners[points.d + j];
         }
-        for (lane, &i) in members.iter().enumerate().filter(|&(_, &i)| i != NEW) {
+        let mut radius = 0.0f64;
+        for (lane, &i) in own() {
             let mut square = 0.0;
             for (j, middle) in middle.iter().enumerate() {
                 let offset = points.coord(i as usize, j) - middle;
@@ -327,36 +353,33 @@ impl Maker<'_> {
             }
             radius = radius.max(square.sqrt());
         }
-        (radius * (1.0 + 1e-6)) as f32
+        ((radius * (1.0 + 1e-6)) as f32).next_up()
     }
 
-    /// The values of a panel whose members' `rows` and columns are known.
-    fn fill(&self, members: &[u32], rows: &[f32], made: &mut Made, lanes: Lanes<'_>) -> Result<()> {
-        let m = self.metric.points.m;
-        // Columns come in whole numbers of some; column m is 0.
-        let padded = made.columns.len().next_multiple_of(COLUMNS);
-        made.values = try_vec(padded * LANES, 0.0, "the panels")?;
-        for (lane, &i) in members.iter().enumerate().filter(|&(_, &i)| i != NEW) {
-            let row = &rows[lane * m..(lane + 1) * m];
-            let isd = self.metric.points.inverse_sds[i as usize];
-            let weight = self.metric.weight(isd);
-            let inducing = self.at.get(i as usize).is_some_and(|&z| z != NEW);
-            let square = |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v).powi(2)).sum::<f64>();
-            let whole = square(&mut row.iter().copied());
-            let mut beyond = whole;
-            for (t, &j) in made.columns.iter().enumerate() {
-                let value = row[j as usize];
-                made.values[t * LANES + lane] = value;
-                beyond -= f64::from(value).powi(2);
-            }
-            // Rounding of the sums, and of the row's entries to f32.
-            lanes.tails[lane] = ((beyond.max(0.0) + 1e-13 * whole).sqrt() * (1.0 + 1e-6)) as f32;
-            lanes.weights[lane] = if inducing { 0.0 } else { weight as f32 };
-            let norm = (whole.sqrt() * (1.0 + 1e-6)).max(f64::from(lanes.weights[lane])).max(WEIGHT_SHARE * weight);
-            lanes.norms[lane] = (norm as f32).next_up();
+    /// Weights and norms of a panel's points, from the squares of their rows.
+    fn weigh(&self, members: &[u32], squares: &[[f32; LANES]], weights: &mut [f32], norms: &mut [f32]) {
+        let mut sums = [0.0f32; LANES];
+        for squares in squares {
+            sums.iter_mut().zip(squares).for_each(|(sum, square)| *sum += square);
         }
-        while made.columns.len() < padded {
-            made.columns.push(m as u32);
+        let rounding = 1.0 + (squares.len() + 16) as f32 * f32::EPSILON;
+        for (lane, &i) in members.iter().enumerate().filter(|&(_, &i)| i != NEW) {
+            let weight = self.metric.weight(self.metric.points.inverse_sds[i as usize]);
+            weights[lane] = if self.is_inducing(i) { 0.0 } else { weight as f32 };
+            let norm = (sums[lane] * rounding).sqrt().max(weights[lane]).max((WEIGHT_SHARE * weight) as f32);
+            norms[lane] = norm.next_up();
+        }
+    }
+
+    /// The values of a panel's columns; `row` is memory.
+    fn fill(&self, members: &[u32], columns: &[u32], row: &mut Vec<f32>, values: &mut [f32]) -> Result<()> {
+        let m = self.metric.points.m;
+        try_resize(row, m, 0.0, "the panels")?;
+        for (lane, &i) in members.iter().enumerate().filter(|&(_, &i)| i != NEW) {
+            self.write(i, row);
+            for (&j, values) in columns.iter().zip(values.chunks_exact_mut(LANES)).filter(|&(&j, _)| (j as usize) < m) {
+                values[lane] = row[j as usize];
+            }
         }
         Ok(())
     }

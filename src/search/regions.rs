@@ -4,14 +4,11 @@
 //! in an interval: rho_qx is at most w_x (w_q k_near - W_q.middle + abs(W_q).half), and as much below 0.
 
 use super::spatial::bounding_box;
-use crate::control::Control;
-use crate::error::{Result, checked_area, try_vec, try_with_capacity};
-use crate::metric::{Correlation, NEW};
-use crate::parallel::Threads;
+use crate::error::{Result, checked_area, try_vec};
+use crate::metric::{NEW, Points};
 use crate::simd::region::{LANES, Region};
 
 /// The regions of some runs; the last one may have less than [`LANES`].
-#[derive(Default)]
 pub(crate) struct Regions {
     pub(super) d: usize,
     pub(super) m: usize,
@@ -27,79 +24,153 @@ pub(crate) struct Regions {
     pub(super) norms: Vec<f32>,
 }
 
+/// One region, while it is made.
+pub(super) struct Part<'a> {
+    centre: &'a mut [f64],
+    radius: &'a mut f32,
+    middles: &'a mut [f32],
+    halves: &'a mut [f32],
+    lower: &'a mut [f32],
+    upper: &'a mut [f32],
+    weights: &'a mut [f32],
+    norms: &'a mut [f32],
+}
+
+impl Part<'_> {
+    /// Where the region of the points `members` is.
+    pub(super) fn place(&mut self, points: &Points, members: &[u32]) {
+        let own = members.iter().filter(|&&i| i != NEW);
+        self.centre_on(&bounding_box(points.d, own, |&i, j| points.coord(i as usize, j)));
+    }
+
+    fn centre_on(&mut self, corners: &[f64]) {
+        let (lower, upper) = corners.split_at(self.centre.len());
+        let mut square = 0.0;
+        for ((centre, lower), upper) in self.centre.iter_mut().zip(lower).zip(upper) {
+            *centre = 0.5 * lower + 0.5 * upper;
+            square += (upper - lower).powi(2);
+        }
+        *self.radius = ((0.5 * square.sqrt() * (1.0 + 1e-6)) as f32).next_up();
+    }
+
+    /// The run of a lane: points `members`, the range of V over the standard deviation in each column, and the points'
+    /// weights, which are 0 at inducing points, and norms.
+    pub(super) fn fill(
+        &mut self,
+        lane: usize,
+        points: &Points,
+        members: &[u32],
+        ranges: &[(f32, f32)],
+        weights: &[f32],
+        norms: &[f32],
+    ) {
+        let own = members.iter().filter(|&&i| i != NEW);
+        self.enclose(lane, &bounding_box(points.d, own, |&i, j| points.coord(i as usize, j)));
+        for (j, &(least, most)) in ranges.iter().enumerate().filter(|(_, range)| range.0 <= range.1) {
+            self.span(lane, j, least, most);
+        }
+        for (&weight, &norm) in weights.iter().zip(norms) {
+            let to = if weight == 0.0 { &mut self.norms[lane] } else { &mut self.weights[lane] };
+            *to = to.max(if weight == 0.0 { norm } else { weight.next_up() });
+        }
+    }
+
+    fn enclose(&mut self, lane: usize, corners: &[f64]) {
+        let d = self.centre.len();
+        for j in 0..d {
+            self.lower[j * LANES + lane] = ((corners[j] - self.centre[j]) as f32).next_down();
+            self.upper[j * LANES + lane] = ((corners[d + j] - self.centre[j]) as f32).next_up();
+        }
+    }
+
+    fn span(&mut self, lane: usize, j: usize, least: f32, most: f32) {
+        let middle = 0.5 * (least + most);
+        self.middles[j * LANES + lane] = middle;
+        // Of the values that are rounded here, and of this difference.
+        let rounding = 2.0 * f32::EPSILON * least.abs().max(most.abs());
+        self.halves[j * LANES + lane] = (most - middle).max(middle - least) + rounding;
+    }
+}
+
 impl Regions {
-    /// The regions of runs of `run` of the points at `positions`, with their weights (0 at inducing points) and norms in
-    /// panels; O(n m).
-    pub(super) fn new(
-        metric: &Correlation,
-        run: usize,
-        positions: &[u32],
-        (own_weights, own_norms): (&[f32], &[f32]),
-        threads: &Threads,
-    ) -> Result<Regions> {
+    /// Room for regions of so many runs.
+    pub(super) fn empty(runs: usize, d: usize, m: usize) -> Result<Regions> {
         let what = "the regions";
-        let points = &metric.points;
-        let (d, m) = (points.d, points.m);
-        let count = positions.len().div_ceil(run * LANES);
-        let mut regions = Regions {
+        let count = runs.div_ceil(LANES);
+        let floats = |each: usize| try_vec(checked_area(count, each * LANES, what)?, 0.0f32, what);
+        Ok(Regions {
             d,
             m,
-            centres: try_vec(count * d, 0.0, what)?,
+            centres: try_vec(checked_area(count, d, what)?, 0.0, what)?,
             radii: try_vec(count, 0.0, what)?,
-            middles: try_vec(checked_area(count, m * LANES, what)?, 0.0, what)?,
-            halves: try_vec(checked_area(count, m * LANES, what)?, 0.0, what)?,
-            lower: try_vec(checked_area(count, d * LANES, what)?, 0.0, what)?,
-            upper: try_vec(checked_area(count, d * LANES, what)?, 0.0, what)?,
-            weights: try_vec(count * LANES, 0.0, what)?,
-            norms: try_vec(count * LANES, 0.0, what)?,
+            middles: floats(m)?,
+            halves: floats(m)?,
+            lower: floats(d)?,
+            upper: floats(d)?,
+            weights: floats(1)?,
+            norms: floats(1)?,
+        })
+    }
+
+    /// Each region, to be filled.
+    pub(super) fn parts(&mut self) -> impl Iterator<Item = Part<'_>> {
+        let (d, m) = (self.d, self.m);
+        (self.centres.chunks_exact_mut(d).zip(&mut self.radii))
+            .zip(self.middles.chunks_exact_mut(m * LANES).zip(self.halves.chunks_exact_mut(m * LANES)))
+            .zip(self.lower.chunks_exact_mut(d * LANES).zip(self.upper.chunks_exact_mut(d * LANES)))
+            .zip(self.weights.chunks_exact_mut(LANES).zip(self.norms.chunks_exact_mut(LANES)))
+            .map(|((((centre, radius), (middles, halves)), (lower, upper)), (weights, norms))| Part {
+                centre,
+                radius,
+                middles,
+                halves,
+                lower,
+                upper,
+                weights,
+                norms,
+            })
+    }
+
+    /// Makes each region of `finer`, which has so many `runs`, a run.
+    pub(super) fn gather(&mut self, finer: &Regions, runs: usize) {
+        let (d, m) = (self.d, self.m);
+        let lanes = |g: usize| LANES.min(runs - g * LANES);
+        let corners = |g: usize| {
+            let (region, (centre, _)) = (finer.region(g), finer.around(g));
+            let mut corners = vec![0.0; 2 * d];
+            for (j, centre) in centre.iter().enumerate() {
+                let lane = |values: &[f32], lane: usize| f64::from(values[j * LANES + lane]);
+                let all = 0..lanes(g);
+                corners[j] = centre + all.clone().map(|l| lane(region.lower, l)).fold(f64::INFINITY, f64::min);
+                corners[d + j] = centre + all.map(|l| lane(region.upper, l)).fold(f64::NEG_INFINITY, f64::max);
+            }
+            corners
         };
-        let tasks = (positions.chunks(LANES * run).enumerate())
-            .zip(regions.centres.chunks_exact_mut(d).zip(&mut regions.radii))
-            .zip(regions.middles.chunks_exact_mut(m * LANES).zip(regions.halves.chunks_exact_mut(m * LANES)))
-            .zip(regions.lower.chunks_exact_mut(d * LANES).zip(regions.upper.chunks_exact_mut(d * LANES)))
-            .zip(regions.weights.chunks_exact_mut(LANES).zip(regions.norms.chunks_exact_mut(LANES)));
-        let mut all = try_with_capacity(count, what)?;
-        all.extend(tasks);
-        threads.run(all, &mut Control::none(), Vec::new, |range, task| {
-            let (((((task, members), (centre, radius)), (middles, halves)), (lower, upper)), (weights, norms)) = task;
-            let own = members.iter().filter(|&&i| i != NEW);
-            let corners = bounding_box(d, own, |&i, j| points.coord(i as usize, j));
-            for (j, centre) in centre.iter_mut().enumerate() {
-                *centre = 0.5 * corners[j] + 0.5 * corners[d + j];
-                *radius += ((corners[d + j] - corners[j]) as f32).powi(2);
-            }
-            *radius = (0.5 * radius.sqrt()).next_up();
-            let unit = metric.sd.recip();
-            for (lane, members) in members.chunks(run).enumerate() {
-                let own = || members.iter().filter(|&&i| i != NEW);
-                let corners = bounding_box(d, own(), |&i, j| points.coord(i as usize, j));
+        for (task, mut part) in self.parts().enumerate() {
+            let own = task * LANES..finer.len().min((task + 1) * LANES);
+            let all = own.clone().map(corners).reduce(|mut all, one| {
                 for j in 0..d {
-                    lower[j * LANES + lane] = ((corners[j] - centre[j]) as f32).next_down();
-                    upper[j * LANES + lane] = ((corners[d + j] - centre[j]) as f32).next_up();
+                    all[j] = all[j].min(one[j]);
+                    all[d + j] = all[d + j].max(one[d + j]);
                 }
-                range.clear();
-                range.resize(m, (f64::INFINITY, f64::NEG_INFINITY));
-                for (place, &i) in members.iter().enumerate().filter(|&(_, &i)| i != NEW) {
-                    let place = (task * LANES + lane) * run + place;
-                    if own_weights[place] == 0.0 {
-                        norms[lane] = norms[lane].max(own_norms[place]);
-                        continue;
+                all
+            });
+            part.centre_on(&all.unwrap_or_default());
+            for (lane, g) in own.enumerate() {
+                let region = finer.region(g);
+                part.enclose(lane, &corners(g));
+                for j in 0..m {
+                    let own = j * LANES..j * LANES + lanes(g);
+                    let (mut least, mut most) = (f32::INFINITY, f32::NEG_INFINITY);
+                    for (middle, half) in region.middles[own.clone()].iter().zip(&region.halves[own]) {
+                        (least, most) = (least.min(middle - half), most.max(middle + half));
                     }
-                    weights[lane] = weights[lane].max(own_weights[place].next_up());
-                    for (range, &v) in range.iter_mut().zip(points.factor_row(i as usize)) {
-                        *range = (range.0.min(v), range.1.max(v));
-                    }
+                    part.span(lane, j, least, most);
                 }
-                for (j, &(least, most)) in range.iter().enumerate().filter(|(_, range)| range.0 <= range.1) {
-                    let middle = (0.5 * (least + most) * unit) as f32;
-                    let most = (most * unit - f64::from(middle)).max(f64::from(middle) - least * unit);
-                    middles[j * LANES + lane] = middle;
-                    halves[j * LANES + lane] = (most as f32).next_up();
-                }
+                part.weights[lane] = region.weights.iter().copied().fold(0.0, f32::max);
+                part.norms[lane] = region.norms.iter().copied().fold(0.0, f32::max);
             }
-            Ok(())
-        })?;
-        Ok(regions)
+        }
     }
 
     /// Number of regions.
@@ -134,6 +205,11 @@ impl Regions {
         }
         let first = g * LANES;
         out.extend((first..end.min(first + LANES)).map(|run| (sums[run - first], run as u32)));
+    }
+
+    /// The middle of region `g`, and at least the distance of its points from it.
+    pub(super) fn around(&self, g: usize) -> (&[f64], f32) {
+        (&self.centres[g * self.d..(g + 1) * self.d], self.radii[g])
     }
 
     /// Bytes held.

@@ -60,15 +60,15 @@ pub(crate) struct Certificates {
     pub(crate) cells: bool,
     /// All pivots of a cell, for each of its members.
     pub(crate) members: bool,
-    /// The screen's bound of a panel.
-    pub(crate) panels: bool,
-    /// The screen's bound of a point.
+    /// The bounds of regions.
+    pub(crate) regions: bool,
+    /// The bounds of a panel's points.
     pub(crate) points: bool,
 }
 
 impl Certificates {
     pub(crate) const ALL: Self =
-        Certificates { table: true, first_pivots: true, cells: true, members: true, panels: true, points: true };
+        Certificates { table: true, first_pivots: true, cells: true, members: true, regions: true, points: true };
 }
 
 /// What a few queries that are searched for together may find, and have found.
@@ -115,11 +115,8 @@ pub(crate) struct Scratch {
     pub(crate) candidates: Vec<u32>,
     pub(crate) frontier: Vec<u32>,
     pub(crate) next: Vec<u32>,
-    /// Squared distances of a query from panels, and the covariances there of a block's queries.
     pub(crate) angles: Memory,
     pub(crate) panels: panelling::Memory,
-    pub(crate) gaps: Vec<f64>,
-    pub(crate) nearest: Vec<f64>,
     pub(crate) counters: SearchCounters,
 }
 
