@@ -12,6 +12,8 @@ macro_rules! with_metric {
 
 mod build;
 #[cfg(test)]
+mod bound_tests;
+#[cfg(test)]
 mod certificate_tests;
 mod grow;
 mod part;

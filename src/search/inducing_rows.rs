@@ -24,7 +24,7 @@ pub(crate) struct InducingRows {
     /// The inducing point at a place, by the bits of its coordinates.
     places: HashMap<Vec<u64>, u32>,
     /// Tree positions of stored points at inducing points, with these, by inducing point.
-    pub(super) at: Vec<(u32, u32)>,
+    pub(crate) at: Vec<(u32, u32)>,
 }
 
 /// The place of a point; 0.0 and -0.0 are one.

@@ -20,6 +20,8 @@ mod collect;
 mod index;
 mod inducing_rows;
 mod level_synchronous;
+#[cfg(test)]
+pub(crate) mod panel_checks;
 mod panel_query;
 mod panelling;
 mod panels;

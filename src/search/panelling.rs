@@ -294,7 +294,9 @@ impl<M: Metric> Panelling<'_, '_, M> {
                 let scored = position == own || (query.at_inducing && panel.weights[lane] == 0.0);
                 if position != NEW && !scored && self.space.keys.of[position as usize] < limit {
                     let upper = bounds.upper[lane];
-                    query.candidates.push(Candidate { upper, lower: upper - bounds.twice[lane], position });
+                    // Scores do not go above 1, even of a V that is no residual.
+                    let lower = (upper - bounds.twice[lane]).min(1.0);
+                    query.candidates.push(Candidate { upper, lower, position });
                 }
             }
             let wanted = group.collectors[r].wanted();

@@ -37,7 +37,7 @@ const WEIGHT_SHARE: f64 = 1e-4;
 
 /// The panels of some points of a tree.
 pub(crate) struct Panels {
-    pub(super) inducing: Arc<InducingRows>,
+    pub(crate) inducing: Arc<InducingRows>,
     pub(super) d: usize,
     /// Panels of a run.
     pub(super) per_run: usize,
