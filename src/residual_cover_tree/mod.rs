@@ -10,9 +10,9 @@ macro_rules! with_metric {
     };
 }
 
-mod build;
 #[cfg(test)]
 mod bound_tests;
+mod build;
 #[cfg(test)]
 mod certificate_tests;
 mod grow;
