@@ -294,8 +294,9 @@ impl<M: Metric> Panelling<'_, '_, M> {
                 let scored = position == own || (query.at_inducing && panel.weights[lane] == 0.0);
                 if position != NEW && !scored && self.space.keys.of[position as usize] < limit {
                     let upper = bounds.upper[lane];
-                    // Scores do not go above 1, even of a V that is no residual.
-                    let lower = (upper - bounds.twice[lane]).min(1.0);
+                    let lower = upper - bounds.twice[lane];
+                    // Scores do not go above 1, even of a V that is no residual; and what is no number says nothing.
+                    let lower = if lower.is_nan() { f32::NEG_INFINITY } else { lower.min(1.0) };
                     query.candidates.push(Candidate { upper, lower, position });
                 }
             }
@@ -315,7 +316,7 @@ impl<M: Metric> Panelling<'_, '_, M> {
         let mut least = collector.threshold();
         if wanted > 0 && query.candidates.len() >= wanted {
             lowers.clear();
-            lowers.extend(query.candidates.iter().map(|c| if c.lower.is_nan() { f32::NEG_INFINITY } else { c.lower }));
+            lowers.extend(query.candidates.iter().map(|candidate| candidate.lower));
             let (_, lower, _) = lowers.select_nth_unstable_by(wanted - 1, |a, b| b.total_cmp(a));
             least = least.max(f64::from(*lower));
         }

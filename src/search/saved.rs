@@ -213,10 +213,11 @@ impl Panels {
         }
         let starts = reader.exactly(&saved.starts, count + 1, what)?;
         let columns: Vec<u32> = reader.array(&saved.columns, what)?;
-        let ordered = starts.windows(2).all(|ends| ends[0] <= ends[1] && (ends[1] - ends[0]) as usize % COLUMNS == 0);
+        let ordered =
+            starts.windows(2).all(|ends| ends[0] <= ends[1] && ((ends[1] - ends[0]) as usize).is_multiple_of(COLUMNS));
         let whole = (starts.first(), starts.last()) == (Some(&0), Some(&(columns.len() as u32)));
         let regions = count.div_ceil(REGION);
-        if positions.len() % PANEL != 0 || count == 0 || saved.per_run == 0 || !ordered || !whole {
+        if !positions.len().is_multiple_of(PANEL) || count == 0 || saved.per_run == 0 || !ordered || !whole {
             return Err(corrupt("its panels do not fit together"));
         }
         if columns.iter().any(|&j| j as usize > m) {
