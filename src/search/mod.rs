@@ -129,8 +129,12 @@ fn automatic<M: Metric, C: Collector>(
     scratch: &mut Scratch,
 ) -> Result<Vec<u32>> {
     if let Some(bound) = &space.panels {
-        return match stage {
-            Stage::Near => panelling::search(space, bound, queries, group, scratch),
+        return match (stage, &space.cells) {
+            (Stage::Near, _) => panelling::search(space, bound, queries, group, scratch),
+            (_, Some(cells)) => {
+                group.homes.iter_mut().for_each(|home| *home = bound.panels.cell_of(*home));
+                angles::search(space, cells, queries, group, scratch)
+            }
             _ => Ok(queries.all.clone()),
         };
     }

@@ -46,6 +46,8 @@ pub(super) struct PanelQuery {
     pub(super) candidates: Vec<Candidate>,
     /// Candidates that there were when `least` was last raised.
     pub(super) settled: usize,
+    /// Whether there are too many candidates to go on.
+    pub(super) lost: bool,
     /// Panels that have been looked at first.
     pub(super) seeds: Vec<u32>,
 }
@@ -80,6 +82,7 @@ impl PanelQuery {
         self.least = f32::NEG_INFINITY;
         self.candidates.clear();
         self.settled = 0;
+        self.lost = false;
         self.seeds.clear();
     }
 

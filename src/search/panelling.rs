@@ -20,8 +20,10 @@ use crate::simd::region;
 /// which these are chosen, in addition to as many as hold so many.
 const START_FACTOR: usize = 2;
 const START_PANELS: usize = 12;
-/// A query to which bounds leave one in so many points is not searched for with panels.
-const MOST_LEFT: usize = 4;
+/// A query to which bounds leave one in so many points, and more than so many times what is wanted, is not searched for
+/// with panels.
+const MOST_LEFT: usize = 16;
+const MOST_WANTED: usize = 8;
 
 /// Panels, and the metric and kernel they were made with.
 #[derive(Clone, Copy)]
@@ -100,7 +102,8 @@ impl<M: Metric> Panelling<'_, '_, M> {
         scratch.counters.pruned_by_cell += (count * panels.len() - opened) as u64;
         for (p, &mask) in open.iter().enumerate().filter(|&(_, &mask)| mask != 0) {
             memory.numbers.clear();
-            memory.numbers.extend((0..count as u32).filter(|r| mask >> r & 1 == 1));
+            let queries = &memory.queries;
+            memory.numbers.extend((0..count as u32).filter(|&r| mask >> r & 1 == 1 && !queries[r as usize].lost));
             products += self.look(p, group, memory)?;
         }
         memory.open = open;
@@ -188,7 +191,9 @@ impl<M: Metric> Panelling<'_, '_, M> {
         let (own, offset) = match cells.of(group.positions[r]) {
             Some(own) => (own, cells.offset(group.positions[r])),
             None => {
-                let own = cells.of(self.panels.members(group.homes[r] as usize)[0]).unwrap_or(0);
+                // That of the nearest panel.
+                let home = query.seeds.first().map_or(group.homes[r], |&p| p);
+                let own = self.panels.cell_of(home);
                 let view = cells.view(own as usize);
                 let mut scores = std::mem::take(&mut scratch.angles);
                 score_pivots(bound, self.queries, &[r as u32], view.pivots, &mut scores, scratch)?;
@@ -301,7 +306,7 @@ impl<M: Metric> Panelling<'_, '_, M> {
                 }
             }
             let wanted = group.collectors[r].wanted();
-            if wanted > 0 && query.candidates.len() / 2 > query.settled + wanted + LANES {
+            if query.candidates.len() / 2 > query.settled + wanted + LANES {
                 self.raise(r, group, memory);
             }
         }
@@ -326,6 +331,13 @@ impl<M: Metric> Panelling<'_, '_, M> {
             query.candidates.retain(|candidate| candidate.upper.is_nan() || candidate.upper >= least);
         }
         query.settled = query.candidates.len();
+        let all = self.panels.positions.len();
+        // Where nothing is wanted in particular, what is left is mostly found.
+        let most = if wanted == 0 { all / 4 } else { (all / MOST_LEFT).max(wanted.saturating_mul(MOST_WANTED)) };
+        if query.settled > most {
+            query.lost = true;
+            query.candidates.clear();
+        }
     }
 
     /// Scores what the bounds leave to a query.
@@ -338,12 +350,12 @@ impl<M: Metric> Panelling<'_, '_, M> {
         scratch: &mut Scratch,
     ) -> Result<()> {
         self.raise(r, group, memory);
-        let candidates = &memory.queries[r].candidates;
-        if candidates.len() > self.panels.positions.len() / MOST_LEFT {
+        let query = &memory.queries[r];
+        if query.lost {
             others.push(r as u32);
             return Ok(());
         }
-        let positions = candidates.iter().map(|candidate| candidate.position);
+        let positions = query.candidates.iter().map(|candidate| candidate.position);
         self.space.evaluate_some(group, &[r as u32], self.queries, positions, scratch)
     }
 

@@ -220,6 +220,11 @@ impl Panels {
         start..(start + self.per_run).min(self.len())
     }
 
+    /// Cell of panel `p`, where runs are cells.
+    pub(super) fn cell_of(&self, p: u32) -> u32 {
+        p / self.per_run as u32
+    }
+
     /// Writes panels whose boxes are near `x`, the nearest first, with squared distances: about the `most` nearest.
     pub(super) fn nearest(&self, x: &[f64], most: usize, out: &mut Vec<(f32, u32)>) {
         let mut regions = Vec::with_capacity(self.coarse.len() * REGION);
