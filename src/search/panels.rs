@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// At most this norm of a point's row lies beyond the columns of its panel, if it is no outlier; and less where rows are
 /// long, in so many parts of their typical norm's reciprocal. Shorter tails make sharper bounds of more products: TAILS
 const TAIL: f64 = 0.05;
-const TAIL_SHARE: f64 = 0.1;
+const TAIL_SHARE: f64 = 0.15;
 /// Points of more than so many times the median weight are outliers: they may have long tails.
 const OUTLIER: f64 = 30.0;
 /// Panels are not used where they would hold more than this share of V.
