@@ -47,10 +47,11 @@ use crate::error::{Error, ErrorKind, Result, headroom, try_collect, try_reserve,
 use crate::metric::{Metric, QueryBlock};
 use crate::options::Traversal;
 use crate::parallel::Threads;
+use crate::simd::panel::QUERIES;
 use space::{Group, Scratch};
 
 /// Queries of a group, at most.
-const GROUP: usize = 32;
+const GROUP: usize = QUERIES;
 /// Groups at least that queries which were put off are cut into.
 const SHARES: usize = 8;
 /// Bytes that a thread may need as it goes, for each point of the tree, and for each query of a group and pivot.

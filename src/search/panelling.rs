@@ -41,8 +41,8 @@ pub(crate) struct Memory {
     columns: Vec<[f32; QUERIES]>,
     row: Vec<f32>,
     /// A bit for each query that a region, or a panel, may matter to.
-    regions: Vec<u32>,
-    open: Vec<u32>,
+    regions: Vec<u64>,
+    open: Vec<u64>,
     nearest: Vec<(f32, u32)>,
     lowers: Vec<f32>,
     // Of one panel.
@@ -91,10 +91,10 @@ impl<M: Metric> Panelling<'_, '_, M> {
         match table {
             Some(cells) => (0..count).try_for_each(|r| self.open_near(&cells, r, group, memory, scratch))?,
             None if self.space.certificates.regions => products += self.open_regions(memory)?,
-            None => memory.open.fill(u32::MAX >> (QUERIES - count)),
+            None => memory.open.fill(u64::MAX >> (QUERIES - count)),
         }
         for r in 0..count {
-            memory.queries[r].seeds.iter().for_each(|&p| memory.open[p as usize] &= !(1 << r));
+            memory.queries[r].seeds.iter().for_each(|&p| memory.open[p as usize] &= !(1u64 << r));
         }
         let open = std::mem::take(&mut memory.open);
         let opened: usize = open.iter().map(|mask| mask.count_ones() as usize).sum();
@@ -210,7 +210,7 @@ impl<M: Metric> Panelling<'_, '_, M> {
         cells.near(own as usize, offset, self.metric.length(f64::from(query.least) - slack), &mut near);
         scratch.counters.nodes_visited += cells.len() as u64;
         scratch.counters.pruned_by_ball += (cells.len() - near.len()) as u64;
-        near.iter().for_each(|&c| self.panels.of_cell(c).for_each(|p| memory.open[p] |= 1 << r));
+        near.iter().for_each(|&c| self.panels.of_cell(c).for_each(|p| memory.open[p] |= 1u64 << r));
         scratch.frontier = near;
         Ok(())
     }
@@ -218,7 +218,7 @@ impl<M: Metric> Panelling<'_, '_, M> {
     /// Opens the panels that the bounds of regions leave to each query, those of coarse ones first.
     fn open_regions(&self, memory: &mut Memory) -> Result<usize> {
         let (fine, coarse) = (&self.panels.regions, &self.panels.coarse);
-        let all = u32::MAX >> (QUERIES - self.queries.len);
+        let all = u64::MAX >> (QUERIES - self.queries.len);
         let Memory { queries, regions, open, coords, .. } = memory;
         regions.clear();
         try_resize(regions, fine.len(), 0, "the search")?;
@@ -238,10 +238,10 @@ impl<M: Metric> Panelling<'_, '_, M> {
         &self,
         level: &Regions,
         g: usize,
-        mask: u32,
+        mask: u64,
         queries: &[PanelQuery],
         coords: &mut [f32],
-        open: &mut [u32],
+        open: &mut [u64],
     ) -> usize {
         let (shape, region) = (self.kernel.shape(), level.region(g));
         let first = g * region::LANES;
@@ -253,7 +253,7 @@ impl<M: Metric> Panelling<'_, '_, M> {
             products += 2 * region::LANES * query.width();
             for (open, bound) in open[first..end].iter_mut().zip(bounds) {
                 // What is no number leaves all open.
-                *open |= if bound < query.least { 0 } else { 1 << r };
+                *open |= if bound < query.least { 0 } else { 1u64 << r };
             }
         }
         products

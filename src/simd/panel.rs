@@ -12,8 +12,8 @@ pub(crate) const LANES: usize = 32;
 /// Columns of a panel come in whole numbers of these.
 pub(crate) const COLUMNS: usize = 4;
 
-/// Queries of a block.
-pub(crate) const QUERIES: usize = 32;
+/// Queries of a block: with more of them a panel is fetched less often.
+pub(crate) const QUERIES: usize = 64;
 
 /// A panel: values of its points, one a lane.
 #[derive(Clone, Copy)]
@@ -116,8 +116,8 @@ impl PanelBounds<'_> {
             let sums = S::as_mut_simd_f32s(&mut squares).0;
             for &j in panel.columns {
                 let row = S::as_simd_f32s(&rows[j as usize]).0;
-                for v in 0..N {
-                    sums[v] = simd.mul_add_e_f32s(row[v], row[v], sums[v]);
+                for (sum, &values) in sums.iter_mut().zip(row) {
+                    *sum = simd.mul_add_e_f32s(values, values, *sum);
                 }
             }
         }
