@@ -1,4 +1,4 @@
-//! The automatic traversal on sets large enough for its cells, its screen and its prefixes: every answer is that of
+//! The automatic traversal on sets large enough for its cells, its panels and its prefixes: every answer is that of
 //! brute force, which is checked against the oracle on a sample. The seed of a failing case is printed.
 
 mod common;
@@ -62,7 +62,7 @@ fn case(seed: u64) -> Case {
 
 #[test]
 fn automatic_answers_are_those_of_brute_force_and_of_the_oracle() {
-    let (mut by_ball, mut by_screen) = (0, 0);
+    let (mut by_ball, mut by_panels) = (0, 0);
     for seed in 3000..3024 {
         let Case { tree, oracle, coords, context } = case(seed);
         let mut rng = rng(seed + 1_000_000);
@@ -85,7 +85,7 @@ fn automatic_answers_are_those_of_brute_force_and_of_the_oracle() {
             let found = tree.query_batch(&query, &mut Control::none()).unwrap();
             let counters = tree.stats().last_search.counters;
             by_ball += counters.pruned_by_ball;
-            by_screen += counters.pruned_by_cell;
+            by_panels += counters.pruned_by_cell;
             assert!(found == truth, "{what}; {context}");
             if what == "plain" {
                 for (q, &id) in ids.iter().enumerate().step_by(10) {
@@ -96,7 +96,7 @@ fn automatic_answers_are_those_of_brute_force_and_of_the_oracle() {
         }
     }
     assert!(by_ball > 0, "no case was decided by cells");
-    assert!(by_screen > 0, "no case was decided by the screen");
+    assert!(by_panels > 0, "no case was decided by panels");
 }
 
 #[test]

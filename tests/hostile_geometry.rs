@@ -1,4 +1,4 @@
-//! Degenerate geometry in numbers that reach the automatic traversal's cells, screen and prefixes: every answer is that
+//! Degenerate geometry in numbers that reach the automatic traversal's cells, panels and prefixes: every answer is that
 //! of brute force, bit for bit, and a sample of them that of the oracle. The seed of a failing case is printed.
 //!
 //! `cargo test --release --test hostile_geometry -- --ignored` runs many more seeds.
@@ -171,13 +171,13 @@ impl Case {
 #[derive(Default, Clone, Copy)]
 struct Counts {
     cells: u64,
-    screen: u64,
+    panels: u64,
 }
 
 impl std::ops::AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.cells += other.cells;
-        self.screen += other.screen;
+        self.panels += other.panels;
     }
 }
 
@@ -216,7 +216,7 @@ fn check(tree: &ResidualCoverTree, coords: &Array2<f64>, oracle: Option<&Oracle>
         let most = tree.stats().last_search.counters.distance_evaluations;
         let found = ask(query);
         let counters = tree.stats().last_search.counters;
-        counts += Counts { cells: counters.pruned_by_ball, screen: counters.pruned_by_cell };
+        counts += Counts { cells: counters.pruned_by_ball, panels: counters.pruned_by_cell };
         assert!(found == truth, "{what}; {}; {context}", difference(&found, &truth));
         let spent = counters.distance_evaluations;
         assert!(spent <= 3 * most + 1000, "{what}: {spent} evaluations, brute force {most}; {context}");
@@ -274,7 +274,7 @@ fn each_geometry(seeds: std::ops::Range<u64>, change: impl Fn(&mut Case)) -> Cou
 #[test]
 fn degenerate_geometry() {
     let counts = each_geometry(100..103, |_| {});
-    assert!(counts.cells > 0 && counts.screen > 0, "no case was decided by cells, or none by the screen");
+    assert!(counts.cells > 0 && counts.panels > 0, "no case was decided by cells, or none by panels");
 }
 
 #[test]

@@ -36,7 +36,7 @@ static ALLOCATOR: Counting = Counting;
 /// The README's bound of the bytes of `n` points in `d` dimensions with `m` inducing points.
 fn most(n: usize, d: usize, m: usize) -> usize {
     let w = m.next_multiple_of(16);
-    n * (8 * w + 16 * d + 100) + m * (16 * d + 8 * w) + n * (9 * w / 4 + 24 * d + 200) + 8 * w * w
+    n * (8 * w + 16 * d + 100) + m * (16 * d + 8 * w) + n * (11 * w / 2 + 32 * d + 240) + 16 * w * w
 }
 
 #[test]

@@ -10,7 +10,7 @@ use rct::{
     Construction, Control, Covariance, CovarianceFunction, Data, ErrorKind, Kernel, KernelFamily, Lengthscale,
     LoadOptions, MetricKind, Model, Options, Query, ResidualCoverTree, TreeOrder,
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const AS_SAVED: LoadOptions = LoadOptions { threads: None };
@@ -243,11 +243,11 @@ fn other_files_are_refused_in_words() {
     let (tree, ..) = small_tree(1);
     let mut bytes = tree.to_bytes(&mut Control::none()).unwrap();
     let end = bytes.len();
-    (bytes[8], bytes[end - 16]) = (2, 2);
+    (bytes[8], bytes[end - 16]) = (3, 3);
     check(
         ResidualCoverTree::from_bytes(&bytes, &AS_SAVED, &mut Control::none()).err().unwrap(),
         ErrorKind::Unsupported,
-        "format 2",
+        "format 3",
     );
 
     check(
@@ -279,10 +279,8 @@ fn other_files_are_refused_in_words() {
     );
 }
 
-/// A file that version 0.1 has written, of format 1: later libraries load it, or say why not.
-#[test]
-fn the_file_of_format_1_loads() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/format-1.rct");
+/// What the files in tests/data hold.
+fn format_tree() -> ResidualCoverTree {
     let coords = ndarray::Array2::from_shape_fn((40, 2), |(i, j)| ((i * 37 + j * 611) % 53) as f64 / 53.0);
     let options = Options { threads: 1, ..Options::default() };
     let none = &mut Control::none();
@@ -290,6 +288,22 @@ fn the_file_of_format_1_loads() {
     let mut tree = ResidualCoverTree::build(&options, &data, none).unwrap();
     tree.insert(&Data::new(coords.slice(s![30.., ..])), none).unwrap();
     tree.remove([3, 31][..].into(), none).unwrap();
+    tree
+}
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+/// A file of format 2, written when that was new: later libraries load it, or say why not. `RCT_WRITE_SAVED=1` writes it
+/// anew, which a change of the format that has been released must not need.
+#[test]
+fn the_file_of_format_2_loads() {
+    let tree = format_tree();
+    let path = data("format-2.rct");
+    if std::env::var_os("RCT_WRITE_SAVED").is_some() {
+        tree.save(&path, &mut Control::none()).unwrap();
+    }
     let loaded = ResidualCoverTree::load(&path, &AS_SAVED, &mut Control::none()).unwrap();
     let ids: Vec<i64> = (0..40).filter(|&id| id != 3 && id != 31).collect();
     // Processors differ in their last bits.
@@ -298,4 +312,12 @@ fn the_file_of_format_1_loads() {
     {
         assert!(own.0 == other.0 && (own.1 - other.1).abs() < 1e-6, "{own:?} {other:?}");
     }
+}
+
+/// Format 1 was that of no release.
+#[test]
+fn a_file_of_format_1_is_refused() {
+    let error = ResidualCoverTree::load(&data("format-1.rct"), &AS_SAVED, &mut Control::none()).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("format 1; this library reads format 2"), "{error}");
 }

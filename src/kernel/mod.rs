@@ -89,14 +89,18 @@ impl Kernel {
 
     /// Replaces squared scaled distances by covariances. The same input gives the same bits at any position.
     pub(crate) fn covariances_in_place(&self, simd: Simd, squared_distances: &mut [f64]) {
-        let shape = match self.family {
+        covariances_in_place(simd, self.shape(), self.variance, squared_distances);
+    }
+
+    /// The family, for vector kernels.
+    pub(crate) fn shape(&self) -> Shape {
+        match self.family {
             KernelFamily::Rbf => Shape::Rbf,
             KernelFamily::Matern12 => Shape::Matern12,
             KernelFamily::Matern32 => Shape::Matern32,
             KernelFamily::Matern52 => Shape::Matern52,
             KernelFamily::RationalQuadratic { alpha } => Shape::RationalQuadratic(alpha),
-        };
-        covariances_in_place(simd, shape, self.variance, squared_distances);
+        }
     }
 
     /// Checks every parameter.

@@ -10,10 +10,11 @@ use ndarray::{Array1, Array2, s};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-fn tree(d: usize, family: KernelFamily, lengthscale: f64, seed: u64) -> ResidualCoverTree {
+/// A tree with `m` inducing points.
+fn tree(d: usize, family: KernelFamily, lengthscale: f64, m: usize, seed: u64) -> ResidualCoverTree {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let coords = Array2::from_shape_fn((6000, d), |_| rng.random::<f64>());
-    let inducing = coords.slice(s![..60, ..]);
+    let inducing = coords.slice(s![..m, ..]);
     let kernel = Kernel { family, variance: 1.0, lengthscale: Lengthscale::Isotropic(lengthscale) };
     let options = Options {
         covariance: Covariance::Stationary(kernel),
@@ -61,8 +62,10 @@ fn each_may_be_off(tree: &mut ResidualCoverTree, certificates: &[(&str, Off)]) {
 
 #[test]
 fn cells() {
-    let mut tree = tree(2, KernelFamily::Matern52, 0.15, 21);
-    assert!(tree.parts[0].index.cells.is_some());
+    // Smooth, with few inducing points: all of them matter everywhere.
+    let mut tree = tree(2, KernelFamily::Rbf, 0.3, 20, 21);
+    let index = &tree.parts[0].index;
+    assert!(index.cells.is_some() && index.panels.is_none());
     each_may_be_off(
         &mut tree,
         &[
@@ -79,8 +82,22 @@ fn cells() {
 }
 
 #[test]
-fn screen() {
-    let mut tree = tree(3, KernelFamily::Matern12, 0.2, 22);
-    assert!(tree.parts[0].index.screen.is_some());
-    each_may_be_off(&mut tree, &[("panels", |on| on.panels = false), ("points", |on| on.points = false)]);
+fn panels() {
+    let mut tree = tree(3, KernelFamily::Matern12, 0.2, 60, 22);
+    let index = &tree.parts[0].index;
+    assert!(index.cells.is_none() && index.panels.is_some());
+    each_may_be_off(&mut tree, &[("regions", |on| on.regions = false), ("points", |on| on.points = false)]);
+}
+
+#[test]
+fn panels_of_cells() {
+    let mut tree = tree(2, KernelFamily::Matern52, 0.1, 150, 23);
+    let index = &tree.parts[0].index;
+    assert!(index.cells.is_some() && index.panels.is_some());
+    each_may_be_off(&mut tree, &[("points", |on| on.points = false)]);
+    // Regions take the place of the table where it is off.
+    let ids: Array1<i64> = (0..300).map(|t| t * 19).collect();
+    let query = Query::ids(ids.view(), 20);
+    let (found, _) = ask(&mut tree, &query, Certificates { table: false, ..Certificates::ALL });
+    assert!(found == ask(&mut tree, &query, Certificates::ALL).0);
 }

@@ -10,6 +10,8 @@ macro_rules! with_metric {
     };
 }
 
+#[cfg(test)]
+mod bound_tests;
 mod build;
 #[cfg(test)]
 mod certificate_tests;

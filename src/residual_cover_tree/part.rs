@@ -282,9 +282,11 @@ impl Part {
 
     /// Home and position of a point: queries are grouped by it.
     pub(super) fn place(&self, index: &Index, position: u32) -> (u32, u32) {
-        let home = match index.cells.as_ref().and_then(|cells| cells.of(position)) {
-            Some(cell) => cell,
-            None => self.blocks.of_position(position as usize) as u32,
+        let home = match index.home(position) {
+            Some(home) => home,
+            None if index.is_empty() => self.blocks.of_position(position as usize) as u32,
+            // The index is over a prefix that it is not in.
+            None => 0,
         };
         (home, position)
     }
@@ -311,13 +313,12 @@ impl Part {
         exclude_self: bool,
         certificates: Certificates,
     ) -> Space<'a, M> {
-        let inducing = common.preparation.inducing();
         Space {
             metric,
             tree: &self.tree,
             blocks: &self.blocks,
             cells: IndexSource::cells(index, &self.metric),
-            screen: IndexSource::bound(index, &self.metric, &common.options.covariance, inducing),
+            panels: IndexSource::bound(index, &self.metric, &common.options.covariance),
             largest_weight: self.largest_weight,
             keys,
             exclude_self,

@@ -10,7 +10,7 @@ use crate::options::{Construction, MetricKind, Options, Traversal, TreeOrder};
 use crate::ordering::hilbert::HilbertFrame;
 use crate::parallel::Threads;
 use crate::saved::{Array, Buffer, OpenFile, Reader, Shared, Source, Writer, corrupt, directory, file_error, write};
-use crate::search::{Blocks, Certificates, Index, SavedIndex, Sizes, least_keys};
+use crate::search::{Blocks, Certificates, Index, SavedIndex, least_keys};
 use crate::stats::BuildSeconds;
 use crate::tree::{CoverTree, SavedNodes};
 use arc_swap::ArcSwap;
@@ -264,24 +264,24 @@ impl Part {
         let what = "the tree";
         let metric = AnyMetric::load(saved.points, options, preparation, reader)?;
         let points = super::part::points_of(&metric);
-        let sizes = Sizes { n: points.n, d: points.d, m: points.m };
-        let tree = CoverTree::load(saved.nodes, sizes.n, reader)?;
+        let (n, d) = (points.n, points.d);
+        let tree = CoverTree::load(saved.nodes, n, reader)?;
         let ids = match saved.ids {
             SavedIds::Range(first, count) => Ids::Range(first, count),
             SavedIds::List(ids) => Ids::List(reader.array(&ids, what)?),
         };
         let overflows = matches!(ids, Ids::Range(first, count) if first.checked_add(count).is_none());
-        if sizes.n == 0 || ids.len() != sizes.n || overflows {
+        if n == 0 || ids.len() != n || overflows {
             return Err(corrupt("a part has a wrong number of ids"));
         }
-        let (index, source) = Index::load(saved.index, sizes, reader)?;
-        let keys = reader.exactly(&saved.curve_keys, sizes.n, what)?;
-        let positions = reader.exactly(&saved.curve_positions, sizes.n, what)?;
+        let (index, source) = Index::load(saved.index, &metric, preparation.inducing(), reader)?;
+        let keys = reader.exactly(&saved.curve_keys, n, what)?;
+        let positions = reader.exactly(&saved.curve_positions, n, what)?;
         let fits = match &saved.shape {
-            Shape::Euclidean(scales) => scales.len() == sizes.d,
+            Shape::Euclidean(scales) => scales.len() == d,
             Shape::Metric | Shape::Earlier => true,
         };
-        if positions.iter().any(|&i| i as usize >= sizes.n) || !saved.frame.fits(sizes.d) || !fits {
+        if positions.iter().any(|&i| i as usize >= n) || !saved.frame.fits(d) || !fits {
             return Err(corrupt("its curve does not go through its points"));
         }
         let curve = try_collect(keys.into_iter().zip(positions).map(Ok), what)?;

@@ -281,6 +281,11 @@ impl Cells {
         self.cells.len()
     }
 
+    /// Number of points of every cell but the last.
+    pub(super) fn leaf(&self) -> usize {
+        self.cells[0].count
+    }
+
     /// Number of pivots of all cells.
     pub(crate) fn pivots(&self) -> usize {
         self.pivots

@@ -1,7 +1,7 @@
 //! What the automatic traversal searches residual correlations with, over all points of a tree or a prefix of them:
-//! cells where a few points of each hold nearly all of it, and a screen of integers elsewhere.
+//! cells where a few points of each hold nearly all of it, and panels where few columns of V do.
 
-use super::{CellBound, Cells, FEW, Screen, ScreenBasis, ScreenBound};
+use super::{CellBound, Cells, FEW, InducingRows, PanelBound, Panels};
 use crate::control::Control;
 use crate::error::{Result, try_copy};
 use crate::inducing::InducingPoints;
@@ -10,20 +10,16 @@ use crate::metric::{AnyMetric, Correlation, Metric};
 use crate::parallel::Threads;
 use std::sync::{Arc, OnceLock};
 
-/// Cells are not used where a larger share of the points than this would have to be pivots; where a screen tells much,
-/// than the second of these.
+/// Cells are not used where a larger share of the points than this would have to be pivots.
 const MOST_PIVOTS: f64 = 0.5;
-const MOST_PIVOTS_OR_SCREEN: f64 = 0.35;
-/// Below this variance the units of a screen's integers would underflow.
-const LEAST_VARIANCE: f64 = 1e-280;
-/// The residual's share of the variance above which a screen tells much.
+/// The residual's share of the variance above which the table of cells tells too little where there are panels.
 const MUCH: f64 = 0.1;
 
-/// Cells or a screen, either of which may be absent.
+/// Cells and panels, either of which may be absent.
 #[derive(Default)]
 pub(crate) struct Index {
     pub(crate) cells: Option<Cells>,
-    pub(crate) screen: Option<Screen>,
+    pub(crate) panels: Option<Panels>,
     /// Pairs evaluated to build it.
     pub(crate) evaluations: u64,
 }
@@ -31,20 +27,28 @@ pub(crate) struct Index {
 impl Index {
     /// Whether there is neither.
     pub(crate) fn is_empty(&self) -> bool {
-        self.cells.is_none() && self.screen.is_none()
+        self.cells.is_none() && self.panels.is_none()
     }
 
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
-        self.cells.as_ref().map_or(0, Cells::bytes) + self.screen.as_ref().map_or(0, Screen::bytes)
+        self.cells.as_ref().map_or(0, Cells::bytes) + self.panels.as_ref().map_or(0, Panels::bytes)
+    }
+
+    /// The panel or cell of a tree position, if it is in one.
+    pub(crate) fn home(&self, position: u32) -> Option<u32> {
+        match &self.panels {
+            Some(panels) => panels.of(position),
+            None => self.cells.as_ref().and_then(|cells| cells.of(position)),
+        }
     }
 }
 
 /// What indices of one tree are built from.
 #[derive(Default)]
 pub(crate) struct IndexSource {
-    /// What all screens share, made with the first.
-    basis: OnceLock<Arc<ScreenBasis>>,
+    /// What all panels share, made with the first.
+    inducing: OnceLock<Arc<InducingRows>>,
 }
 
 /// Whether the median residual of a sample of the points is a large share of the variance.
@@ -56,26 +60,15 @@ fn much_is_left(metric: &Correlation, positions: &[u32]) -> bool {
     shares.get(shares.len() / 2).is_some_and(|&share| share > MUCH)
 }
 
-/// The metric and its stationary kernel and inducing points, where a screen needs them.
-fn parts<'a>(
-    metric: &'a AnyMetric,
-    covariance: &'a Covariance,
-    inducing: Option<&'a InducingPoints>,
-) -> Option<(&'a Correlation, &'a Kernel, &'a InducingPoints)> {
-    match (metric, covariance, inducing) {
-        (AnyMetric::Correlation(metric), Covariance::Stationary(kernel), Some(inducing))
-            if kernel.variance >= LEAST_VARIANCE =>
-        {
-            Some((metric, kernel, inducing))
-        }
-        _ => None,
-    }
+/// The stationary kernel.
+fn kernel(covariance: &Covariance) -> Option<&Kernel> {
+    if let Covariance::Stationary(kernel) = covariance { Some(kernel) } else { None }
 }
 
 impl IndexSource {
-    /// With what screens share.
-    pub(crate) fn with(basis: Arc<ScreenBasis>) -> Self {
-        IndexSource { basis: OnceLock::from(basis) }
+    /// With what panels share.
+    pub(crate) fn with(inducing: Arc<InducingRows>) -> Self {
+        IndexSource { inducing: OnceLock::from(inducing) }
     }
 
     /// An index over the points at `positions`, which are in the order of the tree.
@@ -89,27 +82,44 @@ impl IndexSource {
         control: &mut Control<'_>,
     ) -> Result<Index> {
         let mut index = Index::default();
-        let AnyMetric::Correlation(correlation) = metric else { return Ok(index) };
-        if correlation.is_spatial() || !correlation.is_metric() || positions.len() <= FEW {
+        let AnyMetric::Correlation(metric) = metric else { return Ok(index) };
+        if metric.is_spatial() || !metric.is_metric() || positions.len() <= FEW {
             return Ok(index);
         }
-        let screenable = parts(metric, covariance, inducing).is_some() && much_is_left(correlation, &positions);
-        let most_pivots = if screenable { MOST_PIVOTS_OR_SCREEN } else { MOST_PIVOTS };
-        (index.cells, index.evaluations) =
-            Cells::new(correlation, try_copy(&positions, "the index")?, most_pivots, threads, control)?;
-        // Where cells help, they help more than a screen would.
-        if index.cells.is_some() {
-            return Ok(index);
+        let panelled = kernel(covariance).is_some();
+        // Where much is left, the regions of panels tell as much as a table of angles would.
+        if panelled && much_is_left(metric, &positions) {
+            index.panels = self.panels(metric, inducing, &positions, positions.len(), threads, control)?;
+            if index.panels.is_some() {
+                return Ok(index);
+            }
         }
-        if let Some((metric, kernel, inducing)) = parts(metric, covariance, inducing) {
-            let basis = match self.basis.get() {
-                Some(basis) => basis.clone(),
-                None => Arc::new(ScreenBasis::new(metric, inducing)?),
+        let order = try_copy(&positions, "the index")?;
+        (index.cells, index.evaluations) = Cells::new(metric, order, MOST_PIVOTS, threads, control)?;
+        if panelled {
+            index.panels = match &index.cells {
+                Some(cells) => self.panels(metric, inducing, &cells.members, cells.leaf(), threads, control)?,
+                None => self.panels(metric, inducing, &positions, positions.len(), threads, control)?,
             };
-            let basis = self.basis.get_or_init(|| basis).clone();
-            index.screen = Some(Screen::new(basis, metric, kernel, inducing, positions, threads, control)?);
         }
         Ok(index)
+    }
+
+    fn panels(
+        &self,
+        metric: &Correlation,
+        inducing: Option<&InducingPoints>,
+        order: &[u32],
+        run: usize,
+        threads: &Threads,
+        control: &mut Control<'_>,
+    ) -> Result<Option<Panels>> {
+        let shared = match self.inducing.get() {
+            Some(shared) => shared.clone(),
+            None => Arc::new(InducingRows::new(metric, inducing)?),
+        };
+        let shared = self.inducing.get_or_init(|| shared).clone();
+        Panels::new(shared, metric, order, run, threads, control)
     }
 
     /// The bounds that cells give.
@@ -120,15 +130,15 @@ impl IndexSource {
         }
     }
 
-    /// The bound that a screen gives.
+    /// The bounds that panels give.
     pub(crate) fn bound<'a>(
         index: &'a Index,
         metric: &'a AnyMetric,
         covariance: &'a Covariance,
-        inducing: Option<&'a InducingPoints>,
-    ) -> Option<ScreenBound<'a>> {
-        let screen = index.screen.as_ref()?;
-        let (metric, kernel, inducing) = parts(metric, covariance, inducing)?;
-        Some(ScreenBound { screen, kernel, simd: metric.simd, nugget: inducing.nugget })
+    ) -> Option<PanelBound<'a>> {
+        match (&index.panels, metric, kernel(covariance)) {
+            (Some(panels), AnyMetric::Correlation(metric), Some(kernel)) => Some(PanelBound { panels, metric, kernel }),
+            _ => None,
+        }
     }
 }

@@ -4,9 +4,9 @@
 //! by one thread with one of the traversals. All traversals score pairs with the same bits and keep points by
 //! (distance, id), so they agree.
 //!
-//! The automatic traversal of residual correlations has stages: the table of [`angles`] between cells, and the pivots of
-//! all cells, where a few pivots hold nearly all of a cell; [`screening`] where they do not; what is left is scored with
-//! all points.
+//! The automatic traversal of residual correlations is [`panelling`] where a few columns of V hold nearly all of what is
+//! near in space. Elsewhere it has stages: the table of [`angles`] between cells, and the pivots of all cells. What is
+//! left is scored with all points.
 
 mod angles;
 mod best_first;
@@ -18,10 +18,15 @@ mod cells;
 mod certificate;
 mod collect;
 mod index;
+mod inducing_rows;
 mod level_synchronous;
+#[cfg(test)]
+pub(crate) mod panel_checks;
+mod panel_query;
+mod panelling;
+mod panels;
+mod regions;
 mod saved;
-mod screen;
-mod screening;
 mod space;
 mod spatial;
 
@@ -30,9 +35,10 @@ pub(crate) use cells::Cells;
 pub(crate) use certificate::CellBound;
 pub(crate) use collect::{Collector, Nearest, Neighbor, Within};
 pub(crate) use index::{Index, IndexSource};
-pub(crate) use saved::{SavedIndex, Sizes};
-pub(crate) use screen::{Screen, ScreenBasis};
-pub(crate) use screening::ScreenBound;
+pub(crate) use inducing_rows::InducingRows;
+pub(crate) use panelling::PanelBound;
+pub(crate) use panels::Panels;
+pub(crate) use saved::SavedIndex;
 pub use space::SearchCounters;
 pub(crate) use space::{Certificates, Keys, Space, least_keys};
 
@@ -41,10 +47,11 @@ use crate::error::{Error, ErrorKind, Result, headroom, try_collect, try_reserve,
 use crate::metric::{Metric, QueryBlock};
 use crate::options::Traversal;
 use crate::parallel::Threads;
+use crate::simd::panel::QUERIES;
 use space::{Group, Scratch};
 
 /// Queries of a group, at most.
-const GROUP: usize = 32;
+const GROUP: usize = QUERIES;
 /// Groups at least that queries which were put off are cut into.
 const SHARES: usize = 8;
 /// Bytes that a thread may need as it goes, for each point of the tree, and for each query of a group and pivot.
@@ -106,9 +113,9 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
 /// What the automatic traversal tries, one after the other, for queries that are not done.
 #[derive(Clone, Copy, PartialEq)]
 enum Stage {
-    /// The table of angles between cells.
+    /// Panels, or the table of angles between cells.
     Near,
-    /// The pivots of all cells, or the screen.
+    /// The pivots of all cells.
     Wide,
     /// All points.
     Last,
@@ -122,10 +129,19 @@ fn automatic<M: Metric, C: Collector>(
     group: &mut Group<C>,
     scratch: &mut Scratch,
 ) -> Result<Vec<u32>> {
-    match (stage, &space.cells, &space.screen) {
-        (Stage::Near, Some(bound), _) => angles::search(space, bound, queries, group, scratch),
-        (Stage::Wide, Some(bound), _) => angles::search_all(space, bound, queries, group, scratch),
-        (Stage::Wide, None, Some(bound)) => screening::search(space, bound, queries, group, scratch),
+    if let Some(bound) = &space.panels {
+        return match (stage, &space.cells) {
+            (Stage::Near, _) => panelling::search(space, bound, queries, group, scratch),
+            (_, Some(cells)) => {
+                group.homes.iter_mut().for_each(|home| *home = bound.panels.cell_of(*home));
+                angles::search(space, cells, queries, group, scratch)
+            }
+            _ => Ok(queries.all.clone()),
+        };
+    }
+    match (stage, &space.cells) {
+        (Stage::Near, Some(bound)) => angles::search(space, bound, queries, group, scratch),
+        (Stage::Wide, Some(bound)) => angles::search_all(space, bound, queries, group, scratch),
         _ => Ok(queries.all.clone()),
     }
 }

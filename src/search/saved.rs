@@ -3,20 +3,23 @@
 use super::cell::{LANES, Margins};
 use super::cells::{Cells, NEAREST, NO_CELL, Place};
 use super::index::{Index, IndexSource};
-use super::screen::{Screen, ScreenBasis};
-use crate::error::{Result, checked_area, try_copy, try_vec};
-use crate::metric::NEW;
+use super::inducing_rows::InducingRows;
+use super::panels::Panels;
+use super::regions::Regions;
+use crate::error::{Result, checked_area, try_vec};
+use crate::inducing::InducingPoints;
+use crate::metric::{AnyMetric, Correlation, Metric, NEW, Points};
 use crate::saved::{Array, Reader, Writer, corrupt};
-use crate::simd::int16::{LANES as PANEL, PAIR};
-use crate::simd::padded;
+use crate::simd::panel::{COLUMNS, LANES as PANEL};
+use crate::simd::region::LANES as REGION;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Cells or a screen, either of which may be absent.
+/// Cells and panels, either of which may be absent.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SavedIndex {
     cells: Option<SavedCells>,
-    screen: Option<SavedScreen>,
+    panels: Option<SavedPanels>,
     evaluations: u64,
 }
 
@@ -35,45 +38,69 @@ struct SavedCells {
 }
 
 #[derive(Serialize, Deserialize)]
-struct SavedScreen {
-    inverse: Array<f64>,
+struct SavedPanels {
+    per_run: u32,
     median: f64,
-    pairs: Vec<[u32; 2]>,
+    inducing_rows: Array<f64>,
     positions: Array<u32>,
-    small: Vec<(u32, f64, Option<u32>)>,
-    data: Array<i16>,
-    caps: Array<i16>,
-    coords: Array<f64>,
-    point_inverse_sds: Array<f64>,
-    norm: f64,
-    boxes: Array<f64>,
-    inverse_sds: Array<f64>,
+    starts: Array<u32>,
+    columns: Array<u32>,
+    values: Array<f32>,
+    middles: Array<f64>,
+    radii: Array<f32>,
+    coords: Array<f32>,
+    weights: Array<f32>,
+    tails: Array<f32>,
+    norms: Array<f32>,
+    regions: SavedRegions,
+    coarse: SavedRegions,
 }
 
-/// Sizes of a tree.
-#[derive(Clone, Copy)]
-pub(crate) struct Sizes {
-    pub(crate) n: usize,
-    pub(crate) d: usize,
-    pub(crate) m: usize,
+#[derive(Serialize, Deserialize)]
+struct SavedRegions {
+    centres: Array<f64>,
+    radii: Array<f32>,
+    middles: Array<f32>,
+    halves: Array<f32>,
+    lower: Array<f32>,
+    upper: Array<f32>,
+    weights: Array<f32>,
+    norms: Array<f32>,
 }
 
 impl Index {
     pub(crate) fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedIndex> {
         Ok(SavedIndex {
             cells: self.cells.as_ref().map(|cells| cells.save(writer)).transpose()?,
-            screen: self.screen.as_ref().map(|screen| screen.save(writer)).transpose()?,
+            panels: self.panels.as_ref().map(|panels| panels.save(writer)).transpose()?,
             evaluations: self.evaluations,
         })
     }
 
     /// The index, and what indices over prefixes are built from.
-    pub(crate) fn load(saved: SavedIndex, sizes: Sizes, reader: &Reader<'_, '_>) -> Result<(Index, IndexSource)> {
-        let cells = saved.cells.map(|cells| Cells::load(cells, sizes, reader)).transpose()?;
-        let screen = saved.screen.map(|screen| Screen::load(screen, sizes, reader)).transpose()?;
-        let source =
-            screen.as_ref().map_or_else(IndexSource::default, |screen| IndexSource::with(screen.basis.clone()));
-        Ok((Index { cells, screen, evaluations: saved.evaluations }, source))
+    pub(crate) fn load(
+        saved: SavedIndex,
+        metric: &AnyMetric,
+        inducing: Option<&InducingPoints>,
+        reader: &Reader<'_, '_>,
+    ) -> Result<(Index, IndexSource)> {
+        let mut index = Index { evaluations: saved.evaluations, ..Index::default() };
+        let mut source = IndexSource::default();
+        match metric {
+            AnyMetric::Correlation(metric) => {
+                index.cells = saved.cells.map(|cells| Cells::load(cells, metric.points(), reader)).transpose()?;
+                let panels = saved.panels.map(|panels| Panels::load(panels, metric, inducing, reader));
+                index.panels = panels.transpose()?;
+            }
+            AnyMetric::Euclidean(_) if saved.cells.is_some() || saved.panels.is_some() => {
+                return Err(corrupt("it has an index that its metric has no use for"));
+            }
+            AnyMetric::Euclidean(_) => {}
+        }
+        if let Some(panels) = &index.panels {
+            source = IndexSource::with(panels.inducing.clone());
+        }
+        Ok((index, source))
     }
 }
 
@@ -93,8 +120,9 @@ impl Cells {
         })
     }
 
-    fn load(saved: SavedCells, Sizes { n, d, .. }: Sizes, reader: &Reader<'_, '_>) -> Result<Cells> {
+    fn load(saved: SavedCells, points: &Points, reader: &Reader<'_, '_>) -> Result<Cells> {
         let what = "the cells";
+        let (n, d) = (points.n, points.d);
         let count = saved.cells.len();
         let members = reader.array(&saved.members, what)?;
         let mut of = try_vec(n, NO_CELL, what)?;
@@ -144,53 +172,114 @@ impl Cells {
     }
 }
 
-impl Screen {
-    fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedScreen> {
-        Ok(SavedScreen {
-            inverse: writer.array(&self.basis.inverse)?,
-            median: self.basis.inverse_sd,
-            pairs: try_copy(&self.basis.pairs, "the saved tree")?,
+impl Panels {
+    fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedPanels> {
+        Ok(SavedPanels {
+            per_run: self.per_run as u32,
+            median: self.inducing.median,
+            inducing_rows: writer.array(&self.inducing.rows)?,
             positions: writer.array(&self.positions)?,
-            small: try_copy(&self.small, "the saved tree")?,
-            data: writer.array(&self.data)?,
-            caps: writer.array(&self.caps)?,
+            starts: writer.array(&self.starts)?,
+            columns: writer.array(&self.columns)?,
+            values: writer.array(&self.values)?,
+            middles: writer.array(&self.middles)?,
+            radii: writer.array(&self.radii)?,
             coords: writer.array(&self.coords)?,
-            point_inverse_sds: writer.array(&self.point_inverse_sds)?,
-            norm: self.norm,
-            boxes: writer.array(&self.boxes)?,
-            inverse_sds: writer.array(&self.inverse_sds)?,
+            weights: writer.array(&self.weights)?,
+            tails: writer.array(&self.tails)?,
+            norms: writer.array(&self.norms)?,
+            regions: self.regions.save(writer)?,
+            coarse: self.coarse.save(writer)?,
         })
     }
 
-    fn load(saved: SavedScreen, Sizes { n, d, m }: Sizes, reader: &Reader<'_, '_>) -> Result<Screen> {
-        let what = "the screen";
+    fn load(
+        saved: SavedPanels,
+        metric: &Correlation,
+        inducing: Option<&InducingPoints>,
+        reader: &Reader<'_, '_>,
+    ) -> Result<Panels> {
+        let what = "the panels";
         let area = |a: usize, b: usize| checked_area(a, b, what).map_err(corrupt);
-        let positions = reader.array(&saved.positions, what)?;
-        let (panels, size) = (positions.len() / PANEL, m.div_ceil(2) * PAIR);
-        if positions.len() % PANEL != 0 || positions.iter().any(|&i| i != NEW && i as usize >= n) {
-            return Err(corrupt("a panel has a point that does not exist"));
+        let Points { n, d, m, width, .. } = *metric.points();
+        let positions: Vec<u32> = reader.array(&saved.positions, what)?;
+        let count = positions.len() / PANEL;
+        let mut of = try_vec(n, NEW, what)?;
+        for (place, &i) in positions.iter().enumerate().filter(|&(_, &i)| i != NEW) {
+            match of.get_mut(i as usize) {
+                Some(panel) if *panel == NEW => *panel = (place / PANEL) as u32,
+                _ => return Err(corrupt("a panel has a point that does not exist, or that another one has")),
+            }
         }
-        if saved.pairs.len() != m.div_ceil(2) || saved.pairs.iter().flatten().any(|&z| z as usize > m) {
-            return Err(corrupt("a pair has an inducing point that does not exist"));
+        let starts = reader.exactly(&saved.starts, count + 1, what)?;
+        let columns: Vec<u32> = reader.array(&saved.columns, what)?;
+        let ordered =
+            starts.windows(2).all(|ends| ends[0] <= ends[1] && ((ends[1] - ends[0]) as usize).is_multiple_of(COLUMNS));
+        let whole = (starts.first(), starts.last()) == (Some(&0), Some(&(columns.len() as u32)));
+        let regions = count.div_ceil(REGION);
+        if !positions.len().is_multiple_of(PANEL) || count == 0 || saved.per_run == 0 || !ordered || !whole {
+            return Err(corrupt("its panels do not fit together"));
         }
-        let exists = |&(i, _, z): &(u32, f64, Option<u32>)| (i as usize) < n && z.is_none_or(|z| (z as usize) < m);
-        if !saved.small.iter().all(exists) {
-            return Err(corrupt("a point of small variance does not exist"));
+        if columns.iter().any(|&j| j as usize > m) {
+            return Err(corrupt("a panel has a column that does not exist"));
         }
-        let inverse = reader.exactly(&saved.inverse, area(m, padded(m))?, what)?;
-        let basis = Arc::new(ScreenBasis { inverse, inverse_sd: saved.median, pairs: saved.pairs });
-        Ok(Screen {
-            basis,
-            positions,
-            small: saved.small,
-            data: reader.exactly(&saved.data, area(panels, size)?, what)?,
-            caps: reader.exactly(&saved.caps, area(panels.div_ceil(PANEL), size)?, what)?,
-            coords: reader.exactly(&saved.coords, area(panels, d * PANEL)?, what)?,
-            point_inverse_sds: reader.exactly(&saved.point_inverse_sds, panels * PANEL, what)?,
-            norm: saved.norm,
-            boxes: reader.exactly(&saved.boxes, area(panels, 2 * d)?, what)?,
-            inverse_sds: reader.exactly(&saved.inverse_sds, panels, what)?,
+        let mut rows: Vec<f64> = reader.array(&saved.inducing_rows, what)?;
+        if !rows.is_empty() {
+            rows = reader.exactly(&saved.inducing_rows, area(m, width)?, what)?;
+        }
+        let shared = InducingRows::with(metric, inducing, rows, saved.median)?;
+        Ok(Panels {
+            inducing: Arc::new(shared),
             d,
+            per_run: saved.per_run as usize,
+            of,
+            values: reader.exactly(&saved.values, area(columns.len(), PANEL)?, what)?,
+            middles: reader.exactly(&saved.middles, area(count, d)?, what)?,
+            radii: reader.exactly(&saved.radii, count, what)?,
+            coords: reader.exactly(&saved.coords, area(count, d * PANEL)?, what)?,
+            weights: reader.exactly(&saved.weights, positions.len(), what)?,
+            tails: reader.exactly(&saved.tails, positions.len(), what)?,
+            norms: reader.exactly(&saved.norms, positions.len(), what)?,
+            regions: Regions::load(saved.regions, regions, metric.points(), reader)?,
+            coarse: Regions::load(saved.coarse, regions.div_ceil(REGION), metric.points(), reader)?,
+            positions,
+            starts,
+            columns,
+        })
+    }
+}
+
+impl Regions {
+    fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedRegions> {
+        Ok(SavedRegions {
+            centres: writer.array(&self.centres)?,
+            radii: writer.array(&self.radii)?,
+            middles: writer.array(&self.middles)?,
+            halves: writer.array(&self.halves)?,
+            lower: writer.array(&self.lower)?,
+            upper: writer.array(&self.upper)?,
+            weights: writer.array(&self.weights)?,
+            norms: writer.array(&self.norms)?,
+        })
+    }
+
+    /// So many regions.
+    fn load(saved: SavedRegions, count: usize, points: &Points, reader: &Reader<'_, '_>) -> Result<Regions> {
+        let what = "the regions";
+        let (d, m) = (points.d, points.m);
+        let area = |a: usize, b: usize| checked_area(a, b, what).map_err(corrupt);
+        let (rows, corners) = (area(count, area(m, REGION)?)?, area(count, area(d, REGION)?)?);
+        Ok(Regions {
+            d,
+            m,
+            centres: reader.exactly(&saved.centres, area(count, d)?, what)?,
+            radii: reader.exactly(&saved.radii, count, what)?,
+            middles: reader.exactly(&saved.middles, rows, what)?,
+            halves: reader.exactly(&saved.halves, rows, what)?,
+            lower: reader.exactly(&saved.lower, corners, what)?,
+            upper: reader.exactly(&saved.upper, corners, what)?,
+            weights: reader.exactly(&saved.weights, count * REGION, what)?,
+            norms: reader.exactly(&saved.norms, count * REGION, what)?,
         })
     }
 }

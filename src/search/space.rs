@@ -3,7 +3,7 @@
 use super::blocks::Blocks;
 use super::certificate::{CellBound, Memory};
 use super::collect::Collector;
-use super::screening::ScreenBound;
+use super::panelling::{self, PanelBound};
 use crate::error::{Result, try_copy, try_resize};
 use crate::metric::{Candidates, Metric, NEW, QueryBlock, ScoreScratch};
 use crate::tree::CoverTree;
@@ -40,8 +40,8 @@ pub(crate) struct Space<'a, M> {
     pub(crate) blocks: &'a Blocks,
     /// The cells, where they help.
     pub(crate) cells: Option<CellBound<'a>>,
-    /// The screen, where it helps.
-    pub(crate) screen: Option<ScreenBound<'a>>,
+    /// The panels, where they help.
+    pub(crate) panels: Option<PanelBound<'a>>,
     /// The largest weight of a stored point.
     pub(crate) largest_weight: f64,
     pub(crate) keys: Keys<'a>,
@@ -60,15 +60,15 @@ pub(crate) struct Certificates {
     pub(crate) cells: bool,
     /// All pivots of a cell, for each of its members.
     pub(crate) members: bool,
-    /// The screen's bound of a panel.
-    pub(crate) panels: bool,
-    /// The screen's bound of a point.
+    /// The bounds of regions.
+    pub(crate) regions: bool,
+    /// The bounds of a panel's points.
     pub(crate) points: bool,
 }
 
 impl Certificates {
     pub(crate) const ALL: Self =
-        Certificates { table: true, first_pivots: true, cells: true, members: true, panels: true, points: true };
+        Certificates { table: true, first_pivots: true, cells: true, members: true, regions: true, points: true };
 }
 
 /// What a few queries that are searched for together may find, and have found.
@@ -115,10 +115,8 @@ pub(crate) struct Scratch {
     pub(crate) candidates: Vec<u32>,
     pub(crate) frontier: Vec<u32>,
     pub(crate) next: Vec<u32>,
-    /// Squared distances of a query from panels, and the covariances there of a block's queries.
     pub(crate) angles: Memory,
-    pub(crate) gaps: Vec<f64>,
-    pub(crate) nearest: Vec<f64>,
+    pub(crate) panels: panelling::Memory,
     pub(crate) counters: SearchCounters,
 }
 

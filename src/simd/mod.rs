@@ -6,9 +6,9 @@
 
 pub(crate) mod covariance;
 pub(crate) mod dots;
-pub(crate) mod int16;
+pub(crate) mod panel;
+pub(crate) mod region;
 pub(crate) mod residual;
-pub(crate) mod screened;
 pub(crate) mod spans;
 pub(crate) mod squared;
 

@@ -1,0 +1,79 @@
+//! The bounds of panels and regions hold for every point, and are worth something.
+
+use super::ResidualCoverTree;
+use crate::control::Control;
+use crate::data::Data;
+use crate::kernel::{Covariance, Kernel, KernelFamily, Lengthscale};
+use crate::metric::{AnyMetric, QueryBlock};
+use crate::options::{Construction, Options};
+use crate::search::{IndexSource, panel_checks};
+use ndarray::{Array2, s};
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+#[test]
+fn bounds_hold_for_every_query_and_point() {
+    let (mut panelled, mut at_inducing, mut floored) = (0, 0, 0);
+    for seed in 0..40 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (n, d) = (rng.random_range(1100..2500), rng.random_range(1..=4));
+        let mut coords = Array2::from_shape_fn((n, d), |_| rng.random::<f64>());
+        let m = rng.random_range(1..=150);
+        let inducing = coords.slice(s![..m, ..]).to_owned();
+        // Duplicates, some of them of inducing points, and points next to these.
+        for i in (n / 2..n).step_by(9) {
+            let row = coords.row(rng.random_range(0..n / 2)).to_owned();
+            let next = 10f64.powi(rng.random_range(-9..-2)) * f64::from(rng.random_range(0..2u8));
+            coords.row_mut(i).assign(&row.mapv(|x| x + next));
+        }
+        let families = [
+            KernelFamily::Rbf,
+            KernelFamily::Matern12,
+            KernelFamily::Matern32,
+            KernelFamily::Matern52,
+            KernelFamily::RationalQuadratic { alpha: 0.8 },
+        ];
+        let scale: f64 = rng.random_range(0.02..0.4);
+        let kernel = Kernel {
+            family: *families.choose(&mut rng).unwrap(),
+            variance: 10f64.powi(rng.random_range(-3..3)),
+            lengthscale: Lengthscale::PerDimension((0..d).map(|_| scale * rng.random_range(0.5..2.0)).collect()),
+        };
+        let residual_floor = *[1e-10, 1e-4, 0.5].choose(&mut rng).unwrap();
+        let options = Options {
+            covariance: Covariance::Stationary(kernel),
+            construction: Construction::Hybrid,
+            jitter: *[1e-10, 1e-6, 1e-3].choose(&mut rng).unwrap(),
+            residual_floor,
+            portable_simd: seed % 4 == 0,
+            threads: 1,
+            ..Options::default()
+        };
+        let context = format!("seed {seed}: n {n}, m {m}, {options:?}");
+        let data = Data::with_inducing(coords.view(), inducing.view());
+        let tree = match ResidualCoverTree::build(&options, &data, &mut Control::none()) {
+            Ok(tree) => tree,
+            Err(error) if error.to_string().contains("positive definite") => continue,
+            Err(error) => panic!("{error}; {context}"),
+        };
+        let part = &tree.parts[0];
+        let Some(bound) = IndexSource::bound(&part.index, &part.metric, &options.covariance) else { continue };
+        let AnyMetric::Correlation(metric) = &part.metric else { unreachable!() };
+        let mut queries = QueryBlock::default();
+        for t in 0..30 {
+            let number = if t % 3 == 0 { rng.random_range(0..m) } else { rng.random_range(0..n) };
+            let position = part.tree.positions[number] as usize;
+            match t % 2 {
+                0 => queries.push_stored(&metric.points, position),
+                _ => queries.push_foreign(&metric.points, position),
+            }
+        }
+        let difference = panel_checks::check(&bound, &queries, &context);
+        assert!(difference.is_finite(), "{context}");
+        panelled += 1;
+        at_inducing += usize::from(!bound.panels.inducing.at.is_empty());
+        floored += usize::from(residual_floor == 0.5);
+    }
+    assert!(panelled > 10 && at_inducing > 5 && floored > 2, "{panelled} {at_inducing} {floored}");
+}

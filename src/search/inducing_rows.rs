@@ -1,0 +1,105 @@
+//! Points as rows whose products are residual correlations.
+//!
+//! With the weight w_x = sqrt(variance / p_x) and the row W_x = V_x / sqrt(p_x), rho_qx = w_q w_x k(q, x) / variance -
+//! W_q.W_x. At an inducing point z the two terms nearly cancel, for what is left there is the jitter's share nu alone. But
+//! L V_x = k(Z, x) and L L' = k(Z, Z) + nu I, so that k(z, x) - V_z.V_x = nu (L^-1 e_z).V_x: there, weight 0 and the row
+//! -nu L^-1 e_z / sqrt(p_z) are the same with nothing that cancels, but for two points at one such place.
+
+use crate::error::{Result, try_copy, try_vec};
+use crate::inducing::InducingPoints;
+use crate::metric::{Correlation, Metric, NEW, QueryBlock};
+use crate::saved::corrupt;
+use crate::simd::padded;
+use std::collections::HashMap;
+
+/// Points whose residual standard deviation is less than the median's by this factor may be at inducing points.
+const SMALL: f64 = 30.0;
+
+/// What all indices of one tree know of inducing points.
+pub(crate) struct InducingRows {
+    /// The median of the points' weights.
+    pub(super) median: f64,
+    /// Row z of L^-T, padded like V, times nu; empty where no stored point is at an inducing point.
+    pub(super) rows: Vec<f64>,
+    /// The inducing point at a place, by the bits of its coordinates.
+    places: HashMap<Vec<u64>, u32>,
+    /// Tree positions of stored points at inducing points, with these, by inducing point.
+    pub(crate) at: Vec<(u32, u32)>,
+}
+
+/// The place of a point; 0.0 and -0.0 are one.
+fn place(x: impl Iterator<Item = f64>) -> Vec<u64> {
+    x.map(|x| (x + 0.0).to_bits()).collect()
+}
+
+impl InducingRows {
+    /// O(m^3) if a stored point is at an inducing point.
+    pub(crate) fn new(metric: &Correlation, inducing: Option<&InducingPoints>) -> Result<Self> {
+        let mut sorted = try_copy(&metric.points.inverse_sds, "the index")?;
+        let middle = sorted.len() / 2;
+        let median = metric.weight(*sorted.select_nth_unstable_by(middle, f64::total_cmp).1);
+        let rows = InducingRows::find(metric, inducing, median)?;
+        match inducing {
+            Some(inducing) if !rows.at.is_empty() => {
+                let mut inverse = inducing.inverse_transposed(metric.points.width)?;
+                inverse.iter_mut().for_each(|value| *value *= inducing.nugget);
+                Ok(InducingRows { rows: inverse, ..rows })
+            }
+            _ => Ok(rows),
+        }
+    }
+
+    /// With `rows` and the `median` that have been computed before.
+    pub(super) fn with(
+        metric: &Correlation,
+        inducing: Option<&InducingPoints>,
+        rows: Vec<f64>,
+        median: f64,
+    ) -> Result<Self> {
+        let mut found = InducingRows::find(metric, inducing, median)?;
+        if rows.is_empty() != found.at.is_empty() {
+            return Err(corrupt("it has the rows of inducing points where no point is, or has them not"));
+        }
+        found.rows = rows;
+        Ok(found)
+    }
+
+    fn find(metric: &Correlation, inducing: Option<&InducingPoints>, median: f64) -> Result<Self> {
+        let points = &metric.points;
+        let mut places = HashMap::new();
+        let mut at = Vec::new();
+        if let Some(inducing) = inducing {
+            let (coords, m) = (inducing.coords(), inducing.len());
+            places = (0..m).map(|z| (place((0..points.d).map(|j| coords[j * m + z])), z as u32)).collect();
+            for i in (0..points.n).filter(|&i| metric.weight(points.inverse_sds[i]) > SMALL * median) {
+                if let Some(&z) = places.get(&place((0..points.d).map(|j| points.coord(i, j)))) {
+                    at.push((z, i as u32));
+                }
+            }
+            at.sort_unstable();
+        }
+        Ok(InducingRows { median, rows: Vec::new(), places, at })
+    }
+
+    /// The inducing point where a stored point is.
+    pub(super) fn of_stored(&self) -> Result<Vec<u32>> {
+        let len = self.at.iter().map(|&(_, position)| position as usize + 1).max().unwrap_or(0);
+        let mut of = try_vec(len, NEW, "the index")?;
+        self.at.iter().for_each(|&(z, position)| of[position as usize] = z);
+        Ok(of)
+    }
+
+    /// The inducing point where query `q` of a block is.
+    pub(super) fn of_query(&self, metric: &Correlation, queries: &QueryBlock, q: usize) -> Option<u32> {
+        let d = metric.points.d;
+        let small = !self.rows.is_empty() && metric.weight(queries.inverse_sds[q]) > SMALL * self.median;
+        let place = || place(queries.coords[q * d..(q + 1) * d].iter().copied());
+        small.then(|| self.places.get(&place()).copied()).flatten()
+    }
+
+    /// Writes row z over sqrt(p), where `isd` is 1 / sqrt(p).
+    pub(super) fn write(&self, z: u32, isd: f64, row: &mut [f32]) {
+        let from = &self.rows[z as usize * padded(row.len())..];
+        row.iter_mut().zip(from).for_each(|(to, from)| *to = (-from * isd) as f32);
+    }
+}

@@ -1,0 +1,56 @@
+//! For tests: that the bounds of panels and regions hold, point by point.
+
+use super::panel_query::PanelQuery;
+use super::panelling::PanelBound;
+use crate::metric::{Candidates, NEW, QueryBlock, ScoreScratch};
+use crate::simd::panel::{self, Bounds, QUERIES};
+use crate::simd::region;
+
+/// Compares the scores of at most [`QUERIES`] queries with their bounds in every panel and region. Returns the mean
+/// difference of a panel's two bounds.
+pub(crate) fn check(bound: &PanelBound<'_>, queries: &QueryBlock, context: &str) -> f64 {
+    let PanelBound { panels, metric, kernel } = *bound;
+    let (m, d, shape) = (metric.points.m, panels.d, kernel.shape());
+    let (mut row, mut columns) = (vec![0.0; m], vec![[0.0; QUERIES]; m + 1]);
+    let (mut coords, mut scores, mut scratch) = (vec![0.0; d], Vec::new(), ScoreScratch::default());
+    let (mut difference, mut count) = (0.0, 0.0);
+    for q in 0..queries.len {
+        let mut query = PanelQuery::default();
+        query.load(panels, metric, queries, q, &mut row, &mut columns);
+        query.shorten(&row);
+        let x = &queries.coords[q * d..(q + 1) * d];
+        for p in 0..panels.len() {
+            let members: Vec<u32> = panels.members(p).iter().copied().filter(|&i| i != NEW).collect();
+            scores.resize(members.len(), 0.0);
+            let candidates = Candidates::Gather(&members);
+            metric.signed_scores(queries, &[q as u32], &candidates, &mut scratch, &mut scores).unwrap();
+            let (view, (middle, radius)) = (panels.panel(p), panels.around(p));
+            let terms = query.in_panel(q as u32, x, (view.columns.len(), middle, radius), &mut coords);
+            let mut bounds = [Bounds::NONE];
+            panel::bounds(metric.simd, shape, view, &columns, &coords, &[terms], &mut bounds);
+            let run = |level: &super::regions::Regions, run: usize, coords: &mut [f32]| {
+                let g = run / region::LANES;
+                let terms = query.in_region(x, level.around(g), coords);
+                region::bounds(metric.simd, shape, level.region(g), terms)[run % region::LANES]
+            };
+            let fine = run(&panels.regions, p, &mut coords);
+            let coarse = run(&panels.coarse, p / region::LANES, &mut coords);
+            for (lane, (&i, score)) in members.iter().zip(&scores).enumerate() {
+                // Scored apart from panels.
+                if i == queries.positions[q] || query.at_inducing && view.weights[lane] == 0.0 {
+                    continue;
+                }
+                let (score, upper) = (score.abs(), f64::from(bounds[0].upper[lane]));
+                let lower = upper - f64::from(bounds[0].twice[lane]);
+                assert!(score <= upper + 1e-10, "{score} > {upper}: query {q}, point {i}; {context}");
+                assert!(score >= lower.min(1.0) - 1e-10, "{score} < {lower}: query {q}, point {i}; {context}");
+                assert!(bounds[0].reaches >> lane & 1 == 1, "query {q}, point {i}; {context}");
+                assert!(score <= f64::from(fine) + 1e-10, "{score} > {fine}: region of point {i}; {context}");
+                assert!(score <= f64::from(coarse) + 1e-10, "{score} > {coarse}: region of point {i}; {context}");
+                difference += upper - lower;
+                count += 1.0;
+            }
+        }
+    }
+    difference / count
+}

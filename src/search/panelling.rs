@@ -1,0 +1,366 @@
+//! Search by panels: blocks of queries against panels of points in `f32`, with the error carried; what the bounds cannot
+//! exclude is scored in `f64`, hardly more points than are wanted.
+//!
+//! The panels nearest to a query in space are looked at first: the k-th largest of the lower bounds there is a threshold.
+//! Then the table of angles between cells, where there is one, or the bounds of regions leave some panels open to it.
+
+use super::certificate::{self, CellBound, score_pivots};
+use super::collect::Collector;
+use super::panel_query::{Candidate, PanelQuery, SLACK};
+use super::panels::Panels;
+use super::regions::Regions;
+use super::space::{Group, Scratch, Space};
+use crate::error::{Result, try_reserve, try_resize};
+use crate::kernel::Kernel;
+use crate::metric::{Correlation, Metric, NEW, QueryBlock};
+use crate::simd::panel::{self, Bounds, LANES, QUERIES};
+use crate::simd::region;
+
+/// Points that a query may find in the panels it looks at first, as a multiple of the number wanted; and panels among
+/// which these are chosen, in addition to as many as hold so many.
+const START_FACTOR: usize = 2;
+const START_PANELS: usize = 12;
+/// A query to which bounds leave one in so many points, and more than so many times what is wanted, is not searched for
+/// with panels.
+const MOST_LEFT: usize = 16;
+const MOST_WANTED: usize = 8;
+
+/// Panels, and the metric and kernel they were made with.
+#[derive(Clone, Copy)]
+pub(crate) struct PanelBound<'a> {
+    pub(crate) panels: &'a Panels,
+    pub(crate) metric: &'a Correlation,
+    pub(crate) kernel: &'a Kernel,
+}
+
+/// Memory of one thread.
+#[derive(Default)]
+pub(crate) struct Memory {
+    queries: Vec<PanelQuery>,
+    /// The queries' rows of V over sqrt(p), column by column, and a column of zeros; and one row.
+    columns: Vec<[f32; QUERIES]>,
+    row: Vec<f32>,
+    /// A bit for each query that a region, or a panel, may matter to.
+    regions: Vec<u64>,
+    open: Vec<u64>,
+    nearest: Vec<(f32, u32)>,
+    lowers: Vec<f32>,
+    // Of one panel.
+    numbers: Vec<u32>,
+    coords: Vec<f32>,
+    terms: Vec<panel::Terms>,
+    bounds: Vec<Bounds>,
+}
+
+/// Searches for the queries of the group; returns those that panels tell too little of.
+pub(crate) fn search<M: Metric, C: Collector>(
+    space: &Space<'_, M>,
+    bound: &PanelBound<'_>,
+    queries: &QueryBlock,
+    group: &mut Group<C>,
+    scratch: &mut Scratch,
+) -> Result<Vec<u32>> {
+    let mut memory = std::mem::take(&mut scratch.panels);
+    let search = Panelling { space, panels: bound.panels, metric: bound.metric, kernel: bound.kernel, queries };
+    let found = search.run(group, &mut memory, scratch);
+    scratch.panels = memory;
+    found
+}
+
+/// A block of queries that is searched for.
+struct Panelling<'a, 's, M> {
+    space: &'a Space<'s, M>,
+    panels: &'a Panels,
+    metric: &'a Correlation,
+    kernel: &'a Kernel,
+    queries: &'a QueryBlock,
+}
+
+impl<M: Metric> Panelling<'_, '_, M> {
+    fn run<C: Collector>(&self, group: &mut Group<C>, memory: &mut Memory, scratch: &mut Scratch) -> Result<Vec<u32>> {
+        let (panels, count) = (self.panels, self.queries.len);
+        let mut products = 0;
+        let table = self.space.cells.filter(|_| self.space.certificates.table);
+        self.load(table.is_none(), memory)?;
+        for r in 0..count {
+            self.score_certain(r, group, memory, scratch)?;
+            products += self.start(r, group, memory)?;
+        }
+        memory.open.clear();
+        try_resize(&mut memory.open, panels.len(), 0, "the search")?;
+        match table {
+            Some(cells) => (0..count).try_for_each(|r| self.open_near(&cells, r, group, memory, scratch))?,
+            None if self.space.certificates.regions => products += self.open_regions(memory)?,
+            None => memory.open.fill(u64::MAX >> (QUERIES - count)),
+        }
+        for r in 0..count {
+            memory.queries[r].seeds.iter().for_each(|&p| memory.open[p as usize] &= !(1u64 << r));
+        }
+        let open = std::mem::take(&mut memory.open);
+        let opened: usize = open.iter().map(|mask| mask.count_ones() as usize).sum();
+        scratch.counters.nodes_visited += (count * panels.len()) as u64;
+        scratch.counters.pruned_by_cell += (count * panels.len() - opened) as u64;
+        for (p, &mask) in open.iter().enumerate().filter(|&(_, &mask)| mask != 0) {
+            memory.numbers.clear();
+            let queries = &memory.queries;
+            memory.numbers.extend((0..count as u32).filter(|&r| mask >> r & 1 == 1 && !queries[r as usize].lost));
+            products += self.look(p, group, memory)?;
+        }
+        memory.open = open;
+        let mut others = Vec::new();
+        for r in 0..count {
+            self.finish(r, group, memory, &mut others, scratch)?;
+        }
+        scratch.counters.distance_evaluations += products.div_ceil(self.metric.points.m) as u64;
+        Ok(others)
+    }
+
+    /// Fills `memory` with the queries, for regions if `shorten`.
+    fn load(&self, shorten: bool, memory: &mut Memory) -> Result<()> {
+        let m = self.metric.points.m;
+        let Memory { queries, columns, row, .. } = memory;
+        queries.resize_with(QUERIES, PanelQuery::default);
+        try_resize(row, m, 0.0, "the search")?;
+        columns.clear();
+        try_resize(columns, m + 1, [0.0; QUERIES], "the search")?;
+        for (q, query) in queries.iter_mut().take(self.queries.len).enumerate() {
+            query.load(self.panels, self.metric, self.queries, q, row, columns);
+            if shorten {
+                query.shorten(row);
+            }
+        }
+        Ok(())
+    }
+
+    /// Scores a query with itself and, if it is at an inducing point, with the points at all of these.
+    fn score_certain<C: Collector>(
+        &self,
+        r: usize,
+        group: &mut Group<C>,
+        memory: &Memory,
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let (q, own) = (r as u32, group.positions[r]);
+        let itself = Some(own).into_iter().filter(|&own| own != NEW);
+        self.space.evaluate_some(group, &[q], self.queries, itself, scratch)?;
+        if memory.queries[r].at_inducing {
+            let others = self.panels.inducing.at.iter().map(|&(_, position)| position).filter(|&i| i != own);
+            self.space.evaluate_some(group, &[q], self.queries, others, scratch)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the panels nearest to a query in space. Returns multiply-adds, as others here do.
+    fn start<C: Collector>(&self, r: usize, group: &Group<C>, memory: &mut Memory) -> Result<usize> {
+        let wanted = group.collectors[r].wanted();
+        self.raise(r, group, memory);
+        if wanted == 0 {
+            return Ok(0);
+        }
+        let enough = START_FACTOR.saturating_mul(wanted).saturating_add(LANES);
+        let most = enough.div_ceil(LANES).saturating_add(START_PANELS).min(self.panels.len());
+        let mut nearest = std::mem::take(&mut memory.nearest);
+        self.panels.nearest(self.coords(r), most, &mut nearest);
+        memory.numbers.clear();
+        memory.numbers.push(r as u32);
+        let (mut met, mut products) = (0, 0);
+        for &(_, p) in &nearest {
+            let allowed = |&&i: &&u32| i != NEW && self.space.keys.of[i as usize] < group.limits[r];
+            met += self.panels.members(p as usize).iter().filter(allowed).count();
+            memory.queries[r].seeds.push(p);
+            products += self.look(p as usize, group, memory)?;
+            if met >= enough {
+                break;
+            }
+        }
+        memory.nearest = nearest;
+        self.raise(r, group, memory);
+        Ok(products)
+    }
+
+    /// Opens the panels of cells that the table of angles leaves to a query.
+    fn open_near<C: Collector>(
+        &self,
+        bound: &CellBound<'_>,
+        r: usize,
+        group: &Group<C>,
+        memory: &mut Memory,
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let (cells, query) = (bound.cells, &memory.queries[r]);
+        let (own, offset) = match cells.of(group.positions[r]) {
+            Some(own) => (own, cells.offset(group.positions[r])),
+            None => {
+                // That of the nearest panel.
+                let home = query.seeds.first().map_or(group.homes[r], |&p| p);
+                let own = self.panels.cell_of(home);
+                let view = cells.view(own as usize);
+                let mut scores = std::mem::take(&mut scratch.angles);
+                score_pivots(bound, self.queries, &[r as u32], view.pivots, &mut scores, scratch)?;
+                let signed = std::mem::take(&mut scores.signed);
+                let part = certificate::span(bound, self.queries, r as u32, &view, &signed, &mut scores);
+                scores.signed = signed;
+                scratch.angles = scores;
+                (own, part.sine.asin())
+            }
+        };
+        let slack = self.metric.slack(query.true_weight, self.space.largest_weight);
+        let mut near = std::mem::take(&mut scratch.frontier);
+        near.clear();
+        cells.near(own as usize, offset, self.metric.length(f64::from(query.least) - slack), &mut near);
+        scratch.counters.nodes_visited += cells.len() as u64;
+        scratch.counters.pruned_by_ball += (cells.len() - near.len()) as u64;
+        near.iter().for_each(|&c| self.panels.of_cell(c).for_each(|p| memory.open[p] |= 1u64 << r));
+        scratch.frontier = near;
+        Ok(())
+    }
+
+    /// Opens the panels that the bounds of regions leave to each query, those of coarse ones first.
+    fn open_regions(&self, memory: &mut Memory) -> Result<usize> {
+        let (fine, coarse) = (&self.panels.regions, &self.panels.coarse);
+        let all = u64::MAX >> (QUERIES - self.queries.len);
+        let Memory { queries, regions, open, coords, .. } = memory;
+        regions.clear();
+        try_resize(regions, fine.len(), 0, "the search")?;
+        coords.resize(self.panels.d, 0.0);
+        let mut products = 0;
+        for g in 0..coarse.len() {
+            products += self.open_runs(coarse, g, all, queries, coords, regions);
+        }
+        for (g, &mask) in regions.iter().enumerate().filter(|&(_, &mask)| mask != 0) {
+            products += self.open_runs(fine, g, mask, queries, coords, open);
+        }
+        Ok(products)
+    }
+
+    /// Opens those runs of region `g` that its bounds leave to the queries of `mask`.
+    fn open_runs(
+        &self,
+        level: &Regions,
+        g: usize,
+        mask: u64,
+        queries: &[PanelQuery],
+        coords: &mut [f32],
+        open: &mut [u64],
+    ) -> usize {
+        let (shape, region) = (self.kernel.shape(), level.region(g));
+        let first = g * region::LANES;
+        let end = open.len().min(first + region::LANES);
+        let mut products = 0;
+        for (r, query) in queries.iter().enumerate().filter(|(r, _)| mask >> r & 1 == 1) {
+            let terms = query.in_region(self.coords(r), level.around(g), coords);
+            let bounds = region::bounds(self.metric.simd, shape, region, terms);
+            products += 2 * region::LANES * query.width();
+            for (open, bound) in open[first..end].iter_mut().zip(bounds) {
+                // What is no number leaves all open.
+                *open |= if bound < query.least { 0 } else { 1u64 << r };
+            }
+        }
+        products
+    }
+
+    /// Bounds the points of a panel for the queries `memory.numbers`.
+    fn look<C: Collector>(&self, p: usize, group: &Group<C>, memory: &mut Memory) -> Result<usize> {
+        let (panels, count) = (self.panels, memory.numbers.len());
+        let (panel, members) = (panels.panel(p), panels.members(p));
+        memory.coords.resize(count * panels.d, 0.0);
+        memory.terms.clear();
+        for (&r, coords) in memory.numbers.iter().zip(memory.coords.chunks_exact_mut(panels.d)) {
+            let (middle, radius) = panels.around(p);
+            let query = &memory.queries[r as usize];
+            let place = (panel.columns.len(), middle, radius);
+            let mut terms = query.in_panel(r, self.coords(r as usize), place, coords);
+            if !self.space.certificates.points {
+                terms.least = f32::NEG_INFINITY;
+            }
+            memory.terms.push(terms);
+        }
+        memory.bounds.resize(QUERIES, Bounds::NONE);
+        let out = &mut memory.bounds[..count];
+        panel::bounds(
+            self.metric.simd,
+            self.kernel.shape(),
+            panel,
+            &memory.columns,
+            &memory.coords,
+            &memory.terms,
+            out,
+        );
+        for t in 0..count {
+            let (bounds, r) = (&memory.bounds[t], memory.numbers[t] as usize);
+            let (query, limit, own) = (&mut memory.queries[r], group.limits[r], group.positions[r]);
+            try_reserve(&mut query.candidates, LANES, "the search")?;
+            let mut lanes = bounds.reaches;
+            while lanes != 0 {
+                let lane = lanes.trailing_zeros() as usize;
+                lanes &= lanes - 1;
+                let position = members[lane];
+                // Both at inducing points: scored already.
+                let scored = position == own || (query.at_inducing && panel.weights[lane] == 0.0);
+                if position != NEW && !scored && self.space.keys.of[position as usize] < limit {
+                    let upper = bounds.upper[lane];
+                    let lower = upper - bounds.twice[lane];
+                    // Scores do not go above 1, even of a V that is no residual; and what is no number says nothing.
+                    let lower = if lower.is_nan() { f32::NEG_INFINITY } else { lower.min(1.0) };
+                    query.candidates.push(Candidate { upper, lower, position });
+                }
+            }
+            let wanted = group.collectors[r].wanted();
+            if query.candidates.len() / 2 > query.settled + wanted + LANES {
+                self.raise(r, group, memory);
+            }
+        }
+        Ok(count * panel.columns.len() * LANES)
+    }
+
+    /// Raises what a query's neighbours must reach, from what is known of the candidates, and drops those that do not.
+    fn raise<C: Collector>(&self, r: usize, group: &Group<C>, memory: &mut Memory) {
+        let Memory { queries, lowers, .. } = memory;
+        let (query, collector) = (&mut queries[r], &group.collectors[r]);
+        let wanted = collector.wanted();
+        let mut least = collector.threshold();
+        if wanted > 0 && query.candidates.len() >= wanted {
+            lowers.clear();
+            lowers.extend(query.candidates.iter().map(|candidate| candidate.lower));
+            let (_, lower, _) = lowers.select_nth_unstable_by(wanted - 1, |a, b| b.total_cmp(a));
+            least = least.max(f64::from(*lower));
+        }
+        query.least = ((least - 2.0 * SLACK) as f32).next_down();
+        if self.space.certificates.points {
+            let least = query.least;
+            query.candidates.retain(|candidate| candidate.upper.is_nan() || candidate.upper >= least);
+        }
+        query.settled = query.candidates.len();
+        let all = self.panels.positions.len();
+        // Where nothing is wanted in particular, what is left is mostly found.
+        let most = if wanted == 0 { all / 4 } else { (all / MOST_LEFT).max(wanted.saturating_mul(MOST_WANTED)) };
+        if query.settled > most {
+            query.lost = true;
+            query.candidates.clear();
+        }
+    }
+
+    /// Scores what the bounds leave to a query.
+    fn finish<C: Collector>(
+        &self,
+        r: usize,
+        group: &mut Group<C>,
+        memory: &mut Memory,
+        others: &mut Vec<u32>,
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        self.raise(r, group, memory);
+        let query = &memory.queries[r];
+        if query.lost {
+            others.push(r as u32);
+            return Ok(());
+        }
+        let positions = query.candidates.iter().map(|candidate| candidate.position);
+        self.space.evaluate_some(group, &[r as u32], self.queries, positions, scratch)
+    }
+
+    /// Coordinates of query `r`.
+    fn coords(&self, r: usize) -> &[f64] {
+        &self.queries.coords[r * self.panels.d..(r + 1) * self.panels.d]
+    }
+}

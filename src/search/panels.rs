@@ -1,0 +1,391 @@
+//! Panels: points near each other with the few columns of V that matter there, in `f32`.
+//!
+//! Entry j of V_x is the covariance of x and inducing point j given the earlier ones, over its standard deviation. What
+//! is given screens off what lies behind it: only inducing points near x, and few far ones, have an entry of any size.
+//! So a few dozen columns hold nearly all of the rows of a panel of neighbours, the norm of the rest is known of each
+//! point, and a product with a query is known up to that norm times the query's beyond the same columns. (The screening
+//! effect: Stein, *The screening effect in kriging*, Annals of Statistics 2002; Schaefer, Katzfuss & Owhadi, *Sparse
+//! Cholesky factorization by Kullback-Leibler minimization*, 2021.)
+
+use super::inducing_rows::InducingRows;
+use super::regions::Regions;
+use super::spatial::{bounding_box, kd_order};
+use crate::control::Control;
+use crate::error::{Result, checked_area, try_resize, try_vec, try_with_capacity};
+use crate::metric::{Correlation, Metric, NEW};
+use crate::parallel::Threads;
+use crate::simd::panel::{COLUMNS, LANES, Panel};
+use crate::simd::region::LANES as REGION;
+use std::sync::Arc;
+
+/// At most this norm of a point's row lies beyond the columns of its panel, if it is no outlier; and less where rows are
+/// long, in so many parts of their typical norm's reciprocal. Shorter tails make sharper bounds of more products: TAILS
+const TAIL: f64 = 0.05;
+const TAIL_SHARE: f64 = 0.15;
+/// Points of more than so many times the median weight are outliers: they may have long tails.
+const OUTLIER: f64 = 30.0;
+/// Panels are not used where they would hold more than this share of V.
+const MOST_COLUMNS: f64 = 0.7;
+/// Or where a point is farther than this from the middle of its panel, in lengthscales.
+const LARGEST_RADIUS: f64 = 1e6;
+/// Panels of the sample that tells how many columns there would be.
+const SAMPLE: usize = 32;
+/// Regions around a point in which the panels nearest to it are looked for.
+const AROUND: usize = 8;
+/// An error that is a share of norms covers what rounding in `f64` adds, which is this share of weights.
+const WEIGHT_SHARE: f64 = 1e-4;
+
+/// The panels of some points of a tree.
+pub(crate) struct Panels {
+    pub(crate) inducing: Arc<InducingRows>,
+    pub(super) d: usize,
+    /// Panels of a run.
+    pub(super) per_run: usize,
+    /// Tree positions, [`LANES`] a panel; [`NEW`] where a panel is not full.
+    pub(super) positions: Vec<u32>,
+    /// Panel of each tree position, or [`NEW`].
+    pub(super) of: Vec<u32>,
+    /// Where each panel's columns begin, and the last one's end.
+    pub(super) starts: Vec<u32>,
+    /// Columns of V; m where there is none.
+    pub(super) columns: Vec<u32>,
+    pub(super) values: Vec<f32>,
+    /// Middles of the panels' boxes, d a panel, in `f64`; and the largest distance of a point from it.
+    pub(super) middles: Vec<f64>,
+    pub(super) radii: Vec<f32>,
+    /// Coordinates less those of the middle.
+    pub(super) coords: Vec<f32>,
+    pub(super) weights: Vec<f32>,
+    pub(super) tails: Vec<f32>,
+    pub(super) norms: Vec<f32>,
+    /// Runs of one panel, and of a region's panels.
+    pub(super) regions: Regions,
+    pub(super) coarse: Regions,
+}
+
+/// Memory of one thread.
+#[derive(Default)]
+struct Scratch {
+    row: Vec<f32>,
+    /// Squares of the members' rows, column by column.
+    squares: Vec<[f32; LANES]>,
+    energies: Vec<(f32, u32)>,
+    /// The least and the largest V over the standard deviation in each column, of members that are not at inducing points.
+    ranges: Vec<(f32, f32)>,
+    /// Norms of the members' rows beyond the columns that were chosen, rounded up.
+    tails: [f32; LANES],
+}
+
+impl Panels {
+    /// Panels of the points at `order`, which are cut into runs of `run` and these into panels; O(n m). None where a
+    /// sample of the panels tells that too many columns matter.
+    pub(crate) fn new(
+        inducing: Arc<InducingRows>,
+        metric: &Correlation,
+        order: &[u32],
+        run: usize,
+        threads: &Threads,
+        control: &mut Control<'_>,
+    ) -> Result<Option<Self>> {
+        let what = "the panels";
+        let points = &metric.points;
+        let (n, d, m) = (points.n, points.d, points.m);
+        let mut positions: Vec<u32> = try_with_capacity(order.len() + LANES * order.len().div_ceil(run), what)?;
+        for run in order.chunks(run) {
+            let start = positions.len();
+            positions.extend_from_slice(run);
+            kd_order(&points.coords, points.n, &mut positions[start..], LANES);
+            let end = positions.len().next_multiple_of(LANES);
+            try_resize(&mut positions, end, NEW, what)?;
+        }
+        let count = positions.len() / LANES;
+        let at = inducing.of_stored()?;
+        let maker = Maker { metric, inducing: &inducing, at: &at };
+        let (mut sample, mut total) = (Scratch::default(), 0);
+        let spread = count.div_ceil(SAMPLE);
+        for members in positions.chunks_exact(LANES).step_by(spread) {
+            total += maker.columns(members, &mut sample)?.len();
+        }
+        if total as f64 > MOST_COLUMNS * (m * count.div_ceil(spread)) as f64 {
+            return Ok(None);
+        }
+        let mut panels = Panels {
+            d,
+            per_run: run.div_ceil(LANES),
+            of: try_vec(n, NEW, what)?,
+            starts: try_with_capacity(count + 1, what)?,
+            columns: Vec::new(),
+            values: Vec::new(),
+            middles: try_vec(checked_area(count, d, what)?, 0.0, what)?,
+            radii: try_vec(count, 0.0, what)?,
+            coords: try_vec(checked_area(count, d * LANES, what)?, 0.0, what)?,
+            weights: try_vec(count * LANES, 0.0, what)?,
+            tails: try_vec(count * LANES, 0.0, what)?,
+            norms: try_vec(count * LANES, 0.0, what)?,
+            regions: Regions::empty(count, d, m)?,
+            coarse: Regions::empty(count.div_ceil(REGION), d, m)?,
+            positions,
+            inducing: inducing.clone(),
+        };
+        // All but the values, whose number is known after this.
+        let mut columns: Vec<Vec<u32>> = try_vec(count, Vec::new(), what)?;
+        let tasks = (panels.positions.chunks(LANES * REGION).zip(columns.chunks_mut(REGION)))
+            .zip(panels.middles.chunks_mut(d * REGION).zip(panels.radii.chunks_mut(REGION)))
+            .zip(panels.coords.chunks_mut(d * LANES * REGION).zip(panels.weights.chunks_mut(LANES * REGION)))
+            .zip(panels.tails.chunks_mut(LANES * REGION).zip(panels.norms.chunks_mut(LANES * REGION)))
+            .zip(panels.regions.parts());
+        let mut all = try_with_capacity(count.div_ceil(REGION), what)?;
+        all.extend(tasks);
+        threads.run(all, control, Scratch::default, |s, task| {
+            let (((((members, columns), (middles, radii)), (coords, weights)), (tails, norms)), mut region) = task;
+            region.place(&metric.points, members);
+            for (t, members) in members.chunks_exact(LANES).enumerate() {
+                let own = t * LANES..(t + 1) * LANES;
+                columns[t] = maker.columns(members, s)?;
+                let coords = &mut coords[t * d * LANES..(t + 1) * d * LANES];
+                radii[t] = maker.place(members, &mut middles[t * d..(t + 1) * d], coords);
+                tails[own.clone()].copy_from_slice(&s.tails);
+                maker.weigh(members, &s.squares, &mut weights[own.clone()], &mut norms[own.clone()]);
+                region.fill(t, &metric.points, members, &s.ranges, &weights[own.clone()], &norms[own]);
+            }
+            Ok(())
+        })?;
+        if panels.radii.iter().any(|&radius| radius.is_nan() || f64::from(radius) > LARGEST_RADIUS) {
+            return Ok(None);
+        }
+        let total = columns.iter().map(Vec::len).sum();
+        panels.columns = try_with_capacity(total, what)?;
+        for columns in columns {
+            panels.starts.push(panels.columns.len() as u32);
+            panels.columns.extend_from_slice(&columns);
+        }
+        panels.starts.push(total as u32);
+        panels.values = try_vec(checked_area(total, LANES, what)?, 0.0, what)?;
+        let mut values = &mut panels.values[..];
+        let mut all = try_with_capacity(count, what)?;
+        for (members, ends) in panels.positions.chunks_exact(LANES).zip(panels.starts.windows(2)) {
+            let columns = &panels.columns[ends[0] as usize..ends[1] as usize];
+            all.push((members, columns, values.split_off_mut(..columns.len() * LANES).unwrap_or_default()));
+        }
+        threads
+            .run(all, control, Vec::new, |row, (members, columns, values)| maker.fill(members, columns, row, values))?;
+        for (place, &i) in panels.positions.iter().enumerate().filter(|&(_, &i)| i != NEW) {
+            panels.of[i as usize] = (place / LANES) as u32;
+        }
+        panels.coarse.gather(&panels.regions, count);
+        Ok(Some(panels))
+    }
+
+    /// Number of panels.
+    pub(crate) fn len(&self) -> usize {
+        self.radii.len()
+    }
+
+    /// Panel of a tree position, if it is in one.
+    pub(crate) fn of(&self, position: u32) -> Option<u32> {
+        self.of.get(position as usize).copied().filter(|&panel| panel != NEW)
+    }
+
+    /// Tree positions in panel `p`, and [`NEW`] in what is left of it.
+    pub(super) fn members(&self, p: usize) -> &[u32] {
+        &self.positions[p * LANES..(p + 1) * LANES]
+    }
+
+    /// The columns of panel `p`.
+    fn columns(&self, p: usize) -> &[u32] {
+        &self.columns[self.starts[p] as usize..self.starts[p + 1] as usize]
+    }
+
+    /// Panel `p`.
+    pub(super) fn panel(&self, p: usize) -> Panel<'_> {
+        let (start, end) = (self.starts[p] as usize * LANES, self.starts[p + 1] as usize * LANES);
+        Panel {
+            columns: self.columns(p),
+            values: &self.values[start..end],
+            coords: &self.coords[p * self.d * LANES..(p + 1) * self.d * LANES],
+            weights: &self.weights.as_chunks().0[p],
+            tails: &self.tails.as_chunks().0[p],
+            norms: &self.norms.as_chunks().0[p],
+        }
+    }
+
+    /// The middle of panel `p`, and at least the distance of its points from it.
+    pub(super) fn around(&self, p: usize) -> (&[f64], f32) {
+        (&self.middles[p * self.d..(p + 1) * self.d], self.radii[p])
+    }
+
+    /// Panels of cell `c`, where runs are cells.
+    pub(super) fn of_cell(&self, c: u32) -> std::ops::Range<usize> {
+        let start = c as usize * self.per_run;
+        start..(start + self.per_run).min(self.len())
+    }
+
+    /// Cell of panel `p`, where runs are cells.
+    pub(super) fn cell_of(&self, p: u32) -> u32 {
+        p / self.per_run as u32
+    }
+
+    /// Writes panels whose boxes are near `x`, the nearest first, with squared distances: about the `most` nearest.
+    pub(super) fn nearest(&self, x: &[f64], most: usize, out: &mut Vec<(f32, u32)>) {
+        let mut regions = Vec::with_capacity(self.coarse.len() * REGION);
+        (0..self.coarse.len()).for_each(|g| self.coarse.gaps(g, x, self.regions.len(), &mut regions));
+        keep_least(&mut regions, AROUND);
+        out.clear();
+        regions.iter().for_each(|&(_, g)| self.regions.gaps(g as usize, x, self.len(), out));
+        keep_least(out, most);
+        out.sort_unstable_by(nearer);
+    }
+
+    /// Bytes held.
+    pub(crate) fn bytes(&self) -> usize {
+        let floats = self.coords.len() + 3 * self.weights.len() + self.values.len();
+        let words = self.positions.len() + self.of.len() + self.starts.len() + self.columns.len() + self.radii.len();
+        4 * (floats + words)
+            + 8 * (self.middles.len() + self.inducing.rows.len())
+            + self.regions.bytes()
+            + self.coarse.bytes()
+    }
+}
+
+fn nearer(a: &(f32, u32), b: &(f32, u32)) -> std::cmp::Ordering {
+    a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
+}
+
+/// Keeps the `most` least.
+fn keep_least(all: &mut Vec<(f32, u32)>, most: usize) {
+    if most > 0 && most < all.len() {
+        all.select_nth_unstable_by(most - 1, nearer);
+        all.truncate(most);
+    }
+}
+
+/// What panels are made of.
+struct Maker<'a> {
+    metric: &'a Correlation,
+    inducing: &'a InducingRows,
+    /// The inducing point where a tree position is.
+    at: &'a [u32],
+}
+
+impl Maker<'_> {
+    /// The columns that hold nearly all of the members' rows. Leaves squares, ranges and tails in `s`.
+    fn columns(&self, members: &[u32], s: &mut Scratch) -> Result<Vec<u32>> {
+        let points = &self.metric.points;
+        let (m, median) = (points.m, self.inducing.median);
+        let unit = self.metric.sd.recip();
+        try_resize(&mut s.row, m, 0.0, "the panels")?;
+        s.squares.clear();
+        try_resize(&mut s.squares, m, [0.0; LANES], "the panels")?;
+        s.ranges.clear();
+        try_resize(&mut s.ranges, m, (f32::INFINITY, f32::NEG_INFINITY), "the panels")?;
+        let mut typical = [0.0f32; LANES];
+        for (lane, &i) in members.iter().enumerate().filter(|&(_, &i)| i != NEW) {
+            self.write(i, &mut s.row);
+            s.squares.iter_mut().zip(&s.row).for_each(|(squares, value)| squares[lane] = value * value);
+            if self.metric.weight(points.inverse_sds[i as usize]) <= OUTLIER * median {
+                typical[lane] = 1.0;
+            }
+            if !self.is_inducing(i) {
+                for (range, v) in s.ranges.iter_mut().zip(points.factor_row(i as usize)) {
+                    let v = (v * unit) as f32;
+                    *range = (range.0.min(v), range.1.max(v));
+                }
+            }
+        }
+        s.energies.clear();
+        for (j, squares) in s.squares.iter().enumerate() {
+            let energy = squares.iter().zip(&typical).fold(0.0f32, |most, (square, on)| most.max(square * on));
+            s.energies.push((energy, j as u32));
+        }
+        s.energies.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        // From the last column on, until the tail of a typical point would be too long.
+        let most = TAIL.min(TAIL_SHARE / median).powi(2) as f32;
+        let mut tails = [0.0f32; LANES];
+        let mut count = m;
+        while count > 0 {
+            let mut longer = tails;
+            let squares = &s.squares[s.energies[count - 1].1 as usize];
+            longer.iter_mut().zip(squares).for_each(|(tail, square)| *tail += square);
+            let longest = longer.iter().zip(&typical).fold(0.0f32, |most, (tail, on)| most.max(tail * on));
+            // Whole numbers of columns, but all that there are.
+            if longest > most && (count % COLUMNS == 0 || count == m) {
+                break;
+            }
+            tails = longer;
+            count -= 1;
+        }
+        // A sum of m squares is off by less than m units of rounding.
+        let rounding = 1.0 + (m + 16) as f32 * f32::EPSILON;
+        s.tails = tails.map(|tail| (tail * rounding).sqrt().next_up());
+        let mut columns = try_with_capacity(count.next_multiple_of(COLUMNS), "the panels")?;
+        columns.extend(s.energies[..count].iter().map(|&(_, j)| j));
+        columns.sort_unstable();
+        // Column m is 0.
+        columns.resize(count.next_multiple_of(COLUMNS), m as u32);
+        Ok(columns)
+    }
+
+    fn is_inducing(&self, i: u32) -> bool {
+        self.at.get(i as usize).is_some_and(|&z| z != NEW)
+    }
+
+    /// Row W of the point at a position.
+    fn write(&self, i: u32, row: &mut [f32]) {
+        let points = &self.metric.points;
+        let isd = points.inverse_sds[i as usize];
+        if self.is_inducing(i) {
+            self.inducing.write(self.at[i as usize], isd, row);
+        } else {
+            row.iter_mut().zip(points.factor_row(i as usize)).for_each(|(to, v)| *to = (v * isd) as f32);
+        }
+    }
+
+    /// Middle and coordinates of a panel; returns the radius, rounded up.
+    fn place(&self, members: &[u32], middle: &mut [f64], coords: &mut [f32]) -> f32 {
+        let points = &self.metric.points;
+        let own = || members.iter().enumerate().filter(|&(_, &i)| i != NEW);
+        let corners = bounding_box(points.d, own(), |(_, &i), j| points.coord(i as usize, j));
+        for (j, middle) in middle.iter_mut().enumerate() {
+            *middle = 0.5 * corners[j] + 0.5 * corners[points.d + j];
+        }
+        let mut radius = 0.0f64;
+        for (lane, &i) in own() {
+            let mut square = 0.0;
+            for (j, middle) in middle.iter().enumerate() {
+                let offset = points.coord(i as usize, j) - middle;
+                square += offset * offset;
+                coords[j * LANES + lane] = offset as f32;
+            }
+            radius = radius.max(square.sqrt());
+        }
+        ((radius * (1.0 + 1e-6)) as f32).next_up()
+    }
+
+    /// Weights and norms of a panel's points, from the squares of their rows.
+    fn weigh(&self, members: &[u32], squares: &[[f32; LANES]], weights: &mut [f32], norms: &mut [f32]) {
+        let mut sums = [0.0f32; LANES];
+        for squares in squares {
+            sums.iter_mut().zip(squares).for_each(|(sum, square)| *sum += square);
+        }
+        let rounding = 1.0 + (squares.len() + 16) as f32 * f32::EPSILON;
+        for (lane, &i) in members.iter().enumerate().filter(|&(_, &i)| i != NEW) {
+            let weight = self.metric.weight(self.metric.points.inverse_sds[i as usize]);
+            weights[lane] = if self.is_inducing(i) { 0.0 } else { weight as f32 };
+            let norm = (sums[lane] * rounding).sqrt().max(weights[lane]).max((WEIGHT_SHARE * weight) as f32);
+            norms[lane] = norm.next_up();
+        }
+    }
+
+    /// The values of a panel's columns; `row` is memory.
+    fn fill(&self, members: &[u32], columns: &[u32], row: &mut Vec<f32>, values: &mut [f32]) -> Result<()> {
+        let m = self.metric.points.m;
+        try_resize(row, m, 0.0, "the panels")?;
+        for (lane, &i) in members.iter().enumerate().filter(|&(_, &i)| i != NEW) {
+            self.write(i, row);
+            for (&j, values) in columns.iter().zip(values.chunks_exact_mut(LANES)).filter(|&(&j, _)| (j as usize) < m) {
+                values[lane] = row[j as usize];
+            }
+        }
+        Ok(())
+    }
+}
