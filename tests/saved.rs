@@ -321,3 +321,31 @@ fn a_file_of_format_1_is_refused() {
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.to_string().contains("format 1; this library reads format 2"), "{error}");
 }
+
+/// The fuzzer starts from trees with either index; `RCT_WRITE_SAVED=1` writes them.
+#[test]
+fn the_seeds_of_the_fuzzer_are_loaded_and_searched_by_their_index() {
+    for (name, d, family, lengthscale) in
+        [("cells", 2, KernelFamily::Rbf, 0.3), ("panels", 3, KernelFamily::Matern12, 0.1)]
+    {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/load").join(name);
+        let coords = uniform(1040, d, &mut rng(7));
+        if std::env::var_os("RCT_WRITE_SAVED").is_some() {
+            let options = Options {
+                covariance: stationary(family, lengthscale),
+                construction: Construction::Hybrid,
+                threads: 1,
+                ..Options::default()
+            };
+            // As many inducing points as a V of one block of columns holds.
+            let data = Data::with_inducing(coords.view(), coords.slice(s![..16, ..]));
+            let tree = ResidualCoverTree::build(&options, &data, &mut Control::none()).unwrap();
+            tree.save(&path, &mut Control::none()).unwrap();
+        }
+        let tree = ResidualCoverTree::load(&path, &AS_SAVED, &mut Control::none()).unwrap();
+        tree.query_batch(&Query::coords(coords.slice(s![..40, ..]), 3), &mut Control::none()).unwrap();
+        let counters = tree.stats().last_search.counters;
+        assert_eq!(counters.pruned_by_ball > 0, name == "cells", "{name}: {counters:?}");
+        assert_eq!(counters.pruned_by_cell > 0, name == "panels", "{name}: {counters:?}");
+    }
+}

@@ -20,14 +20,14 @@ fuzz_target!(init: quiet(), |bytes: &[u8]| {
         let mut stats: rct_tree_stats = std::mem::zeroed();
         stats.struct_size = size_of::<rct_tree_stats>();
         rct_stats(tree, &mut stats);
-        if stats.n > 0 && stats.n < 1000 {
+        if stats.n > 0 && stats.n < 1500 {
             ask(tree, stats.n, stats.d);
         }
         rct_free(tree);
     }
 });
 
-/// Asks what there is to ask.
+/// Asks what there is to ask; of a tree with an index its queries alone, so that many files are tried.
 ///
 /// # Safety
 /// `tree` is a live handle.
@@ -47,9 +47,12 @@ unsafe fn ask(tree: *mut rct_tree, n: usize, d: usize) {
     // SAFETY: views of arrays that are there.
     unsafe {
         let out = rct_neighbors { ids: rows(n, ids.as_mut_ptr()), distances: absent, counts };
-        rct_vecchia_neighbors(tree, K, none, &out, null());
+        let indexed = n > 1024;
+        if !indexed {
+            rct_vecchia_neighbors(tree, K, none, &out, null());
+        }
         let coords = vec![0.25; d];
-        for traversal in 0..4 {
+        for traversal in 0..if indexed { 1 } else { 4 } {
             let mut query = std::mem::zeroed();
             rct_query_init(&mut query);
             query.k = K;
@@ -58,6 +61,9 @@ unsafe fn ask(tree: *mut rct_tree, n: usize, d: usize) {
                 rct_matrix { data: coords.as_ptr(), rows: 1, cols: d, row_stride: d as isize, col_stride: 1 };
             let out = rct_neighbors { ids: rows(1, ids.as_mut_ptr()), distances: absent, counts };
             rct_query_batch(tree, &query, &out, null());
+        }
+        if indexed {
+            return;
         }
         let mut data = std::mem::zeroed();
         rct_data_init(&mut data);
