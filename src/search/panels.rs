@@ -12,7 +12,7 @@ use super::regions::Regions;
 use super::spatial::{bounding_box, kd_order};
 use crate::control::Control;
 use crate::error::{Result, checked_area, try_resize, try_vec, try_with_capacity};
-use crate::metric::{Correlation, Metric, NEW};
+use crate::metric::{Correlation, Metric, NEW, Points};
 use crate::parallel::Threads;
 use crate::simd::panel::{COLUMNS, LANES, Panel};
 use crate::simd::region::LANES as REGION;
@@ -90,23 +90,11 @@ impl Panels {
         let what = "the panels";
         let points = &metric.points;
         let (n, d, m) = (points.n, points.d, points.m);
-        let mut positions: Vec<u32> = try_with_capacity(order.len() + LANES * order.len().div_ceil(run), what)?;
-        for run in order.chunks(run) {
-            let start = positions.len();
-            positions.extend_from_slice(run);
-            kd_order(&points.coords, points.n, &mut positions[start..], LANES);
-            let end = positions.len().next_multiple_of(LANES);
-            try_resize(&mut positions, end, NEW, what)?;
-        }
+        let positions = lay_out(points, order, run)?;
         let count = positions.len() / LANES;
         let at = inducing.of_stored()?;
         let maker = Maker { metric, inducing: &inducing, at: &at };
-        let (mut sample, mut total) = (Scratch::default(), 0);
-        let spread = count.div_ceil(SAMPLE);
-        for members in positions.chunks_exact(LANES).step_by(spread) {
-            total += maker.columns(members, &mut sample)?.len();
-        }
-        if total as f64 > MOST_COLUMNS * (m * count.div_ceil(spread)) as f64 {
+        if maker.share(&positions)? > MOST_COLUMNS {
             return Ok(None);
         }
         let mut panels = Panels {
@@ -259,6 +247,19 @@ fn keep_least(all: &mut Vec<(f32, u32)>, most: usize) {
     }
 }
 
+/// The points at `order`, run by run in the order of panels, and [`NEW`] after each run until a panel is full.
+fn lay_out(points: &Points, order: &[u32], run: usize) -> Result<Vec<u32>> {
+    let len = order.chunks(run).map(|run| run.len().next_multiple_of(LANES)).sum();
+    let mut positions: Vec<u32> = try_with_capacity(len, "the panels")?;
+    for run in order.chunks(run) {
+        let start = positions.len();
+        positions.extend_from_slice(run);
+        kd_order(&points.coords, points.n, &mut positions[start..], LANES);
+        positions.resize(positions.len().next_multiple_of(LANES), NEW);
+    }
+    Ok(positions)
+}
+
 /// What panels are made of.
 struct Maker<'a> {
     metric: &'a Correlation,
@@ -268,6 +269,16 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
+    /// The share of V that panels of these points would hold, by a sample.
+    fn share(&self, positions: &[u32]) -> Result<f64> {
+        let (mut s, mut columns, mut count) = (Scratch::default(), 0, 0);
+        for members in positions.chunks_exact(LANES).step_by((positions.len() / LANES).div_ceil(SAMPLE)) {
+            columns += self.columns(members, &mut s)?.len();
+            count += 1;
+        }
+        Ok(columns as f64 / (count * self.metric.points.m) as f64)
+    }
+
     /// The columns that hold nearly all of the members' rows. Leaves squares, ranges and tails in `s`.
     fn columns(&self, members: &[u32], s: &mut Scratch) -> Result<Vec<u32>> {
         let points = &self.metric.points;
@@ -280,6 +291,7 @@ impl Maker<'_> {
         try_resize(&mut s.ranges, m, (f32::INFINITY, f32::NEG_INFINITY), "the panels")?;
         let mut typical = [0.0f32; LANES];
         for (lane, &i) in members.iter().enumerate().filter(|&(_, &i)| i != NEW) {
+            points.check_row(i as usize)?;
             self.write(i, &mut s.row);
             s.squares.iter_mut().zip(&s.row).for_each(|(squares, value)| squares[lane] = value * value);
             if self.metric.weight(points.inverse_sds[i as usize]) <= OUTLIER * median {
