@@ -14,9 +14,10 @@ use crate::control::Control;
 use crate::error::{Result, try_collect, try_vec, try_with_capacity};
 use crate::metric::{Candidates, Correlation, Metric, Points, QueryBlock, ScoreScratch};
 use crate::parallel::Threads;
+use crate::simd::panel::LANES as PANEL;
 
 /// Points of a cell, unless that makes the table too large.
-const CELL: usize = 32;
+const CELL: usize = PANEL;
 /// The sine of the angle that members may have to the span of their cell. Smaller ones make the table and the bounds
 /// sharper and the pivots more: with 0.2, 0.25 and 0.3 the benchmark's gold takes 3,571, 2,564 and 2,464 evaluations a
 /// query, its cube 1,944, 2,099 and 2,852.

@@ -1,6 +1,7 @@
 //! What the automatic traversal searches residual correlations with, over all points of a tree or a prefix of them:
 //! cells where a few points of each hold nearly all of it, and panels where few columns of V do.
 
+use super::spatial::kd_order;
 use super::{CellBound, Cells, FEW, InducingRows, PanelBound, Panels};
 use crate::control::Control;
 use crate::error::{Result, try_copy};
@@ -8,6 +9,7 @@ use crate::inducing::InducingPoints;
 use crate::kernel::{Covariance, Kernel};
 use crate::metric::{AnyMetric, Correlation, Metric};
 use crate::parallel::Threads;
+use crate::simd::panel::LANES as PANEL;
 use std::sync::{Arc, OnceLock};
 
 /// Cells are not used where a larger share of the points than this would have to be pivots.
@@ -65,6 +67,13 @@ fn kernel(covariance: &Covariance) -> Option<&Kernel> {
     if let Covariance::Stationary(kernel) = covariance { Some(kernel) } else { None }
 }
 
+/// Positions in runs for panels.
+fn ordered(metric: &Correlation, positions: &[u32]) -> Result<Vec<u32>> {
+    let mut order = try_copy(positions, "the index")?;
+    kd_order(&metric.points.coords, metric.points.n, &mut order, PANEL);
+    Ok(order)
+}
+
 impl IndexSource {
     /// With what panels share.
     pub(crate) fn with(inducing: Arc<InducingRows>) -> Self {
@@ -89,7 +98,7 @@ impl IndexSource {
         let panelled = kernel(covariance).is_some();
         // Where much is left, the regions of panels tell as much as a table of angles would.
         if panelled && much_is_left(metric, &positions) {
-            index.panels = self.panels(metric, inducing, &positions, positions.len(), threads, control)?;
+            index.panels = self.panels(metric, inducing, ordered(metric, &positions)?, threads, control)?;
             if index.panels.is_some() {
                 return Ok(index);
             }
@@ -98,8 +107,13 @@ impl IndexSource {
         (index.cells, index.evaluations) = Cells::new(metric, order, MOST_PIVOTS, threads, control)?;
         if panelled {
             index.panels = match &index.cells {
-                Some(cells) => self.panels(metric, inducing, &cells.members, cells.leaf(), threads, control)?,
-                None => self.panels(metric, inducing, &positions, positions.len(), threads, control)?,
+                // Each cell is a panel. Of large cells the pivots tell more.
+                Some(cells) if cells.leaf() == PANEL => {
+                    let members = try_copy(&cells.members, "the index")?;
+                    self.panels(metric, inducing, members, threads, control)?
+                }
+                Some(_) => None,
+                None => self.panels(metric, inducing, ordered(metric, &positions)?, threads, control)?,
             };
         }
         Ok(index)
@@ -109,8 +123,7 @@ impl IndexSource {
         &self,
         metric: &Correlation,
         inducing: Option<&InducingPoints>,
-        order: &[u32],
-        run: usize,
+        order: Vec<u32>,
         threads: &Threads,
         control: &mut Control<'_>,
     ) -> Result<Option<Panels>> {
@@ -119,7 +132,7 @@ impl IndexSource {
             None => Arc::new(InducingRows::new(metric, inducing)?),
         };
         let shared = self.inducing.get_or_init(|| shared).clone();
-        Panels::new(shared, metric, order, run, threads, control)
+        Panels::new(shared, metric, order, threads, control)
     }
 
     /// The bounds that cells give.

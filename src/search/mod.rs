@@ -132,10 +132,8 @@ fn automatic<M: Metric, C: Collector>(
     if let Some(bound) = &space.panels {
         return match (stage, &space.cells) {
             (Stage::Near, _) => panelling::search(space, bound, queries, group, scratch),
-            (_, Some(cells)) => {
-                group.homes.iter_mut().for_each(|home| *home = bound.panels.cell_of(*home));
-                angles::search(space, cells, queries, group, scratch)
-            }
+            // Each panel is a cell.
+            (_, Some(cells)) => angles::search(space, cells, queries, group, scratch),
             _ => Ok(queries.all.clone()),
         };
     }

@@ -178,7 +178,7 @@ impl<M: Metric> Panelling<'_, '_, M> {
         Ok(products)
     }
 
-    /// Opens the panels of cells that the table of angles leaves to a query.
+    /// Opens the panels, which are cells, that the table of angles leaves to a query.
     fn open_near<C: Collector>(
         &self,
         bound: &CellBound<'_>,
@@ -193,7 +193,7 @@ impl<M: Metric> Panelling<'_, '_, M> {
             None => {
                 // That of the nearest panel.
                 let home = query.seeds.first().map_or(group.homes[r], |&p| p);
-                let own = self.panels.cell_of(home);
+                let own = home;
                 let view = cells.view(own as usize);
                 let mut scores = std::mem::take(&mut scratch.angles);
                 score_pivots(bound, self.queries, &[r as u32], view.pivots, &mut scores, scratch)?;
@@ -210,7 +210,7 @@ impl<M: Metric> Panelling<'_, '_, M> {
         cells.near(own as usize, offset, self.metric.length(f64::from(query.least) - slack), &mut near);
         scratch.counters.nodes_visited += cells.len() as u64;
         scratch.counters.pruned_by_ball += (cells.len() - near.len()) as u64;
-        near.iter().for_each(|&c| self.panels.of_cell(c).for_each(|p| memory.open[p] |= 1u64 << r));
+        near.iter().for_each(|&c| memory.open[c as usize] |= 1u64 << r);
         scratch.frontier = near;
         Ok(())
     }

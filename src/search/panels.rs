@@ -9,10 +9,10 @@
 
 use super::inducing_rows::InducingRows;
 use super::regions::Regions;
-use super::spatial::{bounding_box, kd_order};
+use super::spatial::bounding_box;
 use crate::control::Control;
 use crate::error::{Result, checked_area, try_resize, try_vec, try_with_capacity};
-use crate::metric::{Correlation, Metric, NEW, Points};
+use crate::metric::{Correlation, Metric, NEW};
 use crate::parallel::Threads;
 use crate::simd::panel::{COLUMNS, LANES, Panel};
 use crate::simd::region::LANES as REGION;
@@ -39,8 +39,6 @@ const WEIGHT_SHARE: f64 = 1e-4;
 pub(crate) struct Panels {
     pub(crate) inducing: Arc<InducingRows>,
     pub(super) d: usize,
-    /// Panels of a run.
-    pub(super) per_run: usize,
     /// Tree positions, [`LANES`] a panel; [`NEW`] where a panel is not full.
     pub(super) positions: Vec<u32>,
     /// Panel of each tree position, or [`NEW`].
@@ -77,20 +75,21 @@ struct Scratch {
 }
 
 impl Panels {
-    /// Panels of the points at `order`, which are cut into runs of `run` and these into panels; O(n m). None where a
-    /// sample of the panels tells that too many columns matter.
+    /// Panels of the points at `order`, runs of [`LANES`] of them; O(n m). None where a sample of the panels tells that too
+    /// many columns matter.
     pub(crate) fn new(
         inducing: Arc<InducingRows>,
         metric: &Correlation,
-        order: &[u32],
-        run: usize,
+        order: Vec<u32>,
         threads: &Threads,
         control: &mut Control<'_>,
     ) -> Result<Option<Self>> {
         let what = "the panels";
         let points = &metric.points;
         let (n, d, m) = (points.n, points.d, points.m);
-        let positions = lay_out(points, order, run)?;
+        let mut positions = order;
+        let full = positions.len().next_multiple_of(LANES);
+        try_resize(&mut positions, full, NEW, what)?;
         let count = positions.len() / LANES;
         let at = inducing.of_stored()?;
         let maker = Maker { metric, inducing: &inducing, at: &at };
@@ -99,7 +98,6 @@ impl Panels {
         }
         let mut panels = Panels {
             d,
-            per_run: run.div_ceil(LANES),
             of: try_vec(n, NEW, what)?,
             starts: try_with_capacity(count + 1, what)?,
             columns: Vec::new(),
@@ -202,17 +200,6 @@ impl Panels {
         (&self.middles[p * self.d..(p + 1) * self.d], self.radii[p])
     }
 
-    /// Panels of cell `c`, where runs are cells.
-    pub(super) fn of_cell(&self, c: u32) -> std::ops::Range<usize> {
-        let start = c as usize * self.per_run;
-        start..(start + self.per_run).min(self.len())
-    }
-
-    /// Cell of panel `p`, where runs are cells.
-    pub(super) fn cell_of(&self, p: u32) -> u32 {
-        p / self.per_run as u32
-    }
-
     /// Writes panels whose boxes are near `x`, the nearest first, with squared distances: about the `most` nearest.
     pub(super) fn nearest(&self, x: &[f64], most: usize, out: &mut Vec<(f32, u32)>) {
         let mut regions = Vec::with_capacity(self.coarse.len() * REGION);
@@ -245,19 +232,6 @@ fn keep_least(all: &mut Vec<(f32, u32)>, most: usize) {
         all.select_nth_unstable_by(most - 1, nearer);
         all.truncate(most);
     }
-}
-
-/// The points at `order`, run by run in the order of panels, and [`NEW`] after each run until a panel is full.
-fn lay_out(points: &Points, order: &[u32], run: usize) -> Result<Vec<u32>> {
-    let len = order.chunks(run).map(|run| run.len().next_multiple_of(LANES)).sum();
-    let mut positions: Vec<u32> = try_with_capacity(len, "the panels")?;
-    for run in order.chunks(run) {
-        let start = positions.len();
-        positions.extend_from_slice(run);
-        kd_order(&points.coords, points.n, &mut positions[start..], LANES);
-        positions.resize(positions.len().next_multiple_of(LANES), NEW);
-    }
-    Ok(positions)
 }
 
 /// What panels are made of.

@@ -39,7 +39,6 @@ struct SavedCells {
 
 #[derive(Serialize, Deserialize)]
 struct SavedPanels {
-    per_run: u32,
     median: f64,
     inducing_rows: Array<f64>,
     positions: Array<u32>,
@@ -96,6 +95,11 @@ impl Index {
                 return Err(corrupt("it has an index that its metric has no use for"));
             }
             AnyMetric::Euclidean(_) => {}
+        }
+        if let (Some(cells), Some(panels)) = (&index.cells, &index.panels)
+            && cells.len() != panels.len()
+        {
+            return Err(corrupt("its cells are not its panels"));
         }
         if let Some(panels) = &index.panels {
             source = IndexSource::with(panels.inducing.clone());
@@ -175,7 +179,6 @@ impl Cells {
 impl Panels {
     fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedPanels> {
         Ok(SavedPanels {
-            per_run: self.per_run as u32,
             median: self.inducing.median,
             inducing_rows: writer.array(&self.inducing.rows)?,
             positions: writer.array(&self.positions)?,
@@ -217,7 +220,7 @@ impl Panels {
             starts.windows(2).all(|ends| ends[0] <= ends[1] && ((ends[1] - ends[0]) as usize).is_multiple_of(COLUMNS));
         let whole = (starts.first(), starts.last()) == (Some(&0), Some(&(columns.len() as u32)));
         let regions = count.div_ceil(REGION);
-        if !positions.len().is_multiple_of(PANEL) || count == 0 || saved.per_run == 0 || !ordered || !whole {
+        if !positions.len().is_multiple_of(PANEL) || count == 0 || !ordered || !whole {
             return Err(corrupt("its panels do not fit together"));
         }
         if columns.iter().any(|&j| j as usize > m) {
@@ -231,7 +234,6 @@ impl Panels {
         Ok(Panels {
             inducing: Arc::new(shared),
             d,
-            per_run: saved.per_run as usize,
             of,
             values: reader.exactly(&saved.values, area(columns.len(), PANEL)?, what)?,
             middles: reader.exactly(&saved.middles, area(count, d)?, what)?,
