@@ -64,7 +64,7 @@ pub(crate) const FEW: usize = 1024;
 pub(crate) struct Batch<'a> {
     /// Keys below its limit may be found by a query, one limit a query.
     pub(crate) limits: &'a [u32],
-    /// Home of each query (its cell or block, or that of a stored point near it) and its tree position.
+    /// Home of each query (its panel, cell or block, or that of a stored point near it) and its tree position.
     pub(crate) places: &'a [(u32, u32)],
     pub(crate) traversal: Traversal,
 }

@@ -75,7 +75,7 @@ impl Certificates {
 pub(crate) struct Group<C> {
     /// Tree position of each query, or [`NEW`].
     pub(crate) positions: Vec<u32>,
-    /// Cell or block of each query, or of a stored point near it.
+    /// Panel, cell or block of each query, or of a stored point near it.
     pub(crate) homes: Vec<u32>,
     /// Keys below this may be found, one limit a query.
     pub(crate) limits: Vec<u32>,
