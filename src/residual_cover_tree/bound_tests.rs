@@ -1,4 +1,4 @@
-//! The bounds of panels and regions hold for every point, and are worth something.
+//! The bounds of panels and regions hold for every point.
 
 use super::ResidualCoverTree;
 use crate::control::Control;

@@ -97,9 +97,12 @@ impl InducingRows {
         small.then(|| self.places.get(&place()).copied()).flatten()
     }
 
-    /// Writes row z over sqrt(p), where `isd` is 1 / sqrt(p).
-    pub(super) fn write(&self, z: u32, isd: f64, row: &mut [f32]) {
-        let from = &self.rows[z as usize * padded(row.len())..];
-        row.iter_mut().zip(from).for_each(|(to, from)| *to = (-from * isd) as f32);
+    /// Writes the row W of a point at inducing point `z`, or of one that is at none, whose V is `v`; `isd` is 1 / sqrt(p).
+    pub(super) fn write(&self, z: Option<u32>, v: &[f64], isd: f64, row: &mut [f32]) {
+        let (from, scale) = match z {
+            Some(z) => (&self.rows[z as usize * padded(row.len())..], -isd),
+            None => (v, isd),
+        };
+        row.iter_mut().zip(from).for_each(|(to, from)| *to = (from * scale) as f32);
     }
 }

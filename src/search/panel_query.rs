@@ -68,13 +68,7 @@ impl PanelQuery {
         self.at_inducing = at.is_some();
         self.true_weight = metric.sd * isd;
         self.weight = if at.is_some() { 0.0 } else { self.true_weight };
-        match at {
-            Some(z) => panels.inducing.write(z, isd, row),
-            None => {
-                let v = &queries.factor[q * metric.points.width..];
-                row.iter_mut().zip(v).for_each(|(to, v)| *to = (v * isd) as f32);
-            }
-        }
+        panels.inducing.write(at, &queries.factor[q * metric.points.width..], isd, row);
         columns.iter_mut().zip(&*row).for_each(|(column, &value)| column[q] = value);
         let square: f64 = row.iter().map(|&value| f64::from(value).powi(2)).sum();
         self.norm = square.sqrt() * (1.0 + 1e-6);

@@ -192,8 +192,7 @@ impl<M: Metric> Panelling<'_, '_, M> {
             Some(own) => (own, cells.offset(group.positions[r])),
             None => {
                 // That of the nearest panel.
-                let home = query.seeds.first().map_or(group.homes[r], |&p| p);
-                let own = home;
+                let own = query.seeds.first().map_or(group.homes[r], |&p| p);
                 let view = cells.view(own as usize);
                 let mut scores = std::mem::take(&mut scratch.angles);
                 score_pivots(bound, self.queries, &[r as u32], view.pivots, &mut scores, scratch)?;

@@ -12,7 +12,7 @@ use super::regions::Regions;
 use super::spatial::bounding_box;
 use crate::control::Control;
 use crate::error::{Result, checked_area, try_resize, try_vec, try_with_capacity};
-use crate::metric::{Correlation, Metric, NEW};
+use crate::metric::{Correlation, Metric, NEW, Points};
 use crate::parallel::Threads;
 use crate::simd::panel::{COLUMNS, LANES, Panel};
 use crate::simd::region::LANES as REGION;
@@ -77,19 +77,18 @@ struct Scratch {
 }
 
 impl Panels {
-    /// Panels of the points at `order`, runs of [`LANES`] of them; O(n m). None where a sample of the panels tells that too
+    /// Panels of the points at `positions`, runs of [`LANES`] of them; O(n m). None where a sample of the panels tells that too
     /// many columns matter.
     pub(crate) fn new(
         inducing: Arc<InducingRows>,
         metric: &Correlation,
-        order: Vec<u32>,
+        mut positions: Vec<u32>,
         threads: &Threads,
         control: &mut Control<'_>,
     ) -> Result<Option<Self>> {
         let what = "the panels";
         let points = &metric.points;
         let (n, d, m) = (points.n, points.d, points.m);
-        let mut positions = order;
         let full = positions.len().next_multiple_of(LANES);
         try_resize(&mut positions, full, NEW, what)?;
         let count = positions.len() / LANES;
@@ -126,15 +125,16 @@ impl Panels {
         all.extend(tasks);
         threads.run(all, control, Scratch::default, |s, task| {
             let (((((members, columns), (middles, radii)), (coords, weights)), (tails, norms)), mut region) = task;
-            region.place(&metric.points, members);
+            region.place(&box_of(points, members));
             for (t, members) in members.chunks_exact(LANES).enumerate() {
                 let own = t * LANES..(t + 1) * LANES;
                 columns[t] = maker.columns(members, s)?;
                 let coords = &mut coords[t * d * LANES..(t + 1) * d * LANES];
-                radii[t] = maker.place(members, &mut middles[t * d..(t + 1) * d], coords);
+                let corners = box_of(points, members);
+                radii[t] = maker.place(members, &corners, &mut middles[t * d..(t + 1) * d], coords);
                 tails[own.clone()].copy_from_slice(&s.tails);
                 maker.weigh(members, &s.squares, &mut weights[own.clone()], &mut norms[own.clone()]);
-                region.fill(t, &metric.points, members, &s.ranges, &weights[own.clone()], &norms[own]);
+                region.fill(t, &corners, &s.ranges, &weights[own.clone()], &norms[own]);
             }
             Ok(())
         })?;
@@ -224,6 +224,11 @@ impl Panels {
     }
 }
 
+/// The box of a panel's points.
+fn box_of(points: &Points, members: &[u32]) -> Vec<f64> {
+    bounding_box(points.d, members.iter().filter(|&&i| i != NEW), |&i, j| points.coord(i as usize, j))
+}
+
 fn nearer(a: &(f32, u32), b: &(f32, u32)) -> std::cmp::Ordering {
     a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
 }
@@ -273,7 +278,7 @@ impl Maker<'_> {
             if self.metric.weight(points.inverse_sds[i as usize]) <= OUTLIER * median {
                 typical[lane] = 1.0;
             }
-            if !self.is_inducing(i) {
+            if self.inducing_at(i).is_none() {
                 for (range, v) in s.ranges.iter_mut().zip(points.factor_row(i as usize)) {
                     let v = (v * unit) as f32;
                     *range = (range.0.min(v), range.1.max(v));
@@ -313,31 +318,25 @@ impl Maker<'_> {
         Ok(columns)
     }
 
-    fn is_inducing(&self, i: u32) -> bool {
-        self.at.get(i as usize).is_some_and(|&z| z != NEW)
+    /// The inducing point where a tree position is, if it is at one.
+    fn inducing_at(&self, i: u32) -> Option<u32> {
+        self.at.get(i as usize).copied().filter(|&z| z != NEW)
     }
 
     /// Row W of the point at a position.
     fn write(&self, i: u32, row: &mut [f32]) {
-        let points = &self.metric.points;
-        let isd = points.inverse_sds[i as usize];
-        if self.is_inducing(i) {
-            self.inducing.write(self.at[i as usize], isd, row);
-        } else {
-            row.iter_mut().zip(points.factor_row(i as usize)).for_each(|(to, v)| *to = (v * isd) as f32);
-        }
+        let (points, i) = (&self.metric.points, i as usize);
+        self.inducing.write(self.inducing_at(i as u32), points.factor_row(i), points.inverse_sds[i], row);
     }
 
-    /// Middle and coordinates of a panel; returns the radius, rounded up.
-    fn place(&self, members: &[u32], middle: &mut [f64], coords: &mut [f32]) -> f32 {
+    /// Middle and coordinates of a panel whose box has these corners; returns the radius, rounded up.
+    fn place(&self, members: &[u32], corners: &[f64], middle: &mut [f64], coords: &mut [f32]) -> f32 {
         let points = &self.metric.points;
-        let own = || members.iter().enumerate().filter(|&(_, &i)| i != NEW);
-        let corners = bounding_box(points.d, own(), |(_, &i), j| points.coord(i as usize, j));
         for (j, middle) in middle.iter_mut().enumerate() {
             *middle = 0.5 * corners[j] + 0.5 * corners[points.d + j];
         }
         let mut radius = 0.0f64;
-        for (lane, &i) in own() {
+        for (lane, &i) in members.iter().enumerate().filter(|&(_, &i)| i != NEW) {
             let mut square = 0.0;
             for (j, middle) in middle.iter().enumerate() {
                 let offset = points.coord(i as usize, j) - middle;
@@ -358,7 +357,7 @@ impl Maker<'_> {
         let rounding = 1.0 + (squares.len() + 16) as f32 * f32::EPSILON;
         for (lane, &i) in members.iter().enumerate().filter(|&(_, &i)| i != NEW) {
             let weight = self.metric.weight(self.metric.points.inverse_sds[i as usize]);
-            weights[lane] = if self.is_inducing(i) { 0.0 } else { weight as f32 };
+            weights[lane] = if self.inducing_at(i).is_some() { 0.0 } else { weight as f32 };
             let norm = (sums[lane] * rounding).sqrt().max(weights[lane]).max((WEIGHT_SHARE * weight) as f32);
             norms[lane] = norm.next_up();
         }

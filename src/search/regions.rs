@@ -3,9 +3,7 @@
 //! Of x in a run, k(q, x) lies between the values at the farthest and the nearest corner of its box, and entry j of V_x
 //! in an interval: rho_qx is at most w_x (w_q k_near - W_q.middle + abs(W_q).half), and as much below 0.
 
-use super::spatial::bounding_box;
 use crate::error::{Result, checked_area, try_vec};
-use crate::metric::{NEW, Points};
 use crate::simd::region::{LANES, Region};
 
 /// The regions of some runs; the last one may have less than [`LANES`].
@@ -37,13 +35,8 @@ pub(super) struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// Where the region of the points `members` is.
-    pub(super) fn place(&mut self, points: &Points, members: &[u32]) {
-        let own = members.iter().filter(|&&i| i != NEW);
-        self.centre_on(&bounding_box(points.d, own, |&i, j| points.coord(i as usize, j)));
-    }
-
-    fn centre_on(&mut self, corners: &[f64]) {
+    /// Where the region is whose box has these corners.
+    pub(super) fn place(&mut self, corners: &[f64]) {
         let (lower, upper) = corners.split_at(self.centre.len());
         let mut square = 0.0;
         for ((centre, lower), upper) in self.centre.iter_mut().zip(lower).zip(upper) {
@@ -53,19 +46,10 @@ impl Part<'_> {
         *self.radius = ((0.5 * square.sqrt() * (1.0 + 1e-6)) as f32).next_up();
     }
 
-    /// The run of a lane: points `members`, the range of V over the standard deviation in each column, and the points'
+    /// The run of a lane: the corners of its box, the range of V over the standard deviation in each column, and the points'
     /// weights, which are 0 at inducing points, and norms.
-    pub(super) fn fill(
-        &mut self,
-        lane: usize,
-        points: &Points,
-        members: &[u32],
-        ranges: &[(f32, f32)],
-        weights: &[f32],
-        norms: &[f32],
-    ) {
-        let own = members.iter().filter(|&&i| i != NEW);
-        self.enclose(lane, &bounding_box(points.d, own, |&i, j| points.coord(i as usize, j)));
+    pub(super) fn fill(&mut self, lane: usize, corners: &[f64], ranges: &[(f32, f32)], weights: &[f32], norms: &[f32]) {
+        self.enclose(lane, corners);
         for (j, &(least, most)) in ranges.iter().enumerate().filter(|(_, range)| range.0 <= range.1) {
             self.span(lane, j, least, most);
         }
@@ -155,7 +139,7 @@ impl Regions {
                 }
                 all
             });
-            part.centre_on(&all.unwrap_or_default());
+            part.place(&all.unwrap_or_default());
             for (lane, g) in own.enumerate() {
                 let region = finer.region(g);
                 part.enclose(lane, &corners(g));
