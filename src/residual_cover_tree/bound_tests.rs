@@ -1,12 +1,13 @@
-//! The bounds of panels and regions hold for every point.
+//! The bounds of cells, panels and regions hold for every point.
 
 use super::ResidualCoverTree;
 use crate::control::Control;
 use crate::data::Data;
 use crate::kernel::{Covariance, Kernel, KernelFamily, Lengthscale};
-use crate::metric::{AnyMetric, QueryBlock};
+use crate::metric::{AnyMetric, Metric, QueryBlock};
 use crate::options::{Construction, Options};
-use crate::search::{IndexSource, panel_checks};
+use crate::parallel::Threads;
+use crate::search::{CellBound, Cells, IndexSource, cell_checks, panel_checks};
 use ndarray::{Array2, s};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -15,6 +16,7 @@ use rand_chacha::ChaCha8Rng;
 #[test]
 fn bounds_hold_for_every_query_and_point() {
     let (mut panelled, mut at_inducing, mut floored) = (0, 0, 0);
+    let (mut celled, mut excluded, mut all) = (0, 0, 0);
     for seed in 0..40 {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let (n, d) = (rng.random_range(1100..2500), rng.random_range(1..=4));
@@ -58,7 +60,6 @@ fn bounds_hold_for_every_query_and_point() {
             Err(error) => panic!("{error}; {context}"),
         };
         let part = &tree.parts[0];
-        let Some(bound) = IndexSource::bound(&part.index, &part.metric, &options.covariance) else { continue };
         let AnyMetric::Correlation(metric) = &part.metric else { unreachable!() };
         let mut queries = QueryBlock::default();
         for t in 0..30 {
@@ -69,11 +70,24 @@ fn bounds_hold_for_every_query_and_point() {
                 _ => queries.push_foreign(&metric.points, position),
             }
         }
+        let (threads, mut control) = (Threads::new(1), Control::none());
+        let (cells, _) = Cells::new(metric, (0..n as u32).collect(), 0.8, &threads, &mut control).unwrap();
+        if let (Some(mut cells), true) = (cells, metric.is_metric()) {
+            cells.overlap(metric, &threads, &mut control).unwrap();
+            let owns: Vec<u32> = (0..4).map(|_| rng.random_range(0..cells.len() as u32)).collect();
+            let bound = CellBound { cells: &cells, metric };
+            let found = cell_checks::check(&bound, &queries, &owns, &context);
+            celled += 1;
+            excluded += found.0;
+            all += found.1;
+        }
+        let Some(bound) = IndexSource::bound(&part.index, &part.metric, &options.covariance) else { continue };
         let difference = panel_checks::check(&bound, &queries, &context);
         assert!(difference.is_finite(), "{context}");
         panelled += 1;
         at_inducing += usize::from(!bound.panels.inducing.at.is_empty());
         floored += usize::from(residual_floor == 0.5);
     }
+    assert!(celled > 15 && excluded > 5000, "{celled} {excluded} of {all}");
     assert!(panelled > 10 && at_inducing > 5 && floored > 2, "{panelled} {at_inducing} {floored}");
 }

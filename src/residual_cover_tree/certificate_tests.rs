@@ -70,7 +70,7 @@ fn cells() {
         &mut tree,
         &[
             ("table", |on| on.table = false),
-            ("first pivots", |on| on.first_pivots = false),
+            ("overlaps", |on| on.overlaps = false),
             ("members", |on| on.members = false),
         ],
     );

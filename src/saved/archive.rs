@@ -25,7 +25,7 @@ macro_rules! elements {
         })*
     };
 }
-elements!(u8, i16, u32, u64, u128);
+elements!(u8, i8, u32, u64, u128);
 
 impl Element for f32 {
     fn little_endian(self) -> Self {

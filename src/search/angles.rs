@@ -1,218 +1,254 @@
-//! Search of residual correlations by angles: the queries of one cell against the pivots and members of others.
+//! Search of residual correlations by angles: blocks of queries against the pivots of cells.
 //!
-//! The pivots of the nearest cells tell nearly what the scores of their members are; the best of these are evaluated
-//! first and make the thresholds tight. What is left is a certificate that no other point is nearer: for most cells by
-//! the table of gaps, at no evaluation; for the rest by the query's part in the span of their pivots, and what that
-//! says of each member.
+//! The pivots of the cells nearest to a query tell nearly what the scores of their members are: the k-th largest lower
+//! bound there is a threshold. The table of gaps excludes most other cells at no evaluation, and the overlaps of spans
+//! most of what is left. Of the rest the pivots are evaluated, for all queries of the group that a cell is open to at a
+//! time, since it is their rows of V that take the time. What the bounds cannot exclude is scored in the end.
 
-use super::certificate::{CellBound, certify, estimate, score_pivots, span};
+use super::certificate::{CellBound, Memory, estimate, score_pivots, span};
 use super::collect::Collector;
+use super::overlaps::{FEW_CELLS, Inside};
+use super::shortlist::{Candidate, Shortlist};
 use super::space::{Group, Scratch, Space};
 use super::spatial::bounding_box;
-use crate::error::Result;
+use crate::error::{Result, try_reserve, try_resize};
 use crate::metric::{Metric, NEW, QueryBlock};
+use std::f64::consts::FRAC_PI_2;
 
 /// Allowed points in the cells that a query starts from, as a multiple of the number wanted.
 const START_FACTOR: f64 = 6.0;
-/// A query to which the table leaves more than this share of the cells waits, to be scored with all pivots together
-/// with others like it.
-const MOST_NEAR: f64 = 0.4;
-/// Cells that waiting queries are scored with at a time: their pivots' rows of V stay in the second-level cache.
-const CHUNK: usize = 16;
-/// A waiting query is given up where bounds leave it this share of the points.
+/// A query to which more than this share of the cells is open waits, to be searched for together with others like it.
+pub(super) const MOST_NEAR: f64 = 0.25;
+/// A query is given up where bounds leave it this share of the points.
 const MOST_LEFT: f64 = 0.25;
 
-/// Searches for the queries of the group. Returns those for which the table does not discard enough.
+/// A query and what has been found of it.
+#[derive(Default)]
+pub(super) struct AngleQuery {
+    list: Shortlist,
+    /// The cell whose span is nearest to it among those that it started from, the angle to the span, the distance from
+    /// what has its coordinates there, and these.
+    own: u32,
+    offset: f64,
+    apart: f64,
+    u: Vec<f32>,
+    waits: bool,
+}
+
+/// Searches for the queries of the group. Returns those to which more than the share `most_near` of the cells is open, or
+/// too many points are left.
 pub(crate) fn search<M: Metric, C: Collector>(
     space: &Space<'_, M>,
     bound: &CellBound<'_>,
     queries: &QueryBlock,
     group: &mut Group<C>,
+    most_near: f64,
     scratch: &mut Scratch,
 ) -> Result<Vec<u32>> {
-    let mut homes: Vec<(u32, u32)> = (0..queries.len as u32).map(|q| (group.homes[q as usize], q)).collect();
-    homes.sort_unstable();
-    let mut others = Vec::new();
-    for run in homes.chunk_by(|a, b| a.0 == b.0) {
-        let rows: Vec<u32> = run.iter().map(|&(_, q)| q).collect();
-        search_home(space, bound, queries, group, &rows, &mut others, scratch)?;
-    }
-    others.sort_unstable();
-    Ok(others)
-}
-
-/// Searches for queries whose home is one cell.
-fn search_home<M: Metric, C: Collector>(
-    space: &Space<'_, M>,
-    bound: &CellBound<'_>,
-    queries: &QueryBlock,
-    group: &mut Group<C>,
-    rows: &[u32],
-    others: &mut Vec<u32>,
-    scratch: &mut Scratch,
-) -> Result<()> {
-    let (metric, cells) = (space.metric, bound.cells);
-    let start = start(space, bound, queries, group, rows, scratch)?;
-    // Cells that the table leaves to each query.
-    let mut near: Vec<u32> = Vec::new();
-    let most = (MOST_NEAR * cells.len() as f64) as usize;
-    let mut kept = Vec::with_capacity(rows.len());
-    for (&q, &(home, offset)) in rows.iter().zip(&start.offsets) {
-        let weight = metric.weight(queries.inverse_sds[q as usize]);
-        let threshold = group.collectors[q as usize].threshold() - metric.slack(weight, space.largest_weight);
-        let before = near.len();
-        cells.near(home as usize, offset, metric.length(threshold), &mut near);
-        let found = near.len() - before;
-        scratch.counters.nodes_visited += cells.len() as u64;
-        scratch.counters.pruned_by_ball += (cells.len() - found) as u64;
-        if found <= most && space.certificates.table {
-            kept.push(q);
-        } else {
-            near.truncate(before);
-            others.push(q);
-        }
-    }
-    near.sort_unstable();
-    near.dedup();
-    near.retain(|c| !start.cells.contains(c));
-    certify(space, bound, queries, group, &kept, &near, &[], &mut [], scratch)
-}
-
-/// Searches for queries to which the table leaves too much: the pivots of all cells, in blocks. Returns those to which
-/// they leave too much as well.
-pub(crate) fn search_all<M: Metric, C: Collector>(
-    space: &Space<'_, M>,
-    bound: &CellBound<'_>,
-    queries: &QueryBlock,
-    group: &mut Group<C>,
-    scratch: &mut Scratch,
-) -> Result<Vec<u32>> {
-    let cells = bound.cells;
-    let mut done: Vec<Vec<u32>> = Vec::new();
-    for q in 0..queries.len as u32 {
-        done.push(start(space, bound, queries, group, &[q], scratch)?.cells);
-    }
-    let (mut rows, mut others) = (queries.all.clone(), Vec::new());
-    let mut left = vec![0usize; rows.len()];
-    let mut seen = 0;
-    // Chunks that are spread over space: the first tells what to expect of the others.
-    let chunks = cells.len().div_ceil(CHUNK);
-    for chunk in 0..chunks {
-        let some: Vec<u32> = (chunk..cells.len()).step_by(chunks).map(|c| c as u32).collect();
-        certify(space, bound, queries, group, &rows, &some, &done, &mut left, scratch)?;
-        seen += some.iter().map(|&c| cells.view(c as usize).others.len()).sum::<usize>();
-        rows.retain(|&q| {
-            let hopeless = left[q as usize] as f64 > MOST_LEFT * seen as f64 + 64.0;
-            if hopeless {
-                others.push(q);
-            }
-            !hopeless
-        });
-    }
-    Ok(others)
-}
-
-/// What a start came to.
-struct Start {
-    /// Cells of which all members have been offered or excluded.
-    cells: Vec<u32>,
-    /// For each query the cell whose span is nearest to it, and the angle to it.
-    offsets: Vec<(u32, f64)>,
-}
-
-/// Searches the cells nearest to the queries' home, the most promising members first.
-fn start<M: Metric, C: Collector>(
-    space: &Space<'_, M>,
-    bound: &CellBound<'_>,
-    queries: &QueryBlock,
-    group: &mut Group<C>,
-    rows: &[u32],
-    scratch: &mut Scratch,
-) -> Result<Start> {
-    let cells = bound.cells;
-    let home = group.homes[rows[0] as usize];
-    let chosen = first_cells(space, bound, queries, group, rows);
-    let near = &chosen;
-
     let mut memory = std::mem::take(&mut scratch.angles);
-    let centres: Vec<u32> = near.iter().flat_map(|&c| cells.view(c as usize).pivots).copied().collect();
-    score_pivots(bound, queries, rows, &centres, &mut memory, scratch)?;
-    let mut offsets = Vec::with_capacity(rows.len());
-    let signed = std::mem::take(&mut memory.signed);
-    for (&q, signed) in rows.iter().zip(signed.chunks_exact(centres.len())) {
-        let position = group.positions[q as usize];
-        let mut offset = match position {
-            NEW => (home, std::f64::consts::FRAC_PI_2),
-            position => (home, cells.offset(position)),
-        };
-        let limit = group.limits[q as usize];
-        memory.first.clear();
-        let mut at = 0;
-        for &c in near {
-            let view = cells.view(c as usize);
-            let signed = &signed[at..at + view.pivots.len()];
-            at += signed.len();
-            for (&pivot, rho) in view.pivots.iter().zip(signed) {
-                let rho = rho.abs();
-                space.offer(group, q as usize, pivot as usize, rho);
-                if space.keys.of[pivot as usize] < limit {
-                    memory.first.push((rho as f32, f32::NAN, pivot));
+    let most_near = (most_near * bound.cells.len() as f64) as usize;
+    let found = Angles { space, bound, queries, most_near }.run(group, &mut memory, scratch);
+    scratch.angles = memory;
+    found
+}
+
+/// A block of queries that is searched for.
+struct Angles<'a, 's, M> {
+    space: &'a Space<'s, M>,
+    bound: &'a CellBound<'a>,
+    queries: &'a QueryBlock,
+    most_near: usize,
+}
+
+impl<M: Metric> Angles<'_, '_, M> {
+    fn run<C: Collector>(&self, group: &mut Group<C>, memory: &mut Memory, scratch: &mut Scratch) -> Result<Vec<u32>> {
+        let count = self.queries.len;
+        if memory.queries.len() < count {
+            try_reserve(&mut memory.queries, count, "the search")?;
+            memory.queries.resize_with(count, AngleQuery::default);
+        }
+        for (query, &home) in memory.queries.iter_mut().zip(&group.homes) {
+            query.list.clear();
+            query.u.clear();
+            (query.own, query.offset, query.apart, query.waits) = (home, FRAC_PI_2, 1.0, false);
+        }
+        for q in 0..count {
+            self.raise(q, group, memory);
+        }
+        memory.open.clear();
+        try_resize(&mut memory.open, self.bound.cells.len(), 0, "the search")?;
+        self.open_first(group, memory);
+        self.look_at_open(group, memory, scratch)?;
+        std::mem::swap(&mut memory.started, &mut memory.open);
+        memory.open.clear();
+        try_resize(&mut memory.open, self.bound.cells.len(), 0, "the search")?;
+        for q in 0..count {
+            self.raise(q, group, memory);
+            self.open_near(q, memory, scratch)?;
+        }
+        memory.open.iter_mut().zip(&memory.started).for_each(|(open, started)| *open &= !started);
+        self.look_at_open(group, memory, scratch)?;
+        let mut others = Vec::new();
+        for q in 0..count {
+            self.raise(q, group, memory);
+            let query = &memory.queries[q];
+            if query.waits || query.list.lost {
+                others.push(q as u32);
+            } else {
+                self.space.evaluate_some(group, &[q as u32], self.queries, query.list.positions(), scratch)?;
+            }
+        }
+        Ok(others)
+    }
+
+    /// Opens to each query the cells that are nearest to its home, nearest in space first, until there are enough points
+    /// in them that it may find.
+    fn open_first<C: Collector>(&self, group: &Group<C>, memory: &mut Memory) {
+        let (cells, d) = (self.bound.cells, self.space.metric.points().d);
+        let mut homes: Vec<(u32, u32)> = group.homes.iter().copied().zip(0..self.queries.len as u32).collect();
+        homes.sort_unstable();
+        let mut order = Vec::new();
+        for run in homes.chunk_by(|a, b| a.0 == b.0) {
+            let rows = || run.iter().map(|&(_, q)| q as usize);
+            let wanted = rows().map(|q| group.collectors[q].wanted()).max().unwrap_or(0);
+            let enough = ((wanted as f64 * START_FACTOR) as usize).max(1);
+            let limit = rows().map(|q| group.limits[q]).min().unwrap_or(0);
+            let corners = bounding_box(d, rows(), |q, j| self.queries.coords[q * d + j]);
+            cells.by_distance(&corners, cells.around(run[0].0 as usize), &mut order);
+            let mask = rows().fold(0u64, |mask, q| mask | 1 << q);
+            let mut met = 0;
+            for &(_, c) in &order {
+                let view = cells.view(c as usize);
+                let members = view.pivots.iter().chain(view.others);
+                met += members.filter(|&&i| self.space.keys.of[i as usize] < limit).count();
+                memory.open[c as usize] |= mask;
+                if met >= enough {
+                    break;
                 }
             }
-            let part = span(bound, queries, q, &view, signed, &mut memory);
-            estimate(bound, &view, &mut memory);
+        }
+    }
+
+    /// Opens to query `q` the cells that the table and the overlaps leave to it.
+    fn open_near(&self, q: usize, memory: &mut Memory, scratch: &mut Scratch) -> Result<()> {
+        let (cells, metric) = (self.bound.cells, self.bound.metric);
+        let query = &mut memory.queries[q];
+        if query.list.lost {
+            return Ok(());
+        }
+        let weight = metric.weight(self.queries.inverse_sds[q]);
+        let slack = metric.slack(weight, self.space.largest_weight);
+        let angle = metric.length(f64::from(query.list.least) - slack);
+        let mut near = std::mem::take(&mut scratch.frontier);
+        near.clear();
+        if self.space.certificates.table {
+            cells.near(query.own as usize, query.offset, angle, &mut near);
+        } else {
+            near.extend(0..cells.len() as u32);
+        }
+        if near.len() > FEW_CELLS && !query.u.is_empty() && self.space.certificates.overlaps {
+            memory.excluded.clear();
+            try_resize(&mut memory.excluded, cells.len().div_ceil(64), 0, "the search")?;
+            let (own, sine, offset) = (query.own as usize, query.apart, query.offset);
+            let inside = Inside { own, u: &query.u, sine, offset };
+            cells.overlaps.exclude(metric.simd, cells, inside, angle, &mut memory.excluded);
+            near.retain(|&c| memory.excluded[c as usize / 64] >> (c % 64) & 1 == 0);
+        }
+        scratch.counters.nodes_visited += cells.len() as u64;
+        scratch.counters.pruned_by_ball += (cells.len() - near.len()) as u64;
+        query.waits = near.len() > self.most_near;
+        if !query.waits {
+            near.iter().for_each(|&c| memory.open[c as usize] |= 1 << q);
+        }
+        scratch.frontier = near;
+        Ok(())
+    }
+
+    /// Looks at all cells for the queries that they are open to.
+    fn look_at_open<C: Collector>(
+        &self,
+        group: &mut Group<C>,
+        memory: &mut Memory,
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let open = std::mem::take(&mut memory.open);
+        let mut rows = std::mem::take(&mut scratch.next);
+        for (c, &mask) in open.iter().enumerate().filter(|&(_, &mask)| mask != 0) {
+            rows.clear();
+            rows.extend((0..self.queries.len as u32).filter(|&q| mask >> q & 1 == 1));
+            rows.retain(|&q| !memory.queries[q as usize].list.lost);
+            self.look(c as u32, &rows, group, memory, scratch)?;
+        }
+        scratch.next = rows;
+        memory.open = open;
+        Ok(())
+    }
+
+    /// Offers the pivots of cell `c` to the queries `rows`, and bounds the scores of its other members.
+    fn look<C: Collector>(
+        &self,
+        c: u32,
+        rows: &[u32],
+        group: &mut Group<C>,
+        memory: &mut Memory,
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let (space, bound) = (self.space, self.bound);
+        let view = bound.cells.view(c as usize);
+        score_pivots(bound, self.queries, rows, view.pivots, memory, scratch)?;
+        let signed = std::mem::take(&mut memory.signed);
+        for (&q, signed) in rows.iter().zip(signed.chunks_exact(view.pivots.len())) {
+            let (limit, own) = (group.limits[q as usize], group.positions[q as usize]);
+            let own = if space.exclude_self { own } else { NEW };
+            let allowed = |i: u32| space.keys.of[i as usize] < limit && i != own;
+            let part = span(bound, self.queries, q, &view, signed, memory);
+            estimate(bound, &view, memory);
+            let Memory { queries, lowers, estimates, part: u, .. } = &mut *memory;
+            let query = &mut queries[q as usize];
+            try_reserve(&mut query.list.candidates, view.pivots.len() + view.others.len(), "the search")?;
+            for (&pivot, rho) in view.pivots.iter().zip(signed) {
+                space.offer(group, q as usize, pivot as usize, rho.abs());
+                let score = rho.abs() as f32;
+                if allowed(pivot) && score >= query.list.least {
+                    query.list.candidates.push(Candidate::new(NEW, score.next_down(), score.next_up()));
+                }
+            }
             let angle = part.sine.asin();
-            if position == NEW && angle < offset.1 {
-                offset = (c, angle);
+            if angle < query.offset {
+                (query.own, query.offset, query.apart) = (c, angle, part.apart);
+                query.u.clear();
+                query.u.extend_from_slice(u);
+            }
+            if part.bound < f64::from(query.list.least) && space.certificates.cells {
+                scratch.counters.pruned_by_ball += 1;
+                continue;
             }
             let (sine, slack) = (part.sine as f32, part.slack as f32);
-            let members = view.others.iter().zip(&memory.estimates).zip(view.sines);
-            let members = members.filter(|((i, _), _)| space.keys.of[**i as usize] < limit);
-            memory.first.extend(members.map(|((&i, &estimate), e)| (estimate, estimate + e * sine + slack, i)));
+            let least = if space.certificates.members { query.list.least } else { f32::NEG_INFINITY };
+            for ((&i, &estimate), &e) in view.others.iter().zip(&*estimates).zip(view.sines) {
+                let error = e * sine + slack;
+                let upper = estimate + error;
+                // What is no number is kept.
+                if (upper.is_nan() || upper >= least) && allowed(i) {
+                    query.list.candidates.push(Candidate::new(i, estimate - error, upper));
+                }
+            }
+            if query.list.crowded(group.collectors[q as usize].wanted()) {
+                raise(space, &mut query.list, &group.collectors[q as usize], lowers);
+            }
         }
-        offsets.push(offset);
-        let promising = group.collectors[q as usize].wanted().min(memory.first.len());
-        if promising > 0 && promising < memory.first.len() {
-            memory.first.select_nth_unstable_by(promising - 1, |a, b| b.0.total_cmp(&a.0).then(a.2.cmp(&b.2)));
-        }
-        let (best, rest) = memory.first.split_at(promising);
-        let best = best.iter().filter(|member| !member.1.is_nan()).map(|member| member.2);
-        space.evaluate_some(group, &[q], queries, best, scratch)?;
-        let threshold = group.collectors[q as usize].threshold();
-        let rest = rest.iter().filter(|member| f64::from(member.1) >= threshold).map(|member| member.2);
-        memory.left.clear();
-        memory.left.extend(rest);
-        space.evaluate_some(group, &[q], queries, memory.left.iter().copied(), scratch)?;
+        memory.signed = signed;
+        Ok(())
     }
-    memory.signed = signed;
-    scratch.angles = memory;
-    Ok(Start { cells: chosen, offsets })
+
+    /// Raises what the neighbours of query `q` must reach.
+    fn raise<C: Collector>(&self, q: usize, group: &Group<C>, memory: &mut Memory) {
+        raise(self.space, &mut memory.queries[q].list, &group.collectors[q], &mut memory.lowers);
+    }
 }
 
-/// The cells around the queries `rows`, nearest in space first, until there are enough points in them that all may find.
-fn first_cells<M: Metric, C: Collector>(
-    space: &Space<'_, M>,
-    bound: &CellBound<'_>,
-    queries: &QueryBlock,
-    group: &Group<C>,
-    rows: &[u32],
-) -> Vec<u32> {
-    let wanted = rows.iter().map(|&q| group.collectors[q as usize].wanted()).max().unwrap_or(0);
-    let enough = ((wanted as f64 * START_FACTOR) as usize).max(1);
-    let limit = rows.iter().map(|&q| group.limits[q as usize]).min().unwrap_or(0);
-    let (cells, d) = (bound.cells, space.metric.points().d);
-    let corners = bounding_box(d, rows.iter(), |&q, j| queries.coords[q as usize * d + j]);
-    let mut order = Vec::new();
-    cells.by_distance(&corners, cells.around(group.homes[rows[0] as usize] as usize), &mut order);
-    let (mut met, mut chosen) = (0, Vec::new());
-    for (_, c) in order {
-        let view = cells.view(c as usize);
-        let members = view.pivots.iter().chain(view.others);
-        met += members.filter(|&&i| space.keys.of[i as usize] < limit).count();
-        chosen.push(c);
-        if met >= enough {
-            break;
-        }
-    }
-    chosen
+/// Raises what a query's neighbours must reach.
+fn raise<M: Metric, C: Collector>(space: &Space<'_, M>, list: &mut Shortlist, collector: &C, lowers: &mut Vec<f32>) {
+    let most = (MOST_LEFT * space.tree.len() as f64) as usize;
+    list.raise(collector, 0.0, !space.certificates.members, most, lowers);
 }

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 /// Members after the pivots are stored in runs of whole vectors.
 pub(super) const LANES: usize = 16;
 
-/// Pivots of a cell that a query looks at first.
-pub(super) const FIRST: usize = 4;
+/// Up to so many pivots, all signs of their coefficients are tried to bound rounding.
+const SIGNS: usize = 12;
 
 /// A cell as it is built.
 #[derive(Default)]
@@ -32,8 +32,6 @@ pub(super) struct Cell {
     /// At least abs(e) of each member that is no pivot, padded with zeros.
     pub(super) offsets: Vec<f32>,
     pub(super) margins: Margins,
-    /// The same of the first [`FIRST`] pivots alone, the others counted among the members.
-    pub(super) first: Margins,
 }
 
 /// What rounding, and the members' distance from the span, may add to a bound.
@@ -42,9 +40,12 @@ pub(super) struct Margins {
     /// The largest of the members' distances from the span, and the cosine that goes with it as a sine.
     pub(super) sine: f64,
     pub(super) cosine: f64,
-    /// The largest sum_j abs(alpha_j) of a member, and of any unit vector in the span.
+    /// The largest sum_j abs(alpha_j) of a member.
     alpha: f64,
+    /// At least the largest sum_j abs(alpha_j) of a unit vector in the span; and the weight a such that a times it is the
+    /// largest sum_j abs(alpha_j) times the weight of pivot j.
     largest_alpha: f64,
+    span_weight: f64,
     /// The largest weights of the pivots and of the members.
     pivot_weight: f64,
     weight: f64,
@@ -53,28 +54,40 @@ pub(super) struct Margins {
 impl Margins {
     /// What rounding of a query's scores, its weight given, can add to abs(w.u) + abs(e) s for any member.
     pub(super) fn slack(&self, metric: &Correlation, weight: f64) -> f64 {
-        let pivots = metric.slack(self.pivot_weight, self.pivot_weight);
-        let members = metric.slack(self.pivot_weight, self.weight) + self.alpha * pivots;
+        let pivots = metric.slack(self.span_weight, self.pivot_weight);
+        let members = metric.slack(self.span_weight, self.weight) + self.alpha * pivots;
         let query = self.alpha * metric.slack(self.pivot_weight, weight);
         query + self.largest_alpha * members + metric.slack(weight, self.weight) + 1e-5
     }
 
     /// What rounding can add to 1 - u.u.
     pub(super) fn square_slack(&self, metric: &Correlation, weight: f64) -> f64 {
-        let query = 2.0 * self.largest_alpha * metric.slack(self.pivot_weight, weight);
+        let query = 2.0 * self.u_slack(metric, weight);
         query + self.distortion(metric) + 1e-12
+    }
+
+    /// What rounding of a query's scores can change u by.
+    pub(super) fn u_slack(&self, metric: &Correlation, weight: f64) -> f64 {
+        self.largest_alpha * metric.slack(self.span_weight, weight)
     }
 
     /// By how much rounding can change the square of a unit vector in the span.
     fn distortion(&self, metric: &Correlation) -> f64 {
-        self.largest_alpha * self.largest_alpha * metric.slack(self.pivot_weight, self.pivot_weight)
+        self.largest_alpha * self.largest_alpha * metric.slack(self.span_weight, self.span_weight)
     }
 
     /// An upper bound of the product of unit vectors in the spans of two cells, from the norm of L_a^-1 R_ab L_b^-T.
     pub(super) fn between(&self, other: &Margins, metric: &Correlation, norm: f64) -> f64 {
-        let slack = self.largest_alpha * other.largest_alpha * metric.slack(self.pivot_weight, other.pivot_weight);
+        let (factor, slack) = self.reach(other, metric);
+        factor * (norm + slack)
+    }
+
+    /// By how much rounding can be off in L_a^-1 R_ab L_b^-T times a unit vector, and the factor that makes the sum of its
+    /// norm and that an upper bound.
+    pub(super) fn reach(&self, other: &Margins, metric: &Correlation) -> (f64, f64) {
+        let slack = self.largest_alpha * other.largest_alpha * metric.slack(self.span_weight, other.span_weight);
         let (own, others) = (1.0 - self.distortion(metric), 1.0 - other.distortion(metric));
-        if own <= 0.5 || others <= 0.5 { 1.0 } else { (norm + slack) / (own * others) }
+        if own <= 0.5 || others <= 0.5 { (1.0, 1.0) } else { ((own * others).recip(), slack) }
     }
 }
 
@@ -93,7 +106,6 @@ impl Cell {
         // Column j of L for all members, and what is left of their squares.
         let mut columns: Vec<f64> = Vec::new();
         let mut left = vec![1.0f64; count];
-        let mut left_first = Vec::new();
         let mut pivots: Vec<usize> = Vec::new();
         let mut next = central(metric, members);
         s.row.resize(count, 0.0);
@@ -113,9 +125,6 @@ impl Cell {
             columns.extend_from_slice(&s.row);
             pivots.push(next);
             pivots.iter().for_each(|&pivot| left[pivot] = f64::NEG_INFINITY);
-            if pivots.len() == FIRST {
-                left_first.clone_from(&left);
-            }
             let (farthest, &most) =
                 left.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap_or((0, &f64::NEG_INFINITY));
             if most <= sine * sine {
@@ -128,12 +137,6 @@ impl Cell {
         let weight = |i: usize| metric.weight(points.inverse_sds[members[i] as usize]);
         let others: Vec<usize> = (0..count).filter(|i| !pivots.contains(i)).collect();
         let (margins, offsets) = factor.margins(&pivots, &others, &left, weight);
-        let first = if rank <= FIRST {
-            margins
-        } else {
-            let rest: Vec<usize> = pivots[FIRST..].iter().chain(&others).copied().collect();
-            factor.margins(&pivots[..FIRST], &rest, &left_first, weight).0
-        };
         let padded = others.len().next_multiple_of(LANES);
         let mut coords = try_vec(rank * padded, 0.0f32, "the cells")?;
         let mut sines = try_vec(padded, 0.0f32, "the cells")?;
@@ -145,7 +148,7 @@ impl Cell {
         }
         let mut ordered = try_with_capacity(members.len(), "the cells")?;
         ordered.extend(pivots.iter().chain(&others).map(|&i| members[i]));
-        Ok(Cell { members: ordered, rank, inverse: factor.inverse, coords, offsets: sines, margins, first })
+        Ok(Cell { members: ordered, rank, inverse: factor.inverse, coords, offsets: sines, margins })
     }
 }
 
@@ -170,14 +173,16 @@ impl Factor<'_> {
     ) -> (Margins, Vec<f64>) {
         let (count, used, rank, metric) = (self.members.len(), pivots.len(), self.rank, self.metric);
         let inverse = |j: usize, l: usize| self.inverse[j * rank + l];
-        let norm =
-            (0..used).flat_map(|j| (0..=j).map(move |l| (j, l))).map(|(j, l)| inverse(j, l).powi(2)).sum::<f64>();
+        let weights: Vec<f64> = pivots.iter().map(|&i| weight(i)).collect();
+        let largest_alpha = largest(used, |_| 1.0, inverse);
+        let span_weight = largest(used, |l| weights[l], inverse) / largest_alpha;
         let mut margins = Margins {
             sine: 0.0,
             cosine: 1.0,
             alpha: 0.0,
-            largest_alpha: (used as f64 * norm).sqrt(),
-            pivot_weight: pivots.iter().map(|&i| weight(i)).fold(0.0, f64::max),
+            largest_alpha,
+            span_weight,
+            pivot_weight: weights.iter().copied().fold(0.0, f64::max),
             weight: others.iter().map(|&i| weight(i)).fold(0.0, f64::max),
         };
         let offset = |&i: &usize| {
@@ -195,6 +200,29 @@ impl Factor<'_> {
         margins.cosine = (1.0 - margins.sine * margins.sine).max(0.0).sqrt();
         (margins, offsets)
     }
+}
+
+/// At least the largest sum_j weight_j abs(alpha_j) of any alpha = L^-T w, w of norm 1 and `rank` entries: the largest norm of
+/// L^-1 s, s_j = weight_j or -weight_j.
+fn largest(rank: usize, weight: impl Fn(usize) -> f64, inverse: impl Fn(usize, usize) -> f64) -> f64 {
+    let column = |l: usize| (l..rank).map(|j| inverse(j, l) * weight(l)).collect::<Vec<f64>>();
+    let columns: Vec<Vec<f64>> = (0..rank).map(column).collect();
+    if rank > SIGNS {
+        let row = |j: usize| (0..=j).map(|l| columns[l][j - l].abs()).sum::<f64>();
+        return (0..rank).map(|j| row(j).powi(2)).sum::<f64>().sqrt();
+    }
+    // All signs but for that of s as a whole, one that changes at a time.
+    let mut sum: Vec<f64> = (0..rank).map(|j| (0..=j).map(|l| columns[l][j - l]).sum()).collect();
+    let mut signs = [1.0; SIGNS];
+    let square = |sum: &[f64]| sum.iter().map(|x| x * x).sum::<f64>();
+    let mut most = square(&sum);
+    for count in 1..1usize << (rank - 1) {
+        let l = count.trailing_zeros() as usize;
+        signs[l] = -signs[l];
+        sum[l..].iter_mut().zip(&columns[l]).for_each(|(sum, x)| *sum += 2.0 * signs[l] * x);
+        most = most.max(square(&sum));
+    }
+    most.sqrt() * (1.0 + 1e-9)
 }
 
 /// The member nearest to the middle of their box.

@@ -8,7 +8,8 @@
 //! discard as much would be several times as many. Source for the table: Krauthgamer & Lee, *Navigating nets* (SODA
 //! 2004), whose balls have one centre each.
 
-use super::cell::{Cell, CellScratch, FIRST, LANES, Margins};
+use super::cell::{Cell, CellScratch, LANES, Margins};
+use super::overlaps::Overlaps;
 use super::spatial::{bounding_box, kd_order, squared_gap};
 use crate::control::Control;
 use crate::error::{Result, try_collect, try_vec, try_with_capacity};
@@ -54,6 +55,8 @@ pub(crate) struct Cells {
     pub(super) d: usize,
     /// The cells nearest to each cell in space, at most [`NEAREST`].
     pub(super) around: Vec<u32>,
+    /// The products of each cell's span with the nearest ones.
+    pub(super) overlaps: Overlaps,
     /// Row a has for each cell b angle(a, b) - angle of b's farthest member, in steps, rounded down.
     pub(super) gaps: Vec<u8>,
 }
@@ -67,13 +70,11 @@ pub(super) struct Place {
     pub(super) coords: usize,
     pub(super) sines: usize,
     pub(super) margins: Margins,
-    pub(super) first: Margins,
 }
 
 /// A cell, to be searched.
 pub(super) struct CellView<'a> {
     pub(super) margins: Margins,
-    pub(super) first: Margins,
     /// Tree positions of the pivots and of the other members.
     pub(super) pivots: &'a [u32],
     pub(super) others: &'a [u32],
@@ -82,13 +83,6 @@ pub(super) struct CellView<'a> {
     /// w of the others, a padded row a coordinate, and abs(e).
     pub(super) coords: &'a [f32],
     pub(super) sines: &'a [f32],
-}
-
-impl CellView<'_> {
-    /// The pivots that a query looks at first.
-    pub(super) fn first_pivots(&self) -> &[u32] {
-        &self.pivots[..self.pivots.len().min(FIRST)]
-    }
 }
 
 /// Memory of one thread.
@@ -147,6 +141,18 @@ impl Cells {
         Ok((Some(cells), evaluations as u64))
     }
 
+    /// Adds the overlaps; returns evaluations.
+    pub(crate) fn overlap(
+        &mut self,
+        metric: &Correlation,
+        threads: &Threads,
+        control: &mut Control<'_>,
+    ) -> Result<u64> {
+        let (overlaps, evaluations) = Overlaps::new(self, metric, threads, control)?;
+        self.overlaps = overlaps;
+        Ok(evaluations as u64)
+    }
+
     /// Lays the cells' parts side by side. `n` is the number of members.
     fn pack(built: Vec<Cell>, points: &Points, n: usize) -> Result<Cells> {
         let what = "the cells";
@@ -165,6 +171,7 @@ impl Cells {
             d,
             around: try_vec(count * NEAREST.min(count), 0, what)?,
             gaps: try_vec(count * count, 0, what)?,
+            overlaps: Overlaps::default(),
         };
         for (c, cell) in built.into_iter().enumerate() {
             let (rank, count) = (cell.rank, cell.members.len());
@@ -185,7 +192,6 @@ impl Cells {
                 coords: cells.coords.len(),
                 sines: cells.sines.len(),
                 margins: cell.margins,
-                first: cell.first,
             });
             cells.members.extend_from_slice(&cell.members);
             cells.inverses.extend_from_slice(&cell.inverse);
@@ -300,7 +306,6 @@ impl Cells {
         let padded = others.len().next_multiple_of(LANES);
         CellView {
             margins: cell.margins,
-            first: cell.first,
             pivots,
             others,
             inverse: &self.inverses[cell.inverse..cell.inverse + cell.rank * cell.rank],
@@ -361,11 +366,20 @@ impl Cells {
         &self.around[a * choices..(a + 1) * choices]
     }
 
+    /// The row of the table of cell `own`.
+    pub(super) fn gaps(&self, own: usize) -> &[u8] {
+        &self.gaps[own * self.len()..(own + 1) * self.len()]
+    }
+
+    /// The largest gap to a cell that may have a member within `angle` of a point at `offset` from the span of another.
+    pub(super) fn steps(&self, offset: f64, angle: f64) -> u8 {
+        ((angle + offset) / STEP + 1.0).min(f64::from(u8::MAX)) as u8
+    }
+
     /// Adds to `found` the cells that may have a member within `angle` of a point at `offset` from the span of `own`.
     pub(super) fn near(&self, own: usize, offset: f64, angle: f64, found: &mut Vec<u32>) {
-        let count = self.len();
-        let most = ((angle + offset) / STEP + 1.0).min(f64::from(u8::MAX)) as u8;
-        for (chunk, gaps) in self.gaps[own * count..(own + 1) * count].chunks(64).enumerate() {
+        let most = self.steps(offset, angle);
+        for (chunk, gaps) in self.gaps(own).chunks(64).enumerate() {
             if gaps.iter().fold(false, |any, &gap| any | (gap <= most)) {
                 let near = gaps.iter().enumerate().filter(|&(_, &gap)| gap <= most);
                 found.extend(near.map(|(b, _)| (chunk * 64 + b) as u32));
@@ -377,7 +391,11 @@ impl Cells {
     pub(crate) fn bytes(&self) -> usize {
         let words = self.of.len() + self.offsets.len() + self.members.len() + self.coords.len() + self.sines.len();
         let places = self.cells.len() * std::mem::size_of::<Place>();
-        4 * (words + self.around.len()) + 8 * (self.inverses.len() + self.boxes.len()) + places + self.gaps.len()
+        4 * (words + self.around.len())
+            + 8 * (self.inverses.len() + self.boxes.len())
+            + places
+            + self.gaps.len()
+            + self.overlaps.bytes()
     }
 }
 

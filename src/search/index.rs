@@ -116,6 +116,11 @@ impl IndexSource {
                 None => self.panels(metric, inducing, ordered(metric, &positions)?, threads, control)?,
             };
         }
+        if let Some(cells) = &mut index.cells
+            && index.panels.is_none()
+        {
+            index.evaluations += cells.overlap(metric, threads, control)?;
+        }
         Ok(index)
     }
 

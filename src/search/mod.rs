@@ -14,12 +14,15 @@ mod blocks;
 mod boxes;
 mod brute_force;
 mod cell;
+#[cfg(test)]
+pub(crate) mod cell_checks;
 mod cells;
 mod certificate;
 mod collect;
 mod index;
 mod inducing_rows;
 mod level_synchronous;
+mod overlaps;
 #[cfg(test)]
 pub(crate) mod panel_checks;
 mod panel_query;
@@ -27,6 +30,7 @@ mod panelling;
 mod panels;
 mod regions;
 mod saved;
+mod shortlist;
 mod space;
 mod spatial;
 
@@ -92,10 +96,10 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
     let mut counters = SearchCounters::default();
     control.phase(0.0, 0.9);
     let mut numbers: Vec<u32> = try_collect((0..count as u32).map(Ok), "the queries")?;
-    for (stage, end) in [(Stage::Near, 0.6), (Stage::Wide, 0.9)] {
+    for (stage, end) in [(Stage::Near, 0.6), (Stage::Wide, 0.8), (Stage::Pivots, 0.9)] {
         arrange(&mut numbers, batch, stage);
         // A few that are left are still shared out among the threads.
-        let group = if stage == Stage::Near { GROUP } else { numbers.len().div_ceil(SHARES).clamp(1, GROUP) };
+        let group = if stage == Stage::Near { GROUP } else { numbers.len().div_ceil(threads.count()).clamp(1, GROUP) };
         let groups = try_collect(numbers.chunks(group).map(Ok), "the queries")?;
         numbers = search.run(groups, stage, &mut neighbors, &mut counters, control)?;
         if numbers.is_empty() {
@@ -113,10 +117,12 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
 /// What the automatic traversal tries, one after the other, for queries that are not done.
 #[derive(Clone, Copy, PartialEq)]
 enum Stage {
-    /// Panels, or the table of angles between cells.
+    /// Panels, or else cells, for queries to which few are open.
     Near,
-    /// The pivots of all cells.
+    /// The same for the others.
     Wide,
+    /// Cells, for queries to which panels leave too much.
+    Pivots,
     /// All points.
     Last,
 }
@@ -129,17 +135,12 @@ fn automatic<M: Metric, C: Collector>(
     group: &mut Group<C>,
     scratch: &mut Scratch,
 ) -> Result<Vec<u32>> {
-    if let Some(bound) = &space.panels {
-        return match (stage, &space.cells) {
-            (Stage::Near, _) => panelling::search(space, bound, queries, group, scratch),
-            // Each panel is a cell.
-            (_, Some(cells)) => angles::search(space, cells, queries, group, scratch),
-            _ => Ok(queries.all.clone()),
-        };
-    }
-    match (stage, &space.cells) {
-        (Stage::Near, Some(bound)) => angles::search(space, bound, queries, group, scratch),
-        (Stage::Wide, Some(bound)) => angles::search_all(space, bound, queries, group, scratch),
+    match (stage, &space.panels, &space.cells) {
+        (Stage::Near, Some(bound), _) => panelling::search(space, bound, queries, group, panelling::MOST_NEAR, scratch),
+        (Stage::Wide, Some(bound), _) => panelling::search(space, bound, queries, group, 1.0, scratch),
+        (Stage::Near, None, Some(bound)) => angles::search(space, bound, queries, group, angles::MOST_NEAR, scratch),
+        (Stage::Pivots, None, _) => Ok(queries.all.clone()),
+        (Stage::Wide | Stage::Pivots, _, Some(bound)) => angles::search(space, bound, queries, group, 1.0, scratch),
         _ => Ok(queries.all.clone()),
     }
 }

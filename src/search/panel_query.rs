@@ -1,6 +1,7 @@
 //! A query of a block that is searched for by panels.
 
 use super::panels::Panels;
+use super::shortlist::Shortlist;
 use crate::metric::{Correlation, QueryBlock};
 use crate::simd::panel::{QUERIES, Terms};
 use crate::simd::region;
@@ -19,14 +20,6 @@ const REST: f64 = 0.03;
 /// the root of the number of points, of which each V over the standard deviation has norm 1 at most.
 const REGION_NORM: f64 = 24.0;
 
-/// A point that may be a neighbour.
-#[derive(Clone, Copy)]
-pub(super) struct Candidate {
-    pub(super) upper: f32,
-    pub(super) lower: f32,
-    pub(super) position: u32,
-}
-
 /// A query in `f32`, and what has been found of it.
 #[derive(Default)]
 pub(super) struct PanelQuery {
@@ -41,13 +34,9 @@ pub(super) struct PanelQuery {
     columns: Vec<u32>,
     values: Vec<f32>,
     rest: f32,
-    /// No point of a smaller upper bound is a neighbour.
-    pub(super) least: f32,
-    pub(super) candidates: Vec<Candidate>,
-    /// Candidates that there were when `least` was last raised.
-    pub(super) settled: usize,
-    /// Whether there are too many candidates to go on.
-    pub(super) lost: bool,
+    pub(super) list: Shortlist,
+    /// Whether too many panels are open to it.
+    pub(super) waits: bool,
     /// Panels that have been looked at first.
     pub(super) seeds: Vec<u32>,
 }
@@ -73,10 +62,8 @@ impl PanelQuery {
         let square: f64 = row.iter().map(|&value| f64::from(value).powi(2)).sum();
         self.norm = square.sqrt() * (1.0 + 1e-6);
         self.square = (square * (1.0 + 1e-6)) as f32;
-        self.least = f32::NEG_INFINITY;
-        self.candidates.clear();
-        self.settled = 0;
-        self.lost = false;
+        self.list.clear();
+        self.waits = false;
         self.seeds.clear();
     }
 
@@ -106,7 +93,7 @@ impl PanelQuery {
     ) -> Terms {
         let far = offsets(x, middle, coords);
         let error = if far { f32::INFINITY } else { self.error((columns + 12) as f64, x.len(), radius) };
-        Terms { number, weight: self.weight as f32, square: self.square, error, least: self.least }
+        Terms { number, weight: self.weight as f32, square: self.square, error, least: self.list.least }
     }
 
     /// Its part in a region around `centre`, as in a panel.

@@ -6,9 +6,10 @@
 
 use super::certificate::{self, CellBound, score_pivots};
 use super::collect::Collector;
-use super::panel_query::{Candidate, PanelQuery, SLACK};
+use super::panel_query::{PanelQuery, SLACK};
 use super::panels::Panels;
 use super::regions::Regions;
+use super::shortlist::Candidate;
 use super::space::{Group, Scratch, Space};
 use crate::error::{Result, try_reserve, try_resize};
 use crate::kernel::Kernel;
@@ -24,6 +25,8 @@ const START_PANELS: usize = 12;
 /// with panels.
 const MOST_LEFT: usize = 16;
 const MOST_WANTED: usize = 8;
+/// A query to which more than this share of the panels is open waits, to be searched for together with others like it.
+pub(super) const MOST_NEAR: f64 = 0.125;
 
 /// Panels, and the metric and kernel they were made with.
 #[derive(Clone, Copy)]
@@ -52,16 +55,20 @@ pub(crate) struct Memory {
     bounds: Vec<Bounds>,
 }
 
-/// Searches for the queries of the group; returns those that panels tell too little of.
+/// Searches for the queries of the group. Returns those to which more than the share `most_near` of the panels is open, or
+/// too many points are left.
 pub(crate) fn search<M: Metric, C: Collector>(
     space: &Space<'_, M>,
     bound: &PanelBound<'_>,
     queries: &QueryBlock,
     group: &mut Group<C>,
+    most_near: f64,
     scratch: &mut Scratch,
 ) -> Result<Vec<u32>> {
     let mut memory = std::mem::take(&mut scratch.panels);
-    let search = Panelling { space, panels: bound.panels, metric: bound.metric, kernel: bound.kernel, queries };
+    let PanelBound { panels, metric, kernel } = *bound;
+    let most_near = (most_near * panels.len() as f64) as usize;
+    let search = Panelling { space, panels, metric, kernel, queries, most_near };
     let found = search.run(group, &mut memory, scratch);
     scratch.panels = memory;
     found
@@ -74,6 +81,8 @@ struct Panelling<'a, 's, M> {
     metric: &'a Correlation,
     kernel: &'a Kernel,
     queries: &'a QueryBlock,
+    /// More panels than these make a query wait.
+    most_near: usize,
 }
 
 impl<M: Metric> Panelling<'_, '_, M> {
@@ -103,7 +112,7 @@ impl<M: Metric> Panelling<'_, '_, M> {
         for (p, &mask) in open.iter().enumerate().filter(|&(_, &mask)| mask != 0) {
             memory.numbers.clear();
             let queries = &memory.queries;
-            memory.numbers.extend((0..count as u32).filter(|&r| mask >> r & 1 == 1 && !queries[r as usize].lost));
+            memory.numbers.extend((0..count as u32).filter(|&r| mask >> r & 1 == 1 && !queries[r as usize].list.lost));
             products += self.look(p, group, memory)?;
         }
         memory.open = open;
@@ -206,10 +215,13 @@ impl<M: Metric> Panelling<'_, '_, M> {
         let slack = self.metric.slack(query.true_weight, self.space.largest_weight);
         let mut near = std::mem::take(&mut scratch.frontier);
         near.clear();
-        cells.near(own as usize, offset, self.metric.length(f64::from(query.least) - slack), &mut near);
+        cells.near(own as usize, offset, self.metric.length(f64::from(query.list.least) - slack), &mut near);
         scratch.counters.nodes_visited += cells.len() as u64;
         scratch.counters.pruned_by_ball += (cells.len() - near.len()) as u64;
-        near.iter().for_each(|&c| memory.open[c as usize] |= 1u64 << r);
+        memory.queries[r].waits = near.len() > self.most_near;
+        if !memory.queries[r].waits {
+            near.iter().for_each(|&c| memory.open[c as usize] |= 1u64 << r);
+        }
         scratch.frontier = near;
         Ok(())
     }
@@ -252,7 +264,7 @@ impl<M: Metric> Panelling<'_, '_, M> {
             products += 2 * region::LANES * query.width();
             for (open, bound) in open[first..end].iter_mut().zip(bounds) {
                 // What is no number leaves all open.
-                *open |= if bound < query.least { 0 } else { 1u64 << r };
+                *open |= if bound < query.list.least { 0 } else { 1u64 << r };
             }
         }
         products
@@ -288,7 +300,7 @@ impl<M: Metric> Panelling<'_, '_, M> {
         for t in 0..count {
             let (bounds, r) = (&memory.bounds[t], memory.numbers[t] as usize);
             let (query, limit, own) = (&mut memory.queries[r], group.limits[r], group.positions[r]);
-            try_reserve(&mut query.candidates, LANES, "the search")?;
+            try_reserve(&mut query.list.candidates, LANES, "the search")?;
             let mut lanes = bounds.reaches;
             while lanes != 0 {
                 let lane = lanes.trailing_zeros() as usize;
@@ -298,14 +310,11 @@ impl<M: Metric> Panelling<'_, '_, M> {
                 let scored = position == own || (query.at_inducing && panel.weights[lane] == 0.0);
                 if position != NEW && !scored && self.space.keys.of[position as usize] < limit {
                     let upper = bounds.upper[lane];
-                    let lower = upper - bounds.twice[lane];
-                    // Scores do not go above 1, even of a V that is no residual; and what is no number says nothing.
-                    let lower = if lower.is_nan() { f32::NEG_INFINITY } else { lower.min(1.0) };
-                    query.candidates.push(Candidate { upper, lower, position });
+                    query.list.candidates.push(Candidate::new(position, upper - bounds.twice[lane], upper));
                 }
             }
             let wanted = group.collectors[r].wanted();
-            if query.candidates.len() / 2 > query.settled + wanted + LANES {
+            if query.list.crowded(wanted) {
                 self.raise(r, group, memory);
             }
         }
@@ -314,29 +323,12 @@ impl<M: Metric> Panelling<'_, '_, M> {
 
     /// Raises what a query's neighbours must reach, from what is known of the candidates, and drops those that do not.
     fn raise<C: Collector>(&self, r: usize, group: &Group<C>, memory: &mut Memory) {
-        let Memory { queries, lowers, .. } = memory;
-        let (query, collector) = (&mut queries[r], &group.collectors[r]);
+        let (collector, all) = (&group.collectors[r], self.panels.positions.len());
         let wanted = collector.wanted();
-        let mut least = collector.threshold();
-        if wanted > 0 && query.candidates.len() >= wanted {
-            lowers.clear();
-            lowers.extend(query.candidates.iter().map(|candidate| candidate.lower));
-            let (_, lower, _) = lowers.select_nth_unstable_by(wanted - 1, |a, b| b.total_cmp(a));
-            least = least.max(f64::from(*lower));
-        }
-        query.least = ((least - 2.0 * SLACK) as f32).next_down();
-        if self.space.certificates.points {
-            let least = query.least;
-            query.candidates.retain(|candidate| candidate.upper.is_nan() || candidate.upper >= least);
-        }
-        query.settled = query.candidates.len();
-        let all = self.panels.positions.len();
         // Where nothing is wanted in particular, what is left is mostly found.
         let most = if wanted == 0 { all / 4 } else { (all / MOST_LEFT).max(wanted.saturating_mul(MOST_WANTED)) };
-        if query.settled > most {
-            query.lost = true;
-            query.candidates.clear();
-        }
+        let Memory { queries, lowers, .. } = memory;
+        queries[r].list.raise(collector, 2.0 * SLACK, !self.space.certificates.points, most, lowers);
     }
 
     /// Scores what the bounds leave to a query.
@@ -350,12 +342,11 @@ impl<M: Metric> Panelling<'_, '_, M> {
     ) -> Result<()> {
         self.raise(r, group, memory);
         let query = &memory.queries[r];
-        if query.lost {
+        if query.list.lost || query.waits {
             others.push(r as u32);
             return Ok(());
         }
-        let positions = query.candidates.iter().map(|candidate| candidate.position);
-        self.space.evaluate_some(group, &[r as u32], self.queries, positions, scratch)
+        self.space.evaluate_some(group, &[r as u32], self.queries, query.list.positions(), scratch)
     }
 
     /// Coordinates of query `r`.

@@ -4,12 +4,14 @@ use super::cell::{LANES, Margins};
 use super::cells::{Cells, NEAREST, NO_CELL, Place};
 use super::index::{Index, IndexSource};
 use super::inducing_rows::InducingRows;
+use super::overlaps::Overlaps;
 use super::panels::Panels;
 use super::regions::Regions;
 use crate::error::{Result, checked_area, try_vec};
 use crate::inducing::InducingPoints;
 use crate::metric::{AnyMetric, Correlation, Metric, NEW, Points};
 use crate::saved::{Array, Reader, Writer, corrupt};
+use crate::simd::overlap::LANES as OVERLAP;
 use crate::simd::panel::{COLUMNS, LANES as PANEL};
 use crate::simd::region::LANES as REGION;
 use serde::{Deserialize, Serialize};
@@ -27,7 +29,7 @@ pub(crate) struct SavedIndex {
 struct SavedCells {
     offsets: Array<f32>,
     /// Rank, number of members and margins of each cell.
-    cells: Vec<(u32, u32, Margins, Margins)>,
+    cells: Vec<(u32, u32, Margins)>,
     members: Array<u32>,
     inverses: Array<f64>,
     coords: Array<f32>,
@@ -35,6 +37,18 @@ struct SavedCells {
     boxes: Array<f64>,
     around: Array<u32>,
     gaps: Array<u8>,
+    overlaps: SavedOverlaps,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedOverlaps {
+    groups: u32,
+    rows: Array<u32>,
+    gaps: Array<u8>,
+    cells: Array<u32>,
+    scales: Array<f32>,
+    errors: Array<f32>,
+    products: Array<i8>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -110,7 +124,7 @@ impl Index {
 
 impl Cells {
     fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedCells> {
-        let place = |place: &Place| (place.rank as u32, place.count as u32, place.margins, place.first);
+        let place = |place: &Place| (place.rank as u32, place.count as u32, place.margins);
         Ok(SavedCells {
             offsets: writer.array(&self.offsets)?,
             cells: self.cells.iter().map(place).collect(),
@@ -121,6 +135,7 @@ impl Cells {
             boxes: writer.array(&self.boxes)?,
             around: writer.array(&self.around)?,
             gaps: writer.array(&self.gaps)?,
+            overlaps: self.overlaps.save(writer)?,
         })
     }
 
@@ -132,12 +147,12 @@ impl Cells {
         let mut of = try_vec(n, NO_CELL, what)?;
         let mut cells = Vec::with_capacity(count);
         let (mut start, mut inverse, mut coords, mut sines, mut pivots) = (0, 0, 0, 0, 0);
-        for (c, (rank, size, margins, first)) in saved.cells.into_iter().enumerate() {
+        for (c, (rank, size, margins)) in saved.cells.into_iter().enumerate() {
             let (rank, size) = (rank as usize, size as usize);
             if rank == 0 || rank > size || size > members.len() - start {
                 return Err(corrupt("a cell has a wrong number of points"));
             }
-            cells.push(Place { rank, start, count: size, inverse, coords, sines, margins, first });
+            cells.push(Place { rank, start, count: size, inverse, coords, sines, margins });
             for &i in &members[start..start + size] {
                 match of.get_mut(i as usize) {
                     Some(cell) if *cell == NO_CELL => *cell = c as u32,
@@ -159,7 +174,7 @@ impl Cells {
         if around.iter().any(|&cell| cell as usize >= count) {
             return Err(corrupt("a cell has a neighbour that does not exist"));
         }
-        Ok(Cells {
+        let mut cells = Cells {
             of,
             offsets: reader.exactly(&saved.offsets, n, what)?,
             cells,
@@ -172,7 +187,51 @@ impl Cells {
             d,
             around,
             gaps: reader.exactly(&saved.gaps, area(count, count)?, what)?,
+            overlaps: Overlaps::default(),
+        };
+        cells.overlaps = Overlaps::load(saved.overlaps, &cells, reader)?;
+        Ok(cells)
+    }
+}
+
+impl Overlaps {
+    fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedOverlaps> {
+        Ok(SavedOverlaps {
+            groups: self.groups as u32,
+            rows: writer.array(&self.rows)?,
+            gaps: writer.array(&self.gaps)?,
+            cells: writer.array(&self.cells)?,
+            scales: writer.array(&self.scales)?,
+            errors: writer.array(&self.errors)?,
+            products: writer.array(&self.products)?,
         })
+    }
+
+    /// Those of `cells`.
+    fn load(saved: SavedOverlaps, cells: &Cells, reader: &Reader<'_, '_>) -> Result<Overlaps> {
+        let what = "the cells";
+        let area = |a: usize, b: usize| checked_area(a, b, what).map_err(corrupt);
+        let groups = saved.groups as usize;
+        let all = area(cells.len(), groups)?;
+        let lanes = area(all, OVERLAP)?;
+        let mut overlaps = Overlaps {
+            groups,
+            rows: reader.exactly(&saved.rows, all, what)?,
+            gaps: reader.exactly(&saved.gaps, all, what)?,
+            cells: reader.exactly(&saved.cells, lanes, what)?,
+            scales: reader.exactly(&saved.scales, lanes, what)?,
+            errors: reader.exactly(&saved.errors, lanes, what)?,
+            ..Overlaps::default()
+        };
+        if overlaps.cells.iter().any(|&c| c != NO_CELL && c as usize >= cells.len()) {
+            return Err(corrupt("a cell overlaps with one that does not exist"));
+        }
+        if overlaps.rows.iter().any(|&rows| rows as usize > cells.pivots()) {
+            return Err(corrupt("a cell overlaps with one of too many pivots"));
+        }
+        let total = overlaps.place(cells)?;
+        overlaps.products = reader.exactly(&saved.products, total, what)?;
+        Ok(overlaps)
     }
 }
 

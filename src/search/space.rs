@@ -54,8 +54,8 @@ pub(crate) struct Space<'a, M> {
 pub(crate) struct Certificates {
     /// The table of angles between cells.
     pub(crate) table: bool,
-    /// The first pivots of a cell, for all others of its points.
-    pub(crate) first_pivots: bool,
+    /// The products of a cell's span with others.
+    pub(crate) overlaps: bool,
     /// All pivots of a cell, for all its members at once.
     pub(crate) cells: bool,
     /// All pivots of a cell, for each of its members.
@@ -68,7 +68,7 @@ pub(crate) struct Certificates {
 
 impl Certificates {
     pub(crate) const ALL: Self =
-        Certificates { table: true, first_pivots: true, cells: true, members: true, regions: true, points: true };
+        Certificates { table: true, overlaps: true, cells: true, members: true, regions: true, points: true };
 }
 
 /// What a few queries that are searched for together may find, and have found.

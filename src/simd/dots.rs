@@ -87,6 +87,10 @@ impl<A: Rows, B: Rows> WithSimd for Dots<'_, A, B> {
                 i += 4;
             }
         }
+        if S::REGISTER_COUNT >= 32 && i + 3 == a.len() {
+            stripe::<S, A, B, 3>(simd, a, b, i, out);
+            i += 3;
+        }
         while i + 2 <= a.len() {
             stripe::<S, A, B, 2>(simd, a, b, i, out);
             i += 2;
@@ -110,9 +114,11 @@ where
         tile::<S, A, B, I, 4>(simd, a, b, i, j, out);
         j += 4;
     }
-    while j < b.len() {
-        tile::<S, A, B, I, 1>(simd, a, b, i, j, out);
-        j += 1;
+    match b.len() - j {
+        1 => tile::<S, A, B, I, 1>(simd, a, b, i, j, out),
+        2 => tile::<S, A, B, I, 2>(simd, a, b, i, j, out),
+        3 => tile::<S, A, B, I, 3>(simd, a, b, i, j, out),
+        _ => {}
     }
 }
 
@@ -142,9 +148,10 @@ where
     let len = left.iter().chain(&right).map(|row| row.len()).min().unwrap_or(0);
     let left: [&[S::f64s]; I] = std::array::from_fn(|s| &left[s][..len]);
     let right: [&[S::f64s]; J] = std::array::from_fn(|t| &right[t][..len]);
-    // Rows that are gathered lie anywhere: the next ones are asked for while these are multiplied.
-    let ahead = j + J + J <= b.len();
-    let next: [&[S::f64s]; J] = std::array::from_fn(|t| if ahead { S::as_simd_f64s(b.row(j + J + t)).0 } else { &[] });
+    // Rows that are gathered lie anywhere: the next ones are asked for while these are multiplied for the first time.
+    let ahead = i == 0 && j + J < b.len();
+    let next = |t: usize| S::as_simd_f64s(b.row((j + J + t).min(b.len() - 1))).0;
+    let next: [&[S::f64s]; J] = std::array::from_fn(|t| if ahead { next(t) } else { &[] });
     let mut sums = [[simd.splat_f64s(0.0); J]; I];
     for v in 0..len {
         if ahead {

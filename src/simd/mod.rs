@@ -6,6 +6,7 @@
 
 pub(crate) mod covariance;
 pub(crate) mod dots;
+pub(crate) mod overlap;
 pub(crate) mod panel;
 pub(crate) mod region;
 pub(crate) mod residual;

@@ -207,9 +207,9 @@ static void flipped_bits(void) {
 static void a_later_format_is_unsupported(void) {
   uint8_t *later = (uint8_t *)malloc(length);
   memcpy(later, bytes, length);
-  later[8] = later[length - 16] = 3;
+  later[8] = later[length - 16] = 4;
   rct_tree *tree = NULL;
-  CHECK_STATUS(rct_load_from_buffer(later, length, NULL, &tree, NULL), RCT_ERROR_UNSUPPORTED, "format 3|format 2");
+  CHECK_STATUS(rct_load_from_buffer(later, length, NULL, &tree, NULL), RCT_ERROR_UNSUPPORTED, "format 4|format 3");
   CHECK(tree == NULL);
   free(later);
 }
