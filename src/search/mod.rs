@@ -58,6 +58,9 @@ use space::{Group, Scratch};
 const GROUP: usize = QUERIES;
 /// Groups at least that queries which were put off are cut into.
 const SHARES: usize = 8;
+/// A few queries are scored with the pivots of all cells only where there are so many times as many points: each takes so
+/// many times as long as a point does among all.
+const FEW_PIVOTS: usize = 4;
 /// Bytes that a thread may need as it goes, for each point of the tree, and for each query of a group and pivot.
 const PER_POINT: usize = 16;
 const PER_PIVOT: usize = 16;
@@ -138,9 +141,11 @@ fn automatic<M: Metric, C: Collector>(
     match (stage, &space.panels, &space.cells) {
         (Stage::Near, Some(bound), _) => panelling::search(space, bound, queries, group, panelling::MOST_NEAR, scratch),
         (Stage::Wide, Some(bound), _) => panelling::search(space, bound, queries, group, 1.0, scratch),
+        (Stage::Pivots, Some(_), Some(bound)) if bound.cells.pivots() * FEW_PIVOTS < bound.cells.members.len() => {
+            angles::search(space, bound, queries, group, 1.0, scratch)
+        }
         (Stage::Near, None, Some(bound)) => angles::search(space, bound, queries, group, angles::MOST_NEAR, scratch),
-        (Stage::Pivots, None, _) => Ok(queries.all.clone()),
-        (Stage::Wide | Stage::Pivots, _, Some(bound)) => angles::search(space, bound, queries, group, 1.0, scratch),
+        (Stage::Wide, None, Some(bound)) => angles::search(space, bound, queries, group, 1.0, scratch),
         _ => Ok(queries.all.clone()),
     }
 }
