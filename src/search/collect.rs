@@ -3,7 +3,6 @@
 use crate::error::try_push;
 use crate::metric::Metric;
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 
 /// A found point; ordered by (distance, id). Packed: of many points with few neighbours each these are a large part of all
 /// memory.
@@ -49,8 +48,9 @@ pub(crate) struct Nearest {
     k: usize,
     bound: f64,
     threshold: f64,
-    /// The farthest kept point is on top.
-    kept: BinaryHeap<Neighbor>,
+    /// The nearest so far and a few more: these are sorted out when there are [`most`](Nearest::most), which costs less
+    /// than a heap.
+    kept: Vec<Neighbor>,
     failed: bool,
 }
 
@@ -58,12 +58,23 @@ impl Nearest {
     /// The `k` nearest of distance below `bound`. Memory grows with what is found, not with `k`.
     pub(crate) fn new<M: Metric>(metric: &M, k: usize, bound: f64) -> Self {
         let threshold = if bound == f64::INFINITY { f64::NEG_INFINITY } else { metric.score_at(bound) };
-        Nearest { k, bound, threshold, kept: BinaryHeap::new(), failed: false }
+        Nearest { k, bound, threshold, kept: Vec::new(), failed: false }
     }
 
     /// The kept points, nearest first.
-    pub(crate) fn into_sorted(self) -> Vec<Neighbor> {
-        self.kept.into_sorted_vec()
+    pub(crate) fn into_sorted(mut self) -> Vec<Neighbor> {
+        self.kept.sort_unstable();
+        self.kept.truncate(self.k);
+        // Of many queries what is not needed is a large part of all memory.
+        if self.kept.capacity() > self.kept.len() + self.kept.len() / 4 {
+            self.kept.shrink_to_fit();
+        }
+        self.kept
+    }
+
+    /// Points that are kept at most.
+    fn most(&self) -> usize {
+        self.k.saturating_add(self.k / 4 + 4)
     }
 }
 
@@ -87,25 +98,17 @@ impl Collector for Nearest {
             return;
         }
         let neighbor = Neighbor { distance: metric.distance(score), id };
-        if neighbor.distance >= self.bound {
+        if neighbor.distance >= self.bound || self.k == 0 {
             return;
         }
-        if self.kept.len() < self.k {
-            if self.kept.len() == self.kept.capacity() && self.kept.try_reserve(1).is_err() {
-                self.failed = true;
-                return;
-            }
-            self.kept.push(neighbor);
-        } else if let Some(mut farthest) = self.kept.peek_mut() {
-            if neighbor >= *farthest {
-                return;
-            }
-            *farthest = neighbor;
+        if try_push(&mut self.kept, neighbor, "the answer").is_err() {
+            self.failed = true;
+            return;
         }
-        if self.kept.len() == self.k
-            && let Some(farthest) = self.kept.peek()
-        {
+        if self.kept.len() == self.k || self.kept.len() == self.most() {
+            let (_, farthest, _) = self.kept.select_nth_unstable(self.k - 1);
             self.threshold = self.threshold.max(metric.score_at(farthest.distance));
+            self.kept.truncate(self.k);
         }
     }
 }
