@@ -65,9 +65,11 @@ impl Nearest {
     pub(crate) fn into_sorted(mut self) -> Vec<Neighbor> {
         self.kept.sort_unstable();
         self.kept.truncate(self.k);
-        // Of many queries what is not needed is a large part of all memory.
-        if self.kept.capacity() > self.kept.len() + self.kept.len() / 4 {
-            self.kept.shrink_to_fit();
+        // A copy leaves whole pieces of memory to the next queries, where shrinking would leave crumbs.
+        let mut exact = Vec::new();
+        if self.kept.capacity() > self.kept.len() && exact.try_reserve_exact(self.kept.len()).is_ok() {
+            exact.extend_from_slice(&self.kept);
+            return exact;
         }
         self.kept
     }
@@ -101,10 +103,15 @@ impl Collector for Nearest {
         if neighbor.distance >= self.bound || self.k == 0 {
             return;
         }
-        if try_push(&mut self.kept, neighbor, "the answer").is_err() {
-            self.failed = true;
-            return;
+        if self.kept.len() == self.kept.capacity() {
+            // Twice as much, but no more than there will be.
+            let more = self.kept.len().max(4).min(self.most() - self.kept.len());
+            if self.kept.try_reserve_exact(more).is_err() {
+                self.failed = true;
+                return;
+            }
         }
+        self.kept.push(neighbor);
         if self.kept.len() == self.k || self.kept.len() == self.most() {
             let (_, farthest, _) = self.kept.select_nth_unstable(self.k - 1);
             self.threshold = self.threshold.max(metric.score_at(farthest.distance));

@@ -21,9 +21,9 @@ use std::sync::Arc;
 /// At most this norm of a point's row lies beyond the columns of its panel, if it is no outlier; and at most this share of
 /// the reciprocal of the median weight, where weights are large. Shorter tails make sharper bounds of more columns: with a
 /// share of 0.15, 0.08 and 0.04 the benchmark's square-512 leaves 25, 11 and 6 of 1,024 queries to brute force, and takes
-/// 31, 27 and 27 microseconds a query.
+/// 31, 27 and 27 microseconds a query; the more columns take memory.
 const TAIL: f64 = 0.05;
-const TAIL_SHARE: f64 = 0.08;
+const TAIL_SHARE: f64 = 0.11;
 /// Points of more than so many times the median weight are outliers: they may have long tails.
 const OUTLIER: f64 = 30.0;
 /// Panels are not used where they would hold more than this share of V.
