@@ -116,9 +116,9 @@ impl IndexSource {
                 None => self.panels(metric, inducing, ordered(metric, &positions)?, threads, control)?,
             };
         }
-        if let Some(cells) = &mut index.cells
-            && index.panels.is_none()
-        {
+        // In large cells the spans tell little more than the table.
+        let small = |cells: &&mut Cells| index.panels.is_none() && cells.leaf() == PANEL;
+        if let Some(cells) = index.cells.as_mut().filter(small) {
             index.evaluations += cells.overlap(metric, threads, control)?;
         }
         Ok(index)

@@ -13,11 +13,13 @@ use crate::parallel::Threads;
 use crate::simd::Simd;
 use crate::simd::overlap::{LANES, squares};
 
-/// Products take this share of the bytes of V at most. With a sixth, a quarter and all of them the benchmark's gold takes
-/// 1,136, 919 and 804 evaluations a query.
-const SHARE: usize = 4;
+/// Products take this share of the bytes of V at most. With products of 384, 640 and all 1,024 cells the
+/// benchmark's gold takes 1,136, 919 and 804 evaluations a query.
+const SHARE: usize = 3;
 /// Groups in which cells are sorted by rank, so that a group's are alike.
 const BAND: usize = 4 * LANES;
+/// Bytes of a listed cell but for its products.
+const PER_CELL: f64 = 12.0;
 /// Cells from which on it is worth while to look at overlaps.
 pub(super) const FEW_CELLS: usize = 16;
 /// What rounding in `f32` can add to a bound of cosines.
@@ -76,7 +78,9 @@ impl Overlaps {
         let count = cells.len();
         // As many as there is room for, the nearest in the table.
         let room = cells.members.len() * metric.points().width * std::mem::size_of::<f64>() / SHARE;
-        let most = (room * count / (cells.pivots() * cells.pivots())).min(count);
+        let rank = cells.pivots() as f64 / count as f64;
+        let most = (room as f64 / (count as f64 * (rank * rank + PER_CELL))) as usize;
+        let most = most.min(count);
         let groups = most.div_ceil(LANES);
         let lanes = checked_area(count, groups * LANES, what)?;
         let mut overlaps = Overlaps {
