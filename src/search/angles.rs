@@ -19,8 +19,9 @@ use std::f64::consts::FRAC_PI_2;
 const START_FACTOR: f64 = 6.0;
 /// A query to which more than this share of the cells is open waits, to be searched for together with others like it.
 pub(super) const MOST_NEAR: f64 = 0.25;
-/// A query is given up where bounds leave it this share of the points.
+/// A query is given up where bounds leave it this share of the points it was bounded in, and so many times what is wanted.
 const MOST_LEFT: f64 = 0.25;
+const MOST_WANTED: usize = 16;
 
 /// A query and what has been found of it.
 #[derive(Default)]
@@ -33,6 +34,8 @@ pub(super) struct AngleQuery {
     apart: f64,
     u: Vec<f32>,
     waits: bool,
+    /// Points of the cells that it was bounded in.
+    seen: usize,
 }
 
 /// Searches for the queries of the group. Returns those to which more than the share `most_near` of the cells is open, or
@@ -70,7 +73,8 @@ impl<M: Metric> Angles<'_, '_, M> {
         for (query, &home) in memory.queries.iter_mut().zip(&group.homes) {
             query.list.clear();
             query.u.clear();
-            (query.own, query.offset, query.apart, query.waits) = (home, FRAC_PI_2, 1.0, false);
+            (query.own, query.offset, query.apart) = (home, FRAC_PI_2, 1.0);
+            (query.waits, query.seen) = (false, 0);
         }
         for q in 0..count {
             self.raise(q, group, memory);
@@ -205,6 +209,7 @@ impl<M: Metric> Angles<'_, '_, M> {
             estimate(bound, &view, memory);
             let Memory { queries, lowers, estimates, part: u, .. } = &mut *memory;
             let query = &mut queries[q as usize];
+            query.seen += view.pivots.len() + view.others.len();
             try_reserve(&mut query.list.candidates, view.pivots.len() + view.others.len(), "the search")?;
             for (&pivot, rho) in view.pivots.iter().zip(signed) {
                 space.offer(group, q as usize, pivot as usize, rho.abs());
@@ -234,7 +239,7 @@ impl<M: Metric> Angles<'_, '_, M> {
                 }
             }
             if query.list.crowded(group.collectors[q as usize].wanted()) {
-                raise(space, &mut query.list, &group.collectors[q as usize], lowers);
+                raise(space, query, &group.collectors[q as usize], lowers);
             }
         }
         memory.signed = signed;
@@ -243,12 +248,17 @@ impl<M: Metric> Angles<'_, '_, M> {
 
     /// Raises what the neighbours of query `q` must reach.
     fn raise<C: Collector>(&self, q: usize, group: &Group<C>, memory: &mut Memory) {
-        raise(self.space, &mut memory.queries[q].list, &group.collectors[q], &mut memory.lowers);
+        raise(self.space, &mut memory.queries[q], &group.collectors[q], &mut memory.lowers);
     }
 }
 
 /// Raises what a query's neighbours must reach.
-fn raise<M: Metric, C: Collector>(space: &Space<'_, M>, list: &mut Shortlist, collector: &C, lowers: &mut Vec<f32>) {
-    let most = (MOST_LEFT * space.tree.len() as f64) as usize;
-    list.raise(collector, 0.0, !space.certificates.members, most, lowers);
+fn raise<M: Metric, C: Collector>(space: &Space<'_, M>, query: &mut AngleQuery, collector: &C, lowers: &mut Vec<f32>) {
+    // Where nothing is wanted in particular, what is left is mostly found.
+    let (of, more) = match collector.wanted() {
+        0 => (space.tree.len(), 0),
+        wanted => (query.seen, wanted.saturating_mul(MOST_WANTED)),
+    };
+    let most = ((MOST_LEFT * of as f64) as usize).saturating_add(more);
+    query.list.raise(collector, 0.0, !space.certificates.members, most, lowers);
 }

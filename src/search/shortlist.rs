@@ -39,13 +39,16 @@ impl Shortlist {
     pub(super) fn clear(&mut self) {
         self.least = f32::NEG_INFINITY;
         self.candidates.clear();
+        // Few queries have many candidates: each list would come to have room for these.
+        self.candidates.shrink_to(MOST_KEPT);
         self.settled = 0;
         self.lost = false;
     }
 
     /// Whether so many candidates came since `least` was last raised that it should be raised again.
     pub(super) fn crowded(&self, wanted: usize) -> bool {
-        self.candidates.len() / 2 > self.settled + wanted + LEAST
+        let most = if self.least == f32::NEG_INFINITY { wanted.max(LEAST) } else { self.settled + wanted + LEAST };
+        self.candidates.len() / 2 > most
     }
 
     /// Raises what neighbours must reach, from what is known of the candidates and what is kept already; `slack` is
@@ -85,5 +88,6 @@ impl Shortlist {
     }
 }
 
-/// Candidates that are never crowded.
-const LEAST: usize = 32;
+/// Candidates that are never crowded, and memory that is kept from query to query.
+const LEAST: usize = 16;
+const MOST_KEPT: usize = 4096;
