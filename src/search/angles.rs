@@ -207,7 +207,7 @@ impl<M: Metric> Angles<'_, '_, M> {
             let allowed = |i: u32| space.keys.of[i as usize] < limit && i != own;
             let part = span(bound, self.queries, q, &view, signed, memory);
             estimate(bound, &view, memory);
-            let Memory { queries, lowers, estimates, part: u, .. } = &mut *memory;
+            let Memory { queries, lowers, estimates, uppers, part: u, .. } = &mut *memory;
             let query = &mut queries[q as usize];
             query.seen += view.pivots.len() + view.others.len();
             try_reserve(&mut query.list.candidates, view.pivots.len() + view.others.len(), "the search")?;
@@ -230,12 +230,13 @@ impl<M: Metric> Angles<'_, '_, M> {
             }
             let (sine, slack) = (part.sine as f32, part.slack as f32);
             let least = if space.certificates.members { query.list.least } else { f32::NEG_INFINITY };
-            for ((&i, &estimate), &e) in view.others.iter().zip(&*estimates).zip(view.sines) {
-                let error = e * sine + slack;
-                let upper = estimate + error;
+            uppers.clear();
+            uppers.extend(estimates.iter().zip(view.sines).map(|(estimate, e)| estimate + (e * sine + slack)));
+            for (t, &upper) in uppers.iter().enumerate().take(view.others.len()) {
                 // What is no number is kept.
-                if (upper.is_nan() || upper >= least) && allowed(i) {
-                    query.list.candidates.push(Candidate::new(i, estimate - error, upper));
+                if (upper >= least || upper.is_nan()) && allowed(view.others[t]) {
+                    let lower = estimates[t] - (view.sines[t] * sine + slack);
+                    query.list.candidates.push(Candidate::new(view.others[t], lower, upper));
                 }
             }
             if query.list.crowded(group.collectors[q as usize].wanted()) {

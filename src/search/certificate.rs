@@ -22,6 +22,7 @@ pub(crate) struct Memory {
     /// u of a query in a cell.
     pub(super) part: Vec<f32>,
     pub(super) estimates: Vec<f32>,
+    pub(super) uppers: Vec<f32>,
     /// What is known of each query.
     pub(super) queries: Vec<AngleQuery>,
     pub(super) lowers: Vec<f32>,
