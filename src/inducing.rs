@@ -163,6 +163,15 @@ impl InducingPoints {
         Ok(rows)
     }
 
+    /// L, m rows of `width` values.
+    pub(crate) fn factor(&self, width: usize) -> Result<Vec<f64>> {
+        let mut rows = try_vec(checked_area(self.m, width, "inducing covariance")?, 0.0, "the inducing covariance")?;
+        for (i, row) in rows.chunks_exact_mut(width.max(1)).enumerate() {
+            (0..=i).for_each(|j| row[j] = self.cholesky[j * padded(self.m) + i]);
+        }
+        Ok(rows)
+    }
+
     /// L; what is above the diagonal has no meaning.
     fn cholesky(&self) -> MatRef<'_, f64> {
         MatRef::from_column_major_slice_with_stride(&self.cholesky, self.m, self.m, padded(self.m))

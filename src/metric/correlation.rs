@@ -13,6 +13,8 @@ use crate::kernel::{Covariance, checked_covariances};
 use crate::simd::Simd;
 use crate::simd::dots::{Dense, Gathered, dots};
 use crate::simd::residual::correlations;
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
 use std::f64::consts::FRAC_PI_2;
 
 /// Bounds allow each abs(rho_ij) to be off by SLACK * (1 + w_i w_j), w_i = sqrt(k_ii / p_i).
@@ -106,6 +108,38 @@ impl Correlation {
         out: &mut [f64],
     ) -> Result<()> {
         self.correlations::<true>(queries, rows, candidates, scratch, out)
+    }
+
+    /// rho of every query of one block with every one of another, whose tree positions are `positions`, row by row: many at
+    /// a time, so that it pays to pack rows of V.
+    pub(crate) fn signed_products(
+        &self,
+        queries: &QueryBlock,
+        others: &QueryBlock,
+        positions: &[u32],
+        scratch: &mut ScoreScratch,
+        out: &mut [f64],
+    ) -> Result<()> {
+        let (rows, count, width) = (queries.len, others.len, self.points.width);
+        if rows == 0 || count == 0 {
+            return Ok(());
+        }
+        queries.check()?;
+        others.check()?;
+        let candidates = Candidates::Gather(positions);
+        let mut covariances = std::mem::take(&mut scratch.covariances);
+        try_resize(&mut covariances, out.len(), 0.0, "the search")?;
+        let evaluated = self.covariances(queries, &queries.all, &candidates, scratch, &mut covariances);
+        let left = MatRef::from_row_major_slice(&queries.factor, rows, width);
+        let right = MatRef::from_row_major_slice(&others.factor, count, width).transpose();
+        let to = MatMut::from_row_major_slice_mut(out, rows, count);
+        matmul(to, Accum::Replace, left, right, 1.0, Par::Seq);
+        for (q, (row, k)) in out.chunks_exact_mut(count).zip(covariances.chunks_exact(count)).enumerate() {
+            correlations::<true>(self.simd, queries.inverse_sds[q], &others.inverse_sds, k, row);
+            candidates.find(queries.positions[q], |c| row[c] = Self::SELF_SCORE);
+        }
+        scratch.covariances = covariances;
+        evaluated
     }
 
     /// rho, or its absolute value, of every query with every candidate, row by row in `out`.

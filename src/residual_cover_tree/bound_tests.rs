@@ -7,7 +7,7 @@ use crate::kernel::{Covariance, Kernel, KernelFamily, Lengthscale};
 use crate::metric::{AnyMetric, Metric, QueryBlock};
 use crate::options::{Construction, Options};
 use crate::parallel::Threads;
-use crate::search::{CellBound, Cells, IndexSource, cell_checks, panel_checks};
+use crate::search::{CellBound, Cells, IndexSource, cell_checks, ordered, panel_checks};
 use ndarray::{Array2, s};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -71,7 +71,9 @@ fn bounds_hold_for_every_query_and_point() {
             }
         }
         let (threads, mut control) = (Threads::new(1), Control::none());
-        let (cells, _) = Cells::new(metric, (0..n as u32).collect(), 0.8, &threads, &mut control).unwrap();
+        let (positions, leaf) = ((0..n as u32).collect::<Vec<_>>(), Cells::leaf_of(n, metric.points.width));
+        let order = ordered(metric, &positions, leaf).unwrap();
+        let (cells, _) = Cells::new(metric, &order, leaf, (0.25, 0.8), &threads, &mut control).unwrap();
         if let (Some(mut cells), true) = (cells, metric.is_metric()) {
             cells.overlap(metric, &threads, &mut control).unwrap();
             let owns: Vec<u32> = (0..4).map(|_| rng.random_range(0..cells.len() as u32)).collect();

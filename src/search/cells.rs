@@ -10,26 +10,23 @@
 
 use super::cell::{Cell, CellScratch, LANES, Margins};
 use super::overlaps::Overlaps;
-use super::spatial::{bounding_box, kd_order, squared_gap};
+use super::spatial::{bounding_box, squared_gap};
 use crate::control::Control;
 use crate::error::{Result, try_collect, try_vec, try_with_capacity};
-use crate::metric::{Candidates, Correlation, Metric, Points, QueryBlock, ScoreScratch};
+use crate::metric::{Correlation, Metric, Points, QueryBlock, ScoreScratch};
 use crate::parallel::Threads;
 use crate::simd::panel::LANES as PANEL;
+use crate::simd::{Simd, spans};
 
 /// Points of a cell, unless that makes the table too large.
 const CELL: usize = PANEL;
-/// The sine of the angle that members may have to the span of their cell. Smaller ones make the table and the bounds
-/// sharper and the pivots more: with 0.2, 0.25 and 0.3 the benchmark's gold takes 3,571, 2,564 and 2,464 evaluations a
-/// query, its cube 1,944, 2,099 and 2,852.
-const SINE: f64 = 0.25;
 /// Cells of the sample that tells how many points would have to be pivots.
 const SAMPLE: usize = 32;
 /// Cells around a cell that its queries start from.
 pub(super) const NEAREST: usize = 64;
 /// Cells whose rows of the table a task computes, and columns that it computes at a time.
-const ROWS: usize = 8;
-const COLUMNS: usize = 64;
+const ROWS: usize = 32;
+const COLUMNS: usize = 32;
 /// Radians of a step of the table.
 const STEP: f64 = std::f64::consts::FRAC_PI_2 / 255.0;
 /// The cell of a point that is in none.
@@ -88,38 +85,45 @@ pub(super) struct CellView<'a> {
 /// Memory of one thread.
 #[derive(Default)]
 struct Scratch {
-    queries: QueryBlock,
-    score: ScoreScratch,
-    scores: Vec<f64>,
-    left: Vec<f64>,
+    rows: QueryBlock,
+    columns: QueryBlock,
     order: Vec<u32>,
+    score: ScoreScratch,
+    products: Vec<f64>,
+    turned: Vec<f64>,
+    squares: Vec<f64>,
 }
 
 impl Cells {
-    /// Makes cells of the given points and computes the table: about pivots^2 / 2 + n times the mean number of pivots
-    /// of a cell evaluations, also returned. None where a sample of cells tells that more than the share `most_pivots` of
-    /// the points would have to be pivots.
+    /// Points of each cell of `n` points with rows of V of `width` values: so many that the table is no larger than V.
+    pub(crate) fn leaf_of(n: usize, width: usize) -> usize {
+        let most = ((n * width.max(16)) as f64).sqrt() as usize;
+        let mut leaf = CELL;
+        while n.div_ceil(leaf) > most {
+            leaf *= 2;
+        }
+        leaf
+    }
+
+    /// Makes cells of runs of `leaf` points and computes the table: about pivots^2 / 2 + n times the mean number of pivots
+    /// of a cell evaluations, also returned. Members have an angle of `sine` to the span of their cell at most. None where a
+    /// sample of cells tells that more than the share `most_pivots` of the points would have to be pivots.
     pub(crate) fn new(
         metric: &Correlation,
-        mut order: Vec<u32>,
-        most_pivots: f64,
+        order: &[u32],
+        leaf: usize,
+        (sine, most_pivots): (f64, f64),
         threads: &Threads,
         control: &mut Control<'_>,
     ) -> Result<(Option<Self>, u64)> {
         let what = "the cells";
         let (n, points) = (order.len(), metric.points());
-        let most = ((n * points.width.max(16)) as f64).sqrt() as usize;
-        let mut leaf = CELL;
-        while n.div_ceil(leaf) > most {
-            leaf *= 2;
-        }
-        kd_order(&points.coords, points.n, &mut order, leaf);
         let count = n.div_ceil(leaf);
         // A sample of the cells tells whether spans hold their members with few pivots.
         let (mut sample, mut evaluations) = (0, 0);
         for t in 0..SAMPLE.min(count) {
             let start = t * count / SAMPLE.min(count) * leaf;
-            let cell = Cell::new(metric, &order[start..(start + leaf).min(n)], SINE, &mut CellScratch::default())?;
+            let cell = Cell::new(metric, &order[start..(start + leaf).min(n)], sine, &mut CellScratch::default())?;
             sample += cell.members.len();
             evaluations += cell.rank * cell.members.len();
         }
@@ -130,7 +134,7 @@ impl Cells {
         built.resize_with(count, Cell::default);
         let tasks = try_collect(order.chunks(leaf).zip(&mut built).map(Ok), what)?;
         threads.run(tasks, control, CellScratch::default, |s, (members, cell)| {
-            *cell = Cell::new(metric, members, SINE, s)?;
+            *cell = Cell::new(metric, members, sine, s)?;
             Ok(())
         })?;
         evaluations += built.iter().map(|cell| cell.rank * cell.members.len()).sum::<usize>();
@@ -210,6 +214,7 @@ impl Cells {
             // From the diagonal on.
             let first = task * ROWS;
             let rows = first..first + gaps.len() / count;
+            self.gather(metric.points(), rows.clone(), &mut s.order, &mut s.rows);
             for start in (first..count).step_by(COLUMNS) {
                 let columns = start..(start + COLUMNS).min(count);
                 self.between(metric, rows.clone(), columns, s, |a, b, steps| gaps[(a - first) * count + b] = steps)?;
@@ -226,7 +231,15 @@ impl Cells {
         Ok(())
     }
 
-    /// The angles between the spans of the cells `rows` and `columns`, in steps, rounded down.
+    /// Copies the pivots of some cells to `block`.
+    fn gather(&self, points: &Points, cells: std::ops::Range<usize>, order: &mut Vec<u32>, block: &mut QueryBlock) {
+        order.clear();
+        block.clear();
+        cells.for_each(|c| order.extend_from_slice(self.view(c).pivots));
+        order.iter().for_each(|&i| block.push_stored(points, i as usize));
+    }
+
+    /// The angles between the spans of the cells `rows`, whose pivots are in `s`, and `columns`, in steps, rounded down.
     fn between(
         &self,
         metric: &Correlation,
@@ -235,52 +248,42 @@ impl Cells {
         s: &mut Scratch,
         mut found: impl FnMut(usize, usize, u8),
     ) -> Result<()> {
-        let points = metric.points();
-        let pivots = |cells: std::ops::Range<usize>, order: &mut Vec<u32>| {
-            order.clear();
-            cells.for_each(|c| order.extend_from_slice(self.view(c).pivots));
-        };
-        // A row for each pivot of the columns, so that what follows runs along those of the rows.
-        pivots(columns.clone(), &mut s.order);
-        s.queries.clear();
-        s.order.iter().for_each(|&i| s.queries.push_stored(points, i as usize));
-        pivots(rows.clone(), &mut s.order);
-        let width = s.order.len();
-        s.scores.resize(s.queries.len * width, 0.0);
-        let others = Candidates::Gather(&s.order);
-        metric.signed_scores(&s.queries, &s.queries.all, &others, &mut s.score, &mut s.scores)?;
-        let mut block = &s.scores[..];
+        self.gather(metric.points(), columns.clone(), &mut s.order, &mut s.columns);
+        let (height, width) = (s.rows.len, s.columns.len);
+        s.products.resize(height * width, 0.0);
+        s.turned.resize(height * width, 0.0);
+        metric.signed_products(&s.rows, &s.columns, &s.order, &mut s.score, &mut s.products)?;
+        // L_a^-1 R_ab L_b^-T, along the rows and then, turned, along the columns.
+        self.multiply_inverses(metric.simd, rows.clone(), width, &mut s.products);
+        turn(&s.products, width, &mut s.turned);
+        self.multiply_inverses(metric.simd, columns.clone(), height, &mut s.turned);
+        s.squares.resize(height, 0.0);
+        let mut block = &s.turned[..];
         for b in columns {
             let view = self.view(b);
-            let rank = view.pivots.len();
-            let (scores, rest) = block.split_at(rank * width);
+            let (own, rest) = block.split_at(view.pivots.len() * height);
             block = rest;
-            s.left.clear();
-            s.left.resize(rank * width, 0.0);
-            for (j, out) in s.left.chunks_exact_mut(width).enumerate() {
-                for (row, &factor) in scores.chunks_exact(width).zip(&view.inverse[j * rank..=j * rank + j]) {
-                    out.iter_mut().zip(row).for_each(|(out, x)| *out += factor * x);
-                }
-            }
-            let mut start = 0;
+            spans::squares(metric.simd, own, &mut s.squares);
+            let mut squares = &s.squares[..];
             for a in rows.clone() {
-                let own = self.view(a);
-                let ranks = own.pivots.len();
-                let mut sum = 0.0;
-                for row in s.left.chunks_exact(width) {
-                    let row = &row[start..start + ranks];
-                    for i in 0..ranks {
-                        let factors = &own.inverse[i * ranks..=i * ranks + i];
-                        let product: f64 = factors.iter().zip(row).map(|(l, x)| l * x).sum();
-                        sum += product * product;
-                    }
-                }
-                start += ranks;
-                let cosine = own.margins.between(&view.margins, metric, sum.sqrt()).min(1.0);
+                let other = self.view(a);
+                let (own, rest) = squares.split_at(other.pivots.len());
+                squares = rest;
+                let norm = own.iter().sum::<f64>().sqrt();
+                let cosine = other.margins.between(&view.margins, metric, norm).min(1.0);
                 found(a, b, (cosine.acos() / STEP) as u8);
             }
         }
         Ok(())
+    }
+
+    /// Multiplies the rows of `width` values that belong to each of some cells by its L^-1.
+    fn multiply_inverses(&self, simd: Simd, cells: std::ops::Range<usize>, width: usize, mut rows: &mut [f64]) {
+        for c in cells {
+            let view = self.view(c);
+            let own = rows.split_off_mut(..view.pivots.len() * width).unwrap_or_default();
+            spans::multiply_lower(simd, view.inverse, own, width);
+        }
     }
 
     /// Number of cells.
@@ -396,6 +399,21 @@ impl Cells {
             + places
             + self.gaps.len()
             + self.overlaps.bytes()
+    }
+}
+
+/// Writes the transpose of rows of `width` values, in blocks that stay in the cache.
+fn turn(matrix: &[f64], width: usize, out: &mut [f64]) {
+    const TILE: usize = 16;
+    let height = matrix.len() / width;
+    for top in (0..height).step_by(TILE) {
+        for left in (0..width).step_by(TILE) {
+            for j in left..(left + TILE).min(width) {
+                for i in top..(top + TILE).min(height) {
+                    out[j * height + i] = matrix[i * width + j];
+                }
+            }
+        }
     }
 }
 

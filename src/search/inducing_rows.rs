@@ -5,6 +5,7 @@
 //! L V_x = k(Z, x) and L L' = k(Z, Z) + nu I, so that k(z, x) - V_z.V_x = nu (L^-1 e_z).V_x: there, weight 0 and the row
 //! -nu L^-1 e_z / sqrt(p_z) are the same with nothing that cancels, but for two points at one such place.
 
+use super::origins::Origins;
 use crate::error::{Result, try_copy, try_vec};
 use crate::inducing::InducingPoints;
 use crate::metric::{Correlation, Metric, NEW, QueryBlock};
@@ -25,6 +26,8 @@ pub(crate) struct InducingRows {
     places: HashMap<Vec<u64>, u32>,
     /// Tree positions of stored points at inducing points, with these, by inducing point.
     pub(crate) at: Vec<(u32, u32)>,
+    /// What queries are taken relative to, if the inducing points are known.
+    pub(super) origins: Option<Origins>,
 }
 
 /// The place of a point; 0.0 and -0.0 are one.
@@ -78,7 +81,14 @@ impl InducingRows {
             }
             at.sort_unstable();
         }
-        Ok(InducingRows { median, rows: Vec::new(), places, at })
+        let origins = |inducing| Origins::new(inducing, metric.sd * metric.sd, points.width);
+        Ok(InducingRows { median, rows: Vec::new(), places, at, origins: inducing.map(origins).transpose()? })
+    }
+
+    /// Tree positions of the stored points at inducing point `z`.
+    pub(super) fn stored_at(&self, z: u32) -> impl Iterator<Item = u32> {
+        let first = self.at.partition_point(|&(other, _)| other < z);
+        self.at[first..].iter().take_while(move |&&(other, _)| other == z).map(|&(_, position)| position)
     }
 
     /// The inducing point where a stored point is.
@@ -103,6 +113,15 @@ impl InducingRows {
             Some(z) => (&self.rows[z as usize * padded(row.len())..], -isd),
             None => (v, isd),
         };
-        row.iter_mut().zip(from).for_each(|(to, from)| *to = (from * scale) as f32);
+        write_scaled(from, scale, row);
     }
+
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        8 * self.rows.len() + self.origins.as_ref().map_or(0, Origins::bytes)
+    }
+}
+
+pub(super) fn write_scaled(from: &[f64], scale: f64, row: &mut [f32]) {
+    row.iter_mut().zip(from).for_each(|(to, from)| *to = (from * scale) as f32);
 }

@@ -22,6 +22,7 @@ mod collect;
 mod index;
 mod inducing_rows;
 mod level_synchronous;
+mod origins;
 mod overlaps;
 #[cfg(test)]
 pub(crate) mod panel_checks;
@@ -38,6 +39,8 @@ pub(crate) use blocks::Blocks;
 pub(crate) use cells::Cells;
 pub(crate) use certificate::CellBound;
 pub(crate) use collect::{Collector, Nearest, Neighbor, Within};
+#[cfg(test)]
+pub(crate) use index::ordered;
 pub(crate) use index::{Index, IndexSource};
 pub(crate) use inducing_rows::InducingRows;
 pub(crate) use panelling::PanelBound;

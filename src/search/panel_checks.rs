@@ -1,9 +1,9 @@
 //! For tests: that the bounds of panels and regions hold, point by point.
 
-use super::panel_query::PanelQuery;
+use super::panel_query::{PanelQuery, Rows};
 use super::panelling::PanelBound;
 use crate::metric::{Candidates, NEW, QueryBlock, ScoreScratch};
-use crate::simd::panel::{self, Bounds, QUERIES};
+use crate::simd::panel::{self, Bounds};
 use crate::simd::region;
 
 /// Compares the scores of at most [`QUERIES`] queries with their bounds in every panel and region. Returns the mean
@@ -11,13 +11,15 @@ use crate::simd::region;
 pub(crate) fn check(bound: &PanelBound<'_>, queries: &QueryBlock, context: &str) -> f64 {
     let PanelBound { panels, metric, kernel } = *bound;
     let (m, d, shape) = (metric.points.m, panels.d, kernel.shape());
-    let (mut row, mut columns) = (vec![0.0; m], vec![[0.0; QUERIES]; m + 1]);
+    let mut rows = Rows::default();
     let (mut coords, mut scores, mut scratch) = (vec![0.0; d], Vec::new(), ScoreScratch::default());
     let (mut difference, mut count) = (0.0, 0.0);
+    let known = panels.inducing.origins.as_ref();
     for q in 0..queries.len {
         let mut query = PanelQuery::default();
-        query.load(panels, metric, queries, q, &mut row, &mut columns);
-        query.shorten(&row);
+        rows.clear(m).unwrap();
+        query.load(panels, metric, queries, q, true, &mut rows);
+        rows.turn(q + 1);
         let x = &queries.coords[q * d..(q + 1) * d];
         for p in 0..panels.len() {
             let members: Vec<u32> = panels.members(p).iter().copied().filter(|&i| i != NEW).collect();
@@ -27,7 +29,10 @@ pub(crate) fn check(bound: &PanelBound<'_>, queries: &QueryBlock, context: &str)
             let (view, (middle, radius)) = (panels.panel(p), panels.around(p));
             let terms = query.in_panel(q as u32, x, (view.columns.len(), middle, radius), &mut coords);
             let mut bounds = [Bounds::NONE];
-            panel::bounds(metric.simd, shape, view, &columns, &coords, &[terms], &mut bounds);
+            let weighted = |&z: &u32| known.unwrap().weighted(panels, metric, shape, (z, p), &mut vec![0.0; d]);
+            let weighted: Vec<_> = rows.origins.iter().map(weighted).collect();
+            let some = panel::Queries { rows: &rows.columns, terms: &[terms], coords: &coords, origins: &weighted };
+            panel::bounds(metric.simd, shape, view, some, &mut bounds);
             let run = |level: &super::regions::Regions, run: usize, coords: &mut [f32]| {
                 let g = run / region::LANES;
                 let terms = query.in_region(x, level.around(g), coords);

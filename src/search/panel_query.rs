@@ -1,9 +1,11 @@
 //! A query of a block that is searched for by panels.
 
+use super::inducing_rows::write_scaled;
 use super::panels::Panels;
 use super::shortlist::Shortlist;
+use crate::error::{Result, try_resize};
 use crate::metric::{Correlation, QueryBlock};
-use crate::simd::panel::{QUERIES, Terms};
+use crate::simd::panel::{QUERIES, Relative, Terms};
 use crate::simd::region;
 
 /// A unit of rounding of `f32`.
@@ -19,6 +21,8 @@ const REST: f64 = 0.03;
 /// At least the norm of a vector of the middles, or halves, of a region's run over the standard deviation: no larger than
 /// the root of the number of points, of which each V over the standard deviation has norm 1 at most.
 const REGION_NORM: f64 = 24.0;
+/// A query whose row is longer than this is taken relative to origins.
+const LONG: f64 = 6.0;
 
 /// A query in `f32`, and what has been found of it.
 #[derive(Default)]
@@ -27,9 +31,13 @@ pub(super) struct PanelQuery {
     pub(super) at_inducing: bool,
     weight: f64,
     pub(super) true_weight: f64,
-    /// At least the norm of its row, and the square of it.
+    /// At least the norm of its row.
     norm: f64,
+    /// For panels: what it is taken relative to, by places in the block; and at least the norm of what is left of its row, the square of that, and the sum of its weights.
+    pub(super) relative: Relative,
+    left: f64,
     square: f32,
+    weights: f64,
     /// For regions: the columns of V where its row is not small, the row there, and the norm of the rest.
     columns: Vec<u32>,
     values: Vec<f32>,
@@ -37,38 +45,100 @@ pub(super) struct PanelQuery {
     pub(super) list: Shortlist,
     /// Whether too many panels are open to it.
     pub(super) waits: bool,
-    /// Panels that have been looked at first.
-    pub(super) seeds: Vec<u32>,
+    /// The panel nearest to it, where that has been looked for.
+    pub(super) nearest: Option<u32>,
+}
+
+/// What is left of the rows of a block's queries, of V over sqrt(p).
+#[derive(Default)]
+pub(super) struct Rows {
+    /// Row by row, and column by column with a column of zeros.
+    rows: Vec<f32>,
+    pub(super) columns: Vec<[f32; QUERIES]>,
+    /// Inducing points that queries are taken relative to.
+    pub(super) origins: Vec<u32>,
+    v: Vec<f64>,
+}
+
+impl Rows {
+    /// Forgets all, and makes room for rows of `m` values.
+    pub(super) fn clear(&mut self, m: usize) -> Result<()> {
+        self.origins.clear();
+        try_resize(&mut self.rows, m * QUERIES, 0.0, "the search")?;
+        try_resize(&mut self.columns, m + 1, [0.0; QUERIES], "the search")
+    }
+
+    /// Turns rows, of which there are so many, into columns, in blocks that stay in the cache.
+    pub(super) fn turn(&mut self, count: usize) {
+        const TILE: usize = 16;
+        let m = self.columns.len() - 1;
+        for left in (0..m).step_by(TILE) {
+            for q in 0..count {
+                let row = &self.rows[q * m..(q + 1) * m];
+                let end = m.min(left + TILE);
+                self.columns[left..end].iter_mut().zip(&row[left..end]).for_each(|(column, &value)| column[q] = value);
+            }
+        }
+        self.columns[m] = [0.0; QUERIES];
+    }
 }
 
 impl PanelQuery {
-    /// Takes query `q` of a block, whose row goes to that column of `columns`; `row` is memory of m values.
+    /// Takes query `q` of a block, for regions too if `regions`; what is left of its row, and its origins, go to `rows`.
     pub(super) fn load(
         &mut self,
         panels: &Panels,
         metric: &Correlation,
         queries: &QueryBlock,
         q: usize,
-        row: &mut [f32],
-        columns: &mut [[f32; QUERIES]],
+        regions: bool,
+        rows: &mut Rows,
     ) {
-        let isd = queries.inverse_sds[q];
+        let (d, m, isd) = (panels.d, metric.points.m, queries.inverse_sds[q]);
+        let row = &mut rows.rows[q * m..(q + 1) * m];
+        let v = &queries.factor[q * metric.points.width..(q + 1) * metric.points.width];
         let at = panels.inducing.of_query(metric, queries, q);
         self.at_inducing = at.is_some();
         self.true_weight = metric.sd * isd;
         self.weight = if at.is_some() { 0.0 } else { self.true_weight };
-        panels.inducing.write(at, &queries.factor[q * metric.points.width..], isd, row);
-        columns.iter_mut().zip(&*row).for_each(|(column, &value)| column[q] = value);
-        let square: f64 = row.iter().map(|&value| f64::from(value).powi(2)).sum();
+        panels.inducing.write(at, v, isd, row);
+        let mut square = square_of(row);
         self.norm = square.sqrt() * (1.0 + 1e-6);
+        if regions {
+            self.shorten(row);
+        }
+        (self.relative, self.weights) = (Relative::default(), self.weight);
+        if let Some(origins) = panels.inducing.origins.as_ref().filter(|_| at.is_none() && self.norm > LONG) {
+            rows.v.clear();
+            rows.v.extend_from_slice(v);
+            let near = origins.relate(&queries.coords[q * d..(q + 1) * d], &mut rows.v);
+            write_scaled(&rows.v, isd, row);
+            square = square_of(row);
+            self.relate(near, &mut rows.origins);
+        }
+        self.left = square.sqrt() * (1.0 + 1e-6);
         self.square = (square * (1.0 + 1e-6)) as f32;
         self.list.clear();
         self.waits = false;
-        self.seeds.clear();
+        self.nearest = None;
+    }
+
+    /// Remembers what it is taken relative to: inducing points and their coefficients. `origins` are those of the block.
+    fn relate(&mut self, near: impl Iterator<Item = (u32, f64)>, origins: &mut Vec<u32>) {
+        for (t, (z, coefficient)) in near.enumerate() {
+            let place = origins.iter().position(|&other| other == z).unwrap_or_else(|| {
+                origins.push(z);
+                origins.len() - 1
+            });
+            self.relative.count += 1;
+            self.relative.places[t] = place as u32;
+            self.relative.factors[t] = (coefficient * self.weight) as f32;
+            self.weights += coefficient.abs() * self.weight;
+        }
     }
 
     /// Chooses the columns where its `row` is not small.
-    pub(super) fn shorten(&mut self, row: &[f32]) {
+    fn shorten(&mut self, row: &[f32]) {
         // What is left out is small even if it is all of one size; or as small with fewer entries left in.
         let most = (REST * self.norm).powi(2) as f32;
         let cuts = [16.0, 4.0, 1.0].map(|factor| factor * most / row.len() as f32);
@@ -92,8 +162,10 @@ impl PanelQuery {
         coords: &mut [f32],
     ) -> Terms {
         let far = offsets(x, middle, coords);
-        let error = if far { f32::INFINITY } else { self.error((columns + 12) as f64, x.len(), radius) };
-        Terms { number, weight: self.weight as f32, square: self.square, error, least: self.list.least }
+        let terms = (columns + 12) as f64;
+        let error = if far { f32::INFINITY } else { self.error(terms * self.left, self.weights, x.len(), radius) };
+        let (weight, least, relative) = (self.weight as f32, self.list.least, self.relative);
+        Terms { number, weight, square: self.square, error, least, relative }
     }
 
     /// Its part in a region around `centre`, as in a panel.
@@ -112,21 +184,26 @@ impl PanelQuery {
             coords,
             weight: self.weight as f32,
             norm: self.norm as f32,
-            error: if far { f32::INFINITY } else { self.error(terms, x.len(), radius) },
+            error: if far { f32::INFINITY } else { self.error(terms * self.norm, self.weight, x.len(), radius) },
         }
     }
 
     /// What rounding can add to a bound, for a point of norm 1 that is within `radius` of where coordinates are taken from:
-    /// of products of so many terms, of coordinates, of the kernel, and of scores in `f64`.
-    fn error(&self, terms: f64, d: usize, radius: f32) -> f32 {
+    /// of products of so many terms times the norm of the row, of coordinates and of the kernel with these weights, and of scores
+    /// in `f64`.
+    fn error(&self, terms: f64, weights: f64, d: usize, radius: f32) -> f32 {
         let kernel = KERNEL_ERROR + UNIT * (2.0 * f64::from(radius) + (d + 12) as f64);
-        ((terms * UNIT * self.norm + kernel * self.weight + SLACK * self.true_weight) as f32).next_up()
+        ((terms * UNIT + kernel * weights + SLACK * self.true_weight.max(weights)) as f32).next_up()
     }
 
     /// Columns that regions are looked at with.
     pub(super) fn width(&self) -> usize {
         self.columns.len()
     }
+}
+
+fn square_of(row: &[f32]) -> f64 {
+    row.iter().map(|&value| f64::from(value).powi(2)).sum()
 }
 
 /// The sum of those squares of values that are at most `cut`.
@@ -142,7 +219,7 @@ fn square_within(values: &[f32], cut: f32) -> f32 {
 }
 
 /// Writes the offsets of `x` from a middle; whether one is too large for `f32`.
-fn offsets(x: &[f64], middle: &[f64], out: &mut [f32]) -> bool {
+pub(super) fn offsets(x: &[f64], middle: &[f64], out: &mut [f32]) -> bool {
     let mut far = false;
     for ((out, x), middle) in out.iter_mut().zip(x).zip(middle) {
         let offset = x - middle;

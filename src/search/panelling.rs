@@ -6,7 +6,7 @@
 
 use super::certificate::{self, CellBound, score_pivots};
 use super::collect::Collector;
-use super::panel_query::{PanelQuery, SLACK};
+use super::panel_query::{PanelQuery, Rows, SLACK};
 use super::panels::Panels;
 use super::regions::Regions;
 use super::shortlist::Candidate;
@@ -40,12 +40,11 @@ pub(crate) struct PanelBound<'a> {
 #[derive(Default)]
 pub(crate) struct Memory {
     queries: Vec<PanelQuery>,
-    /// The queries' rows of V over sqrt(p), column by column, and a column of zeros; and one row.
-    columns: Vec<[f32; QUERIES]>,
-    row: Vec<f32>,
+    rows: Rows,
     /// A bit for each query that a region, or a panel, may matter to.
     regions: Vec<u64>,
     open: Vec<u64>,
+    started: Vec<u64>,
     nearest: Vec<(f32, u32)>,
     lowers: Vec<f32>,
     // Of one panel.
@@ -53,6 +52,9 @@ pub(crate) struct Memory {
     coords: Vec<f32>,
     terms: Vec<panel::Terms>,
     bounds: Vec<Bounds>,
+    /// The origins' weighted correlations with its points, of those that a query needs.
+    weighted: Vec<[f32; LANES]>,
+    known: Vec<bool>,
 }
 
 /// Searches for the queries of the group. Returns those to which more than the share `most_near` of the panels is open, or
@@ -91,10 +93,18 @@ impl<M: Metric> Panelling<'_, '_, M> {
         let mut products = 0;
         let table = self.space.cells.filter(|_| self.space.certificates.table);
         self.load(table.is_none(), memory)?;
+        memory.open.clear();
+        try_resize(&mut memory.open, panels.len(), 0, "the search")?;
         for r in 0..count {
             self.score_certain(r, group, memory, scratch)?;
-            products += self.start(r, group, memory)?;
+            self.raise(r, group, memory);
+            self.open_first(r, group, memory)?;
         }
+        products += self.look_at_open(group, memory)?;
+        for r in 0..count {
+            self.raise(r, group, memory);
+        }
+        std::mem::swap(&mut memory.started, &mut memory.open);
         memory.open.clear();
         try_resize(&mut memory.open, panels.len(), 0, "the search")?;
         match table {
@@ -102,20 +112,11 @@ impl<M: Metric> Panelling<'_, '_, M> {
             None if self.space.certificates.regions => products += self.open_regions(memory)?,
             None => memory.open.fill(u64::MAX >> (QUERIES - count)),
         }
-        for r in 0..count {
-            memory.queries[r].seeds.iter().for_each(|&p| memory.open[p as usize] &= !(1u64 << r));
-        }
-        let open = std::mem::take(&mut memory.open);
-        let opened: usize = open.iter().map(|mask| mask.count_ones() as usize).sum();
+        memory.open.iter_mut().zip(&memory.started).for_each(|(open, started)| *open &= !started);
+        let opened: usize = memory.open.iter().map(|mask| mask.count_ones() as usize).sum();
         scratch.counters.nodes_visited += (count * panels.len()) as u64;
         scratch.counters.pruned_by_cell += (count * panels.len() - opened) as u64;
-        for (p, &mask) in open.iter().enumerate().filter(|&(_, &mask)| mask != 0) {
-            memory.numbers.clear();
-            let queries = &memory.queries;
-            memory.numbers.extend((0..count as u32).filter(|&r| mask >> r & 1 == 1 && !queries[r as usize].list.lost));
-            products += self.look(p, group, memory)?;
-        }
-        memory.open = open;
+        products += self.look_at_open(group, memory)?;
         let mut others = Vec::new();
         for r in 0..count {
             self.finish(r, group, memory, &mut others, scratch)?;
@@ -124,20 +125,15 @@ impl<M: Metric> Panelling<'_, '_, M> {
         Ok(others)
     }
 
-    /// Fills `memory` with the queries, for regions if `shorten`.
-    fn load(&self, shorten: bool, memory: &mut Memory) -> Result<()> {
-        let m = self.metric.points.m;
-        let Memory { queries, columns, row, .. } = memory;
+    /// Fills `memory` with the queries, for regions too if `regions`.
+    fn load(&self, regions: bool, memory: &mut Memory) -> Result<()> {
+        let Memory { queries, rows, .. } = memory;
         queries.resize_with(QUERIES, PanelQuery::default);
-        try_resize(row, m, 0.0, "the search")?;
-        columns.clear();
-        try_resize(columns, m + 1, [0.0; QUERIES], "the search")?;
+        rows.clear(self.metric.points.m)?;
         for (q, query) in queries.iter_mut().take(self.queries.len).enumerate() {
-            query.load(self.panels, self.metric, self.queries, q, row, columns);
-            if shorten {
-                query.shorten(row);
-            }
+            query.load(self.panels, self.metric, self.queries, q, regions, rows);
         }
+        rows.turn(self.queries.len);
         Ok(())
     }
 
@@ -150,8 +146,9 @@ impl<M: Metric> Panelling<'_, '_, M> {
         scratch: &mut Scratch,
     ) -> Result<()> {
         let (q, own) = (r as u32, group.positions[r]);
-        let itself = Some(own).into_iter().filter(|&own| own != NEW);
-        self.space.evaluate_some(group, &[q], self.queries, itself, scratch)?;
+        if own != NEW {
+            self.space.offer(group, r, own as usize, Correlation::SELF_SCORE);
+        }
         if memory.queries[r].at_inducing {
             let others = self.panels.inducing.at.iter().map(|&(_, position)| position).filter(|&i| i != own);
             self.space.evaluate_some(group, &[q], self.queries, others, scratch)?;
@@ -159,31 +156,40 @@ impl<M: Metric> Panelling<'_, '_, M> {
         Ok(())
     }
 
-    /// Looks at the panels nearest to a query in space. Returns multiply-adds, as others here do.
-    fn start<C: Collector>(&self, r: usize, group: &Group<C>, memory: &mut Memory) -> Result<usize> {
+    /// Opens to a query the panels nearest to it in space, until there are enough points in them that it may find.
+    fn open_first<C: Collector>(&self, r: usize, group: &Group<C>, memory: &mut Memory) -> Result<()> {
         let wanted = group.collectors[r].wanted();
-        self.raise(r, group, memory);
         if wanted == 0 {
-            return Ok(0);
+            return Ok(());
         }
         let enough = START_FACTOR.saturating_mul(wanted).saturating_add(LANES);
         let most = enough.div_ceil(LANES).saturating_add(START_PANELS).min(self.panels.len());
-        let mut nearest = std::mem::take(&mut memory.nearest);
-        self.panels.nearest(self.coords(r), most, &mut nearest);
-        memory.numbers.clear();
-        memory.numbers.push(r as u32);
-        let (mut met, mut products) = (0, 0);
-        for &(_, p) in &nearest {
+        self.panels.nearest(self.coords(r), most, &mut memory.nearest);
+        memory.queries[r].nearest = memory.nearest.first().map(|&(_, p)| p);
+        let mut met = 0;
+        for &(_, p) in &memory.nearest {
             let allowed = |&&i: &&u32| i != NEW && self.space.keys.of[i as usize] < group.limits[r];
             met += self.panels.members(p as usize).iter().filter(allowed).count();
-            memory.queries[r].seeds.push(p);
-            products += self.look(p as usize, group, memory)?;
+            memory.open[p as usize] |= 1u64 << r;
             if met >= enough {
                 break;
             }
         }
-        memory.nearest = nearest;
-        self.raise(r, group, memory);
+        Ok(())
+    }
+
+    /// Looks at all panels for the queries that they are open to. Returns multiply-adds, as others here do.
+    fn look_at_open<C: Collector>(&self, group: &Group<C>, memory: &mut Memory) -> Result<usize> {
+        let open = std::mem::take(&mut memory.open);
+        let mut products = 0;
+        for (p, &mask) in open.iter().enumerate().filter(|&(_, &mask)| mask != 0) {
+            let queries = &memory.queries;
+            memory.numbers.clear();
+            let is_open = |&r: &u32| mask >> r & 1 == 1 && !queries[r as usize].list.lost;
+            memory.numbers.extend((0..self.queries.len as u32).filter(is_open));
+            products += self.look(p, group, memory)?;
+        }
+        memory.open = open;
         Ok(products)
     }
 
@@ -201,7 +207,7 @@ impl<M: Metric> Panelling<'_, '_, M> {
             Some(own) => (own, cells.offset(group.positions[r])),
             None => {
                 // That of the nearest panel.
-                let own = query.seeds.first().map_or(group.homes[r], |&p| p);
+                let own = query.nearest.unwrap_or(group.homes[r]);
                 let view = cells.view(own as usize);
                 let mut scores = std::mem::take(&mut scratch.angles);
                 score_pivots(bound, self.queries, &[r as u32], view.pivots, &mut scores, scratch)?;
@@ -275,6 +281,7 @@ impl<M: Metric> Panelling<'_, '_, M> {
         let (panels, count) = (self.panels, memory.numbers.len());
         let (panel, members) = (panels.panel(p), panels.members(p));
         memory.coords.resize(count * panels.d, 0.0);
+        self.look_from_origins(p, memory);
         memory.terms.clear();
         for (&r, coords) in memory.numbers.iter().zip(memory.coords.chunks_exact_mut(panels.d)) {
             let (middle, radius) = panels.around(p);
@@ -287,16 +294,9 @@ impl<M: Metric> Panelling<'_, '_, M> {
             memory.terms.push(terms);
         }
         memory.bounds.resize(QUERIES, Bounds::NONE);
-        let out = &mut memory.bounds[..count];
-        panel::bounds(
-            self.metric.simd,
-            self.kernel.shape(),
-            panel,
-            &memory.columns,
-            &memory.coords,
-            &memory.terms,
-            out,
-        );
+        let Memory { rows, terms, coords, weighted, bounds, .. } = memory;
+        let queries = panel::Queries { rows: &rows.columns, terms, coords, origins: weighted };
+        panel::bounds(self.metric.simd, self.kernel.shape(), panel, queries, &mut bounds[..count]);
         for t in 0..count {
             let (bounds, r) = (&memory.bounds[t], memory.numbers[t] as usize);
             let (query, limit, own) = (&mut memory.queries[r], group.limits[r], group.positions[r]);
@@ -319,6 +319,25 @@ impl<M: Metric> Panelling<'_, '_, M> {
             }
         }
         Ok(count * panel.columns.len() * LANES)
+    }
+
+    /// Computes the correlations of panel `p` with the origins of the queries `memory.numbers`.
+    fn look_from_origins(&self, p: usize, memory: &mut Memory) {
+        let Some(origins) = &self.panels.inducing.origins else { return };
+        let (shape, places) = (self.kernel.shape(), &memory.rows.origins);
+        memory.known.clear();
+        memory.known.resize(places.len(), false);
+        memory.weighted.resize(places.len(), [0.0; LANES]);
+        for &r in &memory.numbers {
+            for (place, _) in memory.queries[r as usize].relative.iter() {
+                let place = place as usize;
+                if !std::mem::replace(&mut memory.known[place], true) {
+                    let coords = &mut memory.coords[..self.panels.d];
+                    memory.weighted[place] =
+                        origins.weighted(self.panels, self.metric, shape, (places[place], p), coords);
+                }
+            }
+        }
     }
 
     /// Raises what a query's neighbours must reach, from what is known of the candidates, and drops those that do not.

@@ -23,7 +23,7 @@ use std::sync::Arc;
 /// share of 0.15, 0.08 and 0.04 the benchmark's square-512 leaves 25, 11 and 6 of 1,024 queries to brute force, and takes
 /// 31, 27 and 27 microseconds a query; the more columns take memory.
 const TAIL: f64 = 0.05;
-const TAIL_SHARE: f64 = 0.11;
+const TAIL_SHARE: f64 = 0.6;
 /// Points of more than so many times the median weight are outliers: they may have long tails.
 const OUTLIER: f64 = 30.0;
 /// Panels are not used where they would hold more than this share of V.
@@ -94,7 +94,7 @@ impl Panels {
         let count = positions.len() / LANES;
         let at = inducing.of_stored()?;
         let maker = Maker { metric, inducing: &inducing, at: &at };
-        if maker.share(&positions)? > MOST_COLUMNS {
+        if !maker.fits(&positions)? {
             return Ok(None);
         }
         let mut panels = Panels {
@@ -164,6 +164,11 @@ impl Panels {
         Ok(Some(panels))
     }
 
+    /// Whether few columns matter in panels of the points at `positions`, runs of [`LANES`] of them, by a sample.
+    pub(crate) fn fit(inducing: &InducingRows, metric: &Correlation, positions: &[u32]) -> Result<bool> {
+        Maker { metric, inducing, at: &inducing.of_stored()? }.fits(positions)
+    }
+
     /// Number of panels.
     pub(crate) fn len(&self) -> usize {
         self.radii.len()
@@ -218,7 +223,8 @@ impl Panels {
         let floats = self.coords.len() + 3 * self.weights.len() + self.values.len();
         let words = self.positions.len() + self.of.len() + self.starts.len() + self.columns.len() + self.radii.len();
         4 * (floats + words)
-            + 8 * (self.middles.len() + self.inducing.rows.len())
+            + 8 * self.middles.len()
+            + self.inducing.bytes()
             + self.regions.bytes()
             + self.coarse.bytes()
     }
@@ -250,14 +256,14 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// The share of V that panels of these points would hold, by a sample.
-    fn share(&self, positions: &[u32]) -> Result<f64> {
+    /// Whether panels of these points would not hold too large a share of V, by a sample.
+    fn fits(&self, positions: &[u32]) -> Result<bool> {
         let (mut s, mut columns, mut count) = (Scratch::default(), 0, 0);
         for members in positions.chunks_exact(LANES).step_by((positions.len() / LANES).div_ceil(SAMPLE)) {
             columns += self.columns(members, &mut s)?.len();
             count += 1;
         }
-        Ok(columns as f64 / (count * self.metric.points.m) as f64)
+        Ok(columns as f64 <= MOST_COLUMNS * (count * self.metric.points.m) as f64)
     }
 
     /// The columns that hold nearly all of the members' rows. Leaves squares, ranges and tails in `s`.

@@ -31,6 +31,24 @@ pub(crate) struct Panel<'a> {
     pub(crate) norms: &'a [f32; LANES],
 }
 
+/// Origins of a query, at most.
+pub(crate) const ORIGINS: usize = 2;
+
+/// What a query is taken relative to: places of origins, and the coefficients times the query's weight.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Relative {
+    pub(crate) count: u32,
+    pub(crate) places: [u32; ORIGINS],
+    pub(crate) factors: [f32; ORIGINS],
+}
+
+impl Relative {
+    /// Places and factors.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, f32)> {
+        self.places.into_iter().zip(self.factors).take(self.count as usize)
+    }
+}
+
 /// A query in a panel.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Terms {
@@ -43,6 +61,7 @@ pub(crate) struct Terms {
     pub(crate) error: f32,
     /// Bounds that do not reach this do not matter.
     pub(crate) least: f32,
+    pub(crate) relative: Relative,
 }
 
 /// The bounds of a query in a panel: at most `upper`, which is `twice` over a lower bound.
@@ -58,26 +77,55 @@ impl Bounds {
     pub(crate) const NONE: Self = Bounds { upper: [0.0; LANES], twice: [0.0; LANES], reaches: 0 };
 }
 
-/// Writes the bounds of some queries of a block in `panel`. `rows` has the rows of all queries of the block, column by
-/// column, `coords` the coordinates of these, row by row.
-pub(crate) fn bounds(
-    simd: Simd,
+/// Some queries of a block in a panel.
+#[derive(Clone, Copy)]
+pub(crate) struct Queries<'a> {
+    /// The rows of all queries of the block, column by column.
+    pub(crate) rows: &'a [[f32; QUERIES]],
+    pub(crate) terms: &'a [Terms],
+    /// Coordinates of these, row by row.
+    pub(crate) coords: &'a [f32],
+    /// The origins' correlations with the points of the panel times the weights of these; see [`weighted`].
+    pub(crate) origins: &'a [[f32; LANES]],
+}
+
+/// Writes the bounds of some queries in `panel`.
+pub(crate) fn bounds(simd: Simd, shape: Shape, panel: Panel<'_>, queries: Queries<'_>, out: &mut [Bounds]) {
+    simd.run(PanelBounds { shape, panel, queries, out });
+}
+
+/// The correlation of one point, its coordinates given, with each of a panel, times the weights of these.
+pub(crate) fn weighted(simd: Simd, shape: Shape, panel: Panel<'_>, coords: &[f32]) -> [f32; LANES] {
+    simd.run(Weighted { shape, panel, coords })
+}
+
+struct Weighted<'a> {
     shape: Shape,
-    panel: Panel<'_>,
-    rows: &[[f32; QUERIES]],
-    coords: &[f32],
-    terms: &[Terms],
-    out: &mut [Bounds],
-) {
-    simd.run(PanelBounds { shape, panel, rows, coords, terms, out });
+    panel: Panel<'a>,
+    coords: &'a [f32],
+}
+
+impl WithSimd for Weighted<'_> {
+    type Output = [f32; LANES];
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, simd: S) -> Self::Output {
+        let Weighted { shape, panel, coords } = self;
+        let mut k = match LANES / S::F32_LANES {
+            2 => correlations::<S, 2>(simd, shape, panel, coords),
+            4 => correlations::<S, 4>(simd, shape, panel, coords),
+            8 => correlations::<S, 8>(simd, shape, panel, coords),
+            _ => correlations::<S, LANES>(simd, shape, panel, coords),
+        };
+        k.iter_mut().zip(panel.weights).for_each(|(k, weight)| *k *= weight);
+        k
+    }
 }
 
 struct PanelBounds<'a> {
     shape: Shape,
     panel: Panel<'a>,
-    rows: &'a [[f32; QUERIES]],
-    coords: &'a [f32],
-    terms: &'a [Terms],
+    queries: Queries<'a>,
     out: &'a mut [Bounds],
 }
 
@@ -99,7 +147,8 @@ impl PanelBounds<'_> {
     /// With panels of `N` vectors, and `Q` queries at a time.
     #[inline(always)]
     fn run<S: pulp::Simd, const N: usize, const Q: usize>(self, simd: S) {
-        let PanelBounds { shape, panel, rows, coords, terms, out } = self;
+        let PanelBounds { shape, panel, queries, out } = self;
+        let Queries { rows, terms, coords, origins } = queries;
         let d = panel.coords.len() / LANES;
         let mut at = 0;
         while at + Q <= terms.len() {
@@ -127,11 +176,8 @@ impl PanelBounds<'_> {
             // A sum of squares is off by less than its number of terms in units of rounding.
             let rounding = (panel.columns.len() + 8) as f32 * f32::EPSILON;
             let beyond = (terms.square - within * (1.0 - rounding)).max(0.0).sqrt();
-            if S::IS_SCALAR {
-                finish::<S, N, false>(simd, shape, panel, beyond, coords, *terms, out);
-            } else {
-                finish::<S, N, true>(simd, shape, panel, beyond, coords, *terms, out);
-            }
+            let k = correlations::<S, N>(simd, shape, panel, coords);
+            finish(panel, beyond, &k, *terms, origins, out);
         }
     }
 }
@@ -181,17 +227,14 @@ fn square(columns: &[u32], rows: &[[f32; QUERIES]], number: usize) -> f32 {
     squares.iter().sum()
 }
 
-/// Bounds from products; `beyond` is at least the norm of the query's row beyond the columns.
+/// The correlations of a point, its coordinates given, with those of a panel.
 #[inline(always)]
-fn finish<S: pulp::Simd, const N: usize, const FUSED: bool>(
+fn correlations<S: pulp::Simd, const N: usize>(
     simd: S,
     shape: Shape,
     panel: Panel<'_>,
-    beyond: f32,
     coords: &[f32],
-    terms: Terms,
-    out: &mut Bounds,
-) {
+) -> [f32; LANES] {
     let mut k = [0.0f32; LANES];
     let mut sums = [simd.splat_f32s(0.0); N];
     for (&x, points) in coords.iter().zip(panel.coords.chunks_exact(LANES)) {
@@ -202,7 +245,21 @@ fn finish<S: pulp::Simd, const N: usize, const FUSED: bool>(
         }
     }
     S::as_mut_simd_f32s(&mut k).0.copy_from_slice(&sums);
-    correlations_f32::<FUSED, LANES>(shape, &mut k);
+    if S::IS_SCALAR {
+        correlations_f32::<false, LANES>(shape, &mut k);
+    } else {
+        correlations_f32::<true, LANES>(shape, &mut k);
+    }
+    k
+}
+
+/// Bounds from products and correlations; `beyond` is at least the norm of the query's row beyond the columns.
+#[inline(always)]
+fn finish(panel: Panel<'_>, beyond: f32, k: &[f32; LANES], terms: Terms, origins: &[[f32; LANES]], out: &mut Bounds) {
+    for (place, factor) in terms.relative.iter() {
+        let origin = &origins[place as usize];
+        out.upper.iter_mut().zip(origin).for_each(|(product, k)| *product += factor * k);
+    }
     let mut reaches = [0u32; LANES];
     for lane in 0..LANES {
         let rho = (k[lane] * terms.weight * panel.weights[lane] - out.upper[lane]).abs();

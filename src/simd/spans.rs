@@ -1,4 +1,4 @@
-//! Products of a query's coordinates in the span of a cell with those of the cell's members.
+//! Products with the spans of cells: of a query's coordinates with those of the members, and of spans with each other.
 
 use super::Simd;
 use pulp::WithSimd;
@@ -33,5 +33,58 @@ impl WithSimd for Estimates<'_> {
             }
         }
         out.iter_mut().for_each(|out| *out = simd.abs_f32s(*out));
+    }
+}
+
+/// Multiplies a lower triangular matrix, row by row, by rows of `width` values each, in their place.
+pub(crate) fn multiply_lower(simd: Simd, lower: &[f64], rows: &mut [f64], width: usize) {
+    debug_assert_eq!(lower.len() * width * width, rows.len() * rows.len());
+    simd.run(MultiplyLower { lower, rows, width });
+}
+
+struct MultiplyLower<'a> {
+    lower: &'a [f64],
+    rows: &'a mut [f64],
+    width: usize,
+}
+
+impl WithSimd for MultiplyLower<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) {
+        let MultiplyLower { lower, rows, width } = self;
+        let rank = rows.len() / width.max(1);
+        // From the last on, since each needs those before it as they were.
+        for i in (0..rank).rev() {
+            let (before, own) = rows.split_at_mut(i * width);
+            let (factors, own) = (&lower[i * rank..=i * rank + i], &mut own[..width]);
+            own.iter_mut().for_each(|value| *value *= factors[i]);
+            for (factor, row) in factors.iter().zip(before.chunks_exact(width)) {
+                own.iter_mut().zip(row).for_each(|(value, x)| *value += factor * x);
+            }
+        }
+    }
+}
+
+/// The sums of squares of each column of rows as long as `out`.
+pub(crate) fn squares(simd: Simd, rows: &[f64], out: &mut [f64]) {
+    simd.run(Squares { rows, out });
+}
+
+struct Squares<'a> {
+    rows: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl WithSimd for Squares<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) {
+        self.out.fill(0.0);
+        for row in self.rows.chunks_exact(self.out.len().max(1)) {
+            self.out.iter_mut().zip(row).for_each(|(sum, x)| *sum += x * x);
+        }
     }
 }

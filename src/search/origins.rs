@@ -1,0 +1,161 @@
+//! Origins: inducing points that a query is taken relative to.
+//!
+//! Where inducing points are near, k(q, x) and V_q.V_x are large next to the residual, their difference, and so are rows of
+//! V next to the standard deviation. But L V_x = k(Z, x): a row of L is what V is at an inducing point, but for the nugget,
+//! and any combination of them may be taken from both sides,
+//! k(q, x) - V_q.V_x = (k(q, x) - sum_i c_i k(z_i, x)) - (V_q - sum_i c_i L_i).V_x.
+//! With the coefficients c of kriging from a few inducing points near q, what is left of V_q is about as long as the
+//! standard deviation of q, however small that is.
+
+use super::panel_query::offsets;
+use super::panels::Panels;
+use crate::error::{Result, try_vec, try_with_capacity};
+use crate::inducing::InducingPoints;
+use crate::metric::{Correlation, Metric};
+use crate::simd::covariance::Shape;
+use crate::simd::panel::{self, LANES, ORIGINS};
+use faer::linalg::solvers::DenseSolveCore;
+use faer::{Mat, Side};
+
+/// Larger sums of abs(c) would make more of rounding.
+const LARGEST_SUM: f64 = 4.0;
+
+/// For each inducing point, what a query nearest to it is taken relative to.
+pub(crate) struct Origins {
+    d: usize,
+    width: usize,
+    /// Scaled coordinates, row by row.
+    coords: Vec<f64>,
+    /// Rows of L, padded like V.
+    factor: Vec<f64>,
+    /// The origins around each inducing point, itself first; fewer than [`ORIGINS`] where there are no more.
+    count: usize,
+    near: Vec<u32>,
+    /// The inverse of the products of the origins' rows.
+    inverses: Vec<f64>,
+    /// The nugget's share of the variance.
+    nugget: f64,
+}
+
+impl Origins {
+    /// Of these inducing points, whose variance is `variance`; rows are `width` values. O(m^2).
+    pub(super) fn new(inducing: &InducingPoints, variance: f64, width: usize) -> Result<Origins> {
+        let what = "the origins";
+        let (m, d) = (inducing.len(), inducing.coords().len() / inducing.len().max(1));
+        let count = ORIGINS.min(m);
+        let mut origins = Origins {
+            d,
+            width,
+            coords: try_with_capacity(m * d, what)?,
+            factor: inducing.factor(width)?,
+            count,
+            near: try_with_capacity(m * count, what)?,
+            inverses: try_vec(m * count * count, 0.0, what)?,
+            nugget: inducing.nugget / variance,
+        };
+        (0..m).for_each(|z| origins.coords.extend((0..d).map(|j| inducing.coords()[j * m + z])));
+        let mut order: Vec<(f64, u32)> = try_with_capacity(m, what)?;
+        for z in 0..m {
+            origins.by_distance(origins.coords(z as u32), count, &mut order);
+            // Itself first, whichever others are at the same place.
+            order.sort_unstable_by(|a, b| {
+                (a.1 != z as u32, a.0).partial_cmp(&(b.1 != z as u32, b.0)).unwrap_or(std::cmp::Ordering::Equal)
+            });
+            origins.near.extend(order.iter().map(|&(_, z)| z));
+            let own = &origins.near[z * count..];
+            let product = |i: usize, j: usize| dot(origins.row(own[i]), origins.row(own[j]));
+            let inverse = match Mat::from_fn(count, count, product).llt(Side::Lower) {
+                Ok(factor) => factor.inverse(),
+                // Points at one place are not used together.
+                Err(_) => Mat::full(count, count, f64::NAN),
+            };
+            for i in 0..count * count {
+                origins.inverses[z * count * count + i] = inverse[(i / count, i % count)];
+            }
+        }
+        Ok(origins)
+    }
+
+    /// Coordinates of an inducing point.
+    fn coords(&self, z: u32) -> &[f64] {
+        &self.coords[z as usize * self.d..(z as usize + 1) * self.d]
+    }
+
+    fn row(&self, z: u32) -> &[f64] {
+        &self.factor[z as usize * self.width..(z as usize + 1) * self.width]
+    }
+
+    /// The `most` inducing points nearest to `x`.
+    fn by_distance(&self, x: &[f64], most: usize, order: &mut Vec<(f64, u32)>) {
+        order.clear();
+        order.extend(self.coords.chunks_exact(self.d).map(|z| squared(x, z)).zip(0..));
+        let nearer = |a: &(f64, u32), b: &(f64, u32)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+        if most < order.len() {
+            order.select_nth_unstable_by(most, nearer);
+            order.truncate(most);
+        }
+    }
+
+    /// Takes a point at `x` relative to what is near: `row`, its V, becomes what is left. Returns inducing points and
+    /// coefficients.
+    pub(super) fn relate(&self, x: &[f64], row: &mut [f64]) -> impl Iterator<Item = (u32, f64)> + use<'_> {
+        let distances = self.coords.chunks_exact(self.d).map(|z| squared(x, z));
+        let nearest = distances.enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(z, _)| z);
+        let mut near = &self.near[nearest * self.count..(nearest + 1) * self.count];
+        let (mut products, mut coefficients) = ([0.0; ORIGINS], [0.0; ORIGINS]);
+        near.iter().zip(&mut products).for_each(|(&z, product)| *product = dot(self.row(z), row));
+        let inverse = self.inverses[nearest * self.count * self.count..].chunks_exact(self.count);
+        for (inverse, coefficient) in inverse.zip(&mut coefficients[..self.count]) {
+            *coefficient = inverse.iter().zip(&products).map(|(a, b)| a * b).sum();
+        }
+        let sum: f64 = coefficients.iter().map(|c| c.abs()).sum();
+        if sum.is_nan() || sum > LARGEST_SUM {
+            near = &near[..1];
+            coefficients[0] = products[0] / dot(self.row(near[0]), self.row(near[0]));
+        }
+        for (&z, c) in near.iter().zip(coefficients) {
+            row.iter_mut().zip(self.row(z)).for_each(|(value, l)| *value -= c * l);
+        }
+        near.iter().copied().zip(coefficients)
+    }
+
+    /// The correlations of origin `z` with the points of panel `p`, times the weights of these; `coords` are memory.
+    pub(super) fn weighted(
+        &self,
+        panels: &Panels,
+        metric: &Correlation,
+        shape: Shape,
+        (z, p): (u32, usize),
+        coords: &mut [f32],
+    ) -> [f32; LANES] {
+        if offsets(self.coords(z), panels.around(p).0, coords) {
+            return [f32::NAN; LANES];
+        }
+        let mut weighted = panel::weighted(metric.simd, shape, panels.panel(p), coords);
+        // At the origin itself nothing is left but the nugget.
+        for i in panels.inducing.stored_at(z).filter(|&i| panels.of(i) == Some(p as u32)) {
+            if let Some(lane) = panels.members(p).iter().position(|&other| other == i) {
+                weighted[lane] = (-self.nugget * metric.weight(metric.points.inverse_sds[i as usize])) as f32;
+            }
+        }
+        weighted
+    }
+
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        8 * (self.coords.len() + self.factor.len() + self.inverses.len()) + 4 * self.near.len()
+    }
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    const STREAMS: usize = 16;
+    let mut sums = [0.0; STREAMS];
+    for (a, b) in a.as_chunks::<STREAMS>().0.iter().zip(b.as_chunks::<STREAMS>().0) {
+        sums.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (a, b))| *sum += a * b);
+    }
+    sums.iter().sum()
+}
+
+fn squared(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum()
+}
