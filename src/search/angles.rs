@@ -13,7 +13,7 @@ use super::space::{Group, Scratch, Space};
 use super::spatial::bounding_box;
 use crate::error::{Result, try_reserve, try_resize};
 use crate::metric::{Metric, NEW, QueryBlock};
-use std::f64::consts::FRAC_PI_2;
+use crate::simd::spans::{self, LANES};
 
 /// Allowed points in the cells that a query starts from, as a multiple of the number wanted.
 const START_FACTOR: f64 = 6.0;
@@ -27,10 +27,10 @@ const MOST_WANTED: usize = 16;
 #[derive(Default)]
 pub(super) struct AngleQuery {
     list: Shortlist,
-    /// The cell whose span is nearest to it among those that it started from, the angle to the span, the distance from
-    /// what has its coordinates there, and these.
+    /// The cell whose span is nearest to it among those that it started from, the sine of the angle to the span, the
+    /// distance from what has its coordinates there, and these.
     own: u32,
-    offset: f64,
+    sine: f64,
     apart: f64,
     u: Vec<f32>,
     waits: bool,
@@ -73,7 +73,7 @@ impl<M: Metric> Angles<'_, '_, M> {
         for (query, &home) in memory.queries.iter_mut().zip(&group.homes) {
             query.list.clear();
             query.u.clear();
-            (query.own, query.offset, query.apart) = (home, FRAC_PI_2, 1.0);
+            (query.own, query.sine, query.apart) = (home, 1.0, 1.0);
             (query.waits, query.seen) = (false, 0);
         }
         for q in 0..count {
@@ -143,18 +143,18 @@ impl<M: Metric> Angles<'_, '_, M> {
         let weight = metric.weight(self.queries.inverse_sds[q]);
         let slack = metric.slack(weight, self.space.largest_weight);
         let angle = metric.length(f64::from(query.list.least) - slack);
+        let offset = query.sine.asin();
         let mut near = std::mem::take(&mut scratch.frontier);
         near.clear();
         if self.space.certificates.table {
-            cells.near(query.own as usize, query.offset, angle, &mut near);
+            cells.near(query.own as usize, offset, angle, &mut near);
         } else {
             near.extend(0..cells.len() as u32);
         }
         if near.len() > FEW_CELLS && !query.u.is_empty() && self.space.certificates.overlaps {
             memory.excluded.clear();
             try_resize(&mut memory.excluded, cells.len().div_ceil(64), 0, "the search")?;
-            let (own, sine, offset) = (query.own as usize, query.apart, query.offset);
-            let inside = Inside { own, u: &query.u, sine, offset };
+            let inside = Inside { own: query.own as usize, u: &query.u, sine: query.apart, offset };
             cells.overlaps.exclude(metric.simd, cells, inside, angle, &mut memory.excluded);
             near.retain(|&c| memory.excluded[c as usize / 64] >> (c % 64) & 1 == 0);
         }
@@ -207,7 +207,7 @@ impl<M: Metric> Angles<'_, '_, M> {
             let allowed = |i: u32| space.keys.of[i as usize] < limit && i != own;
             let part = span(bound, self.queries, q, &view, signed, memory);
             estimate(bound, &view, memory);
-            let Memory { queries, lowers, estimates, uppers, part: u, .. } = &mut *memory;
+            let Memory { queries, lowers, estimates, uppers, reaches, part: u, .. } = &mut *memory;
             let query = &mut queries[q as usize];
             query.seen += view.pivots.len() + view.others.len();
             try_reserve(&mut query.list.candidates, view.pivots.len() + view.others.len(), "the search")?;
@@ -218,9 +218,8 @@ impl<M: Metric> Angles<'_, '_, M> {
                     query.list.candidates.push(Candidate::new(NEW, score.next_down(), score.next_up()));
                 }
             }
-            let angle = part.sine.asin();
-            if angle < query.offset {
-                (query.own, query.offset, query.apart) = (c, angle, part.apart);
+            if part.sine < query.sine {
+                (query.own, query.sine, query.apart) = (c, part.sine, part.apart);
                 query.u.clear();
                 query.u.extend_from_slice(u);
             }
@@ -230,13 +229,16 @@ impl<M: Metric> Angles<'_, '_, M> {
             }
             let (sine, slack) = (part.sine as f32, part.slack as f32);
             let least = if space.certificates.members { query.list.least } else { f32::NEG_INFINITY };
-            uppers.clear();
-            uppers.extend(estimates.iter().zip(view.sines).map(|(estimate, e)| estimate + (e * sine + slack)));
-            for (t, &upper) in uppers.iter().enumerate().take(view.others.len()) {
-                // What is no number is kept.
-                if (upper >= least || upper.is_nan()) && allowed(view.others[t]) {
-                    let lower = estimates[t] - (view.sines[t] * sine + slack);
-                    query.list.candidates.push(Candidate::new(view.others[t], lower, upper));
+            spans::uppers(bound.metric.simd, estimates, view.sines, (sine, slack, least), uppers, reaches);
+            for (run, &reaches) in reaches.iter().enumerate() {
+                let mut reaches = reaches;
+                while reaches != 0 {
+                    let t = run * LANES + reaches.trailing_zeros() as usize;
+                    reaches &= reaches - 1;
+                    if t < view.others.len() && allowed(view.others[t]) {
+                        let lower = estimates[t] - (view.sines[t] * sine + slack);
+                        query.list.candidates.push(Candidate::new(view.others[t], lower, uppers[t]));
+                    }
                 }
             }
             if query.list.crowded(group.collectors[q as usize].wanted()) {

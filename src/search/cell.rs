@@ -10,10 +10,8 @@
 use super::spatial::bounding_box;
 use crate::error::{Result, try_vec, try_with_capacity};
 use crate::metric::{Candidates, Correlation, Metric, QueryBlock, ScoreScratch};
+use crate::simd::spans::LANES;
 use serde::{Deserialize, Serialize};
-
-/// Members after the pivots are stored in runs of whole vectors.
-pub(super) const LANES: usize = 16;
 
 /// Up to so many pivots, all signs of their coefficients are tried to bound rounding.
 const SIGNS: usize = 12;

@@ -8,15 +8,16 @@
 //! discard as much would be several times as many. Source for the table: Krauthgamer & Lee, *Navigating nets* (SODA
 //! 2004), whose balls have one centre each.
 
-use super::cell::{Cell, CellScratch, LANES, Margins};
+use super::cell::{Cell, CellScratch, Margins};
 use super::overlaps::Overlaps;
 use super::spatial::{bounding_box, squared_gap};
 use crate::control::Control;
 use crate::error::{Result, try_collect, try_vec, try_with_capacity};
 use crate::metric::{Correlation, Metric, Points, QueryBlock, ScoreScratch};
 use crate::parallel::Threads;
+use crate::simd::Simd;
 use crate::simd::panel::LANES as PANEL;
-use crate::simd::{Simd, spans};
+use crate::simd::spans::{self, LANES};
 
 /// Points of a cell, unless that makes the table too large.
 const CELL: usize = PANEL;

@@ -23,6 +23,8 @@ pub(crate) struct Memory {
     pub(super) part: Vec<f32>,
     pub(super) estimates: Vec<f32>,
     pub(super) uppers: Vec<f32>,
+    /// A bit for each member whose upper bound matters.
+    pub(super) reaches: Vec<u16>,
     /// What is known of each query.
     pub(super) queries: Vec<AngleQuery>,
     pub(super) lowers: Vec<f32>,

@@ -104,8 +104,8 @@ impl Collector for Nearest {
             return;
         }
         if self.kept.len() == self.kept.capacity() {
-            // Twice as much, but no more than there will be.
-            let more = self.kept.len().max(4).min(self.most() - self.kept.len());
+            // Twice as much, or what most queries want, but no more than there will be.
+            let more = self.kept.len().max(64).min(self.most() - self.kept.len());
             if self.kept.try_reserve_exact(more).is_err() {
                 self.failed = true;
                 return;

@@ -1,6 +1,6 @@
 //! The index of a saved tree: every number that a search uses as a place is checked, the others have checksums.
 
-use super::cell::{LANES, Margins};
+use super::cell::Margins;
 use super::cells::{Cells, NEAREST, NO_CELL, Place};
 use super::index::{Index, IndexSource};
 use super::inducing_rows::InducingRows;
@@ -14,6 +14,7 @@ use crate::saved::{Array, Reader, Writer, corrupt};
 use crate::simd::overlap::LANES as OVERLAP;
 use crate::simd::panel::{COLUMNS, LANES as PANEL};
 use crate::simd::region::LANES as REGION;
+use crate::simd::spans::LANES;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 

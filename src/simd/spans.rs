@@ -3,6 +3,9 @@
 use super::Simd;
 use pulp::WithSimd;
 
+/// Members come in whole numbers of these.
+pub(crate) const LANES: usize = 16;
+
 /// `out[x]` = abs(sum over j of `query[j]` * `coords[j * out.len() + x]`). Rows of `coords` are whole vectors.
 pub(crate) fn estimates(simd: Simd, query: &[f32], coords: &[f32], out: &mut [f32]) {
     debug_assert_eq!(coords.len(), query.len() * out.len());
@@ -33,6 +36,51 @@ impl WithSimd for Estimates<'_> {
             }
         }
         out.iter_mut().for_each(|out| *out = simd.abs_f32s(*out));
+    }
+}
+
+/// Upper bounds from estimates of members at these sines from a span, for a query whose sine there is given, with what
+/// rounding can add and what bounds must reach to matter; a bit for each that does, or is no number, [`LANES`] a mask.
+pub(crate) fn uppers(
+    simd: Simd,
+    estimates: &[f32],
+    sines: &[f32],
+    (sine, slack, least): (f32, f32, f32),
+    out: &mut Vec<f32>,
+    reaches: &mut Vec<u16>,
+) {
+    out.clear();
+    out.resize(estimates.len(), 0.0);
+    reaches.clear();
+    reaches.resize(estimates.len() / LANES, 0);
+    simd.run(Uppers { estimates, sines, terms: (sine, slack, least), out, reaches });
+}
+
+struct Uppers<'a> {
+    estimates: &'a [f32],
+    sines: &'a [f32],
+    terms: (f32, f32, f32),
+    out: &'a mut [f32],
+    reaches: &'a mut [u16],
+}
+
+impl WithSimd for Uppers<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) {
+        let (sine, slack, least) = self.terms;
+        let runs = self.estimates.as_chunks::<LANES>().0.iter().zip(self.sines.as_chunks::<LANES>().0);
+        let out = self.out.as_chunks_mut::<LANES>().0.iter_mut().zip(self.reaches);
+        for ((estimates, sines), (out, reaches)) in runs.zip(out) {
+            let mut bits = [0u32; LANES];
+            for lane in 0..LANES {
+                let upper = estimates[lane] + (sines[lane] * sine + slack);
+                out[lane] = upper;
+                bits[lane] = if upper < least { 0 } else { 1 << lane };
+            }
+            *reaches = bits.iter().fold(0, |all, bit| all | bit) as u16;
+        }
     }
 }
 
