@@ -27,7 +27,7 @@ const SAMPLE: usize = 32;
 pub(super) const NEAREST: usize = 64;
 /// Cells whose rows of the table a task computes, and columns that it computes at a time.
 const ROWS: usize = 32;
-const COLUMNS: usize = 32;
+const COLUMNS: usize = 16;
 /// Radians of a step of the table.
 const STEP: f64 = std::f64::consts::FRAC_PI_2 / 255.0;
 /// The cell of a point that is in none.
