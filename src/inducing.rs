@@ -136,6 +136,11 @@ impl InducingPoints {
         self.m
     }
 
+    /// Number of their coordinates.
+    pub(crate) fn dimension(&self) -> usize {
+        self.d
+    }
+
     /// Scaled coordinates, dimension by dimension.
     pub(crate) fn coords(&self) -> &[f64] {
         &self.coords

@@ -104,7 +104,8 @@ impl IndexSource {
         let panelled = kernel(covariance).is_some();
         // Where much is left, the regions of panels tell as much as a table of angles would.
         if panelled && much_is_left(metric, &positions) {
-            index.panels = self.panels(metric, inducing, ordered(metric, &positions, PANEL)?, threads, control)?;
+            index.panels =
+                self.panels(metric, inducing, ordered(metric, &positions, PANEL)?, true, threads, control)?;
             if index.panels.is_some() {
                 return Ok(index);
             }
@@ -125,10 +126,10 @@ impl IndexSource {
                 // Each cell is a panel. Of large cells the pivots tell more.
                 Some(cells) if fit => {
                     let members = try_copy(&cells.members, "the index")?;
-                    self.panels(metric, inducing, members, threads, control)?
+                    self.panels(metric, inducing, members, false, threads, control)?
                 }
                 Some(_) => None,
-                None => self.panels(metric, inducing, ordered(metric, &positions, PANEL)?, threads, control)?,
+                None => self.panels(metric, inducing, ordered(metric, &positions, PANEL)?, true, threads, control)?,
             };
         }
         // In large cells the spans tell little more than the table.
@@ -144,10 +145,11 @@ impl IndexSource {
         metric: &Correlation,
         inducing: Option<&InducingPoints>,
         order: Vec<u32>,
+        bounded: bool,
         threads: &Threads,
         control: &mut Control<'_>,
     ) -> Result<Option<Panels>> {
-        Panels::new(self.inducing_rows(metric, inducing)?, metric, order, threads, control)
+        Panels::new(self.inducing_rows(metric, inducing)?, metric, order, bounded, threads, control)
     }
 
     /// What all panels share.

@@ -81,7 +81,7 @@ impl InducingRows {
             }
             at.sort_unstable();
         }
-        let origins = |inducing| Origins::new(inducing, metric.sd * metric.sd, points.width);
+        let origins = |inducing| Origins::new(metric.simd, inducing, metric.sd * metric.sd, points.width);
         Ok(InducingRows { median, rows: Vec::new(), places, at, origins: inducing.map(origins).transpose()? })
     }
 

@@ -12,7 +12,9 @@ use super::panels::Panels;
 use crate::error::{Result, try_vec, try_with_capacity};
 use crate::inducing::InducingPoints;
 use crate::metric::{Correlation, Metric};
+use crate::simd::Simd;
 use crate::simd::covariance::Shape;
+use crate::simd::dots::{Dense, Gathered, dots};
 use crate::simd::panel::{self, LANES, ORIGINS};
 use faer::linalg::solvers::DenseSolveCore;
 use faer::{Mat, Side};
@@ -28,7 +30,7 @@ pub(crate) struct Origins {
     coords: Vec<f64>,
     /// Rows of L, padded like V.
     factor: Vec<f64>,
-    /// The origins around each inducing point, itself first; fewer than [`ORIGINS`] where there are no more.
+    /// The origins around each inducing point, nearest first; fewer than [`ORIGINS`] where there are no more.
     count: usize,
     near: Vec<u32>,
     /// The inverse of the products of the origins' rows.
@@ -39,9 +41,9 @@ pub(crate) struct Origins {
 
 impl Origins {
     /// Of these inducing points, whose variance is `variance`; rows are `width` values. O(m^2).
-    pub(super) fn new(inducing: &InducingPoints, variance: f64, width: usize) -> Result<Origins> {
+    pub(super) fn new(simd: Simd, inducing: &InducingPoints, variance: f64, width: usize) -> Result<Origins> {
         let what = "the origins";
-        let (m, d) = (inducing.len(), inducing.coords().len() / inducing.len().max(1));
+        let (m, d) = (inducing.len(), inducing.dimension());
         let count = ORIGINS.min(m);
         let mut origins = Origins {
             d,
@@ -57,14 +59,11 @@ impl Origins {
         let mut order: Vec<(f64, u32)> = try_with_capacity(m, what)?;
         for z in 0..m {
             origins.by_distance(origins.coords(z as u32), count, &mut order);
-            // Itself first, whichever others are at the same place.
-            order.sort_unstable_by(|a, b| {
-                (a.1 != z as u32, a.0).partial_cmp(&(b.1 != z as u32, b.0)).unwrap_or(std::cmp::Ordering::Equal)
-            });
             origins.near.extend(order.iter().map(|&(_, z)| z));
-            let own = &origins.near[z * count..];
-            let product = |i: usize, j: usize| dot(origins.row(own[i]), origins.row(own[j]));
-            let inverse = match Mat::from_fn(count, count, product).llt(Side::Lower) {
+            let own = Gathered { data: &origins.factor, width, index: &origins.near[z * count..] };
+            let mut products = [0.0; ORIGINS * ORIGINS];
+            dots(simd, own, own, &mut products[..count * count]);
+            let inverse = match Mat::from_fn(count, count, |i, j| products[i * count + j]).llt(Side::Lower) {
                 Ok(factor) => factor.inverse(),
                 // Points at one place are not used together.
                 Err(_) => Mat::full(count, count, f64::NAN),
@@ -94,16 +93,19 @@ impl Origins {
             order.select_nth_unstable_by(most, nearer);
             order.truncate(most);
         }
+        order.sort_unstable_by(nearer);
     }
 
     /// Takes a point at `x` relative to what is near: `row`, its V, becomes what is left. Returns inducing points and
     /// coefficients.
-    pub(super) fn relate(&self, x: &[f64], row: &mut [f64]) -> impl Iterator<Item = (u32, f64)> + use<'_> {
+    pub(super) fn relate(&self, simd: Simd, x: &[f64], row: &mut [f64]) -> impl Iterator<Item = (u32, f64)> + use<'_> {
         let distances = self.coords.chunks_exact(self.d).map(|z| squared(x, z));
         let nearest = distances.enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(z, _)| z);
         let mut near = &self.near[nearest * self.count..(nearest + 1) * self.count];
         let (mut products, mut coefficients) = ([0.0; ORIGINS], [0.0; ORIGINS]);
-        near.iter().zip(&mut products).for_each(|(&z, product)| *product = dot(self.row(z), row));
+        let (data, width) = (&self.factor[..], self.width);
+        let rows = Gathered { data, width, index: near };
+        dots(simd, Dense { data: row, width, len: 1 }, rows, &mut products[..self.count]);
         let inverse = self.inverses[nearest * self.count * self.count..].chunks_exact(self.count);
         for (inverse, coefficient) in inverse.zip(&mut coefficients[..self.count]) {
             *coefficient = inverse.iter().zip(&products).map(|(a, b)| a * b).sum();
@@ -111,7 +113,7 @@ impl Origins {
         let sum: f64 = coefficients.iter().map(|c| c.abs()).sum();
         if sum.is_nan() || sum > LARGEST_SUM {
             near = &near[..1];
-            coefficients[0] = products[0] / dot(self.row(near[0]), self.row(near[0]));
+            coefficients[0] = products[0] / self.row(near[0]).iter().map(|l| l * l).sum::<f64>();
         }
         for (&z, c) in near.iter().zip(coefficients) {
             row.iter_mut().zip(self.row(z)).for_each(|(value, l)| *value -= c * l);
@@ -145,15 +147,6 @@ impl Origins {
     pub(super) fn bytes(&self) -> usize {
         8 * (self.coords.len() + self.factor.len() + self.inverses.len()) + 4 * self.near.len()
     }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    const STREAMS: usize = 16;
-    let mut sums = [0.0; STREAMS];
-    for (a, b) in a.as_chunks::<STREAMS>().0.iter().zip(b.as_chunks::<STREAMS>().0) {
-        sums.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (a, b))| *sum += a * b);
-    }
-    sums.iter().sum()
 }
 
 fn squared(a: &[f64], b: &[f64]) -> f64 {

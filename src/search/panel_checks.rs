@@ -38,8 +38,11 @@ pub(crate) fn check(bound: &PanelBound<'_>, queries: &QueryBlock, context: &str)
                 let terms = query.in_region(x, level.around(g), coords);
                 region::bounds(metric.simd, shape, level.region(g), terms)[run % region::LANES]
             };
-            let fine = run(&panels.regions, p, &mut coords);
-            let coarse = run(&panels.coarse, p / region::LANES, &mut coords);
+            let (mut fine, mut coarse) = (1.0, 1.0);
+            if panels.regions.bounds_columns() {
+                fine = run(&panels.regions, p, &mut coords);
+                coarse = run(&panels.coarse, p / region::LANES, &mut coords);
+            }
             for (lane, (&i, score)) in members.iter().zip(&scores).enumerate() {
                 // Scored apart from panels.
                 if i == queries.positions[q] || query.at_inducing && view.weights[lane] == 0.0 {

@@ -111,7 +111,7 @@ impl PanelQuery {
         if let Some(origins) = panels.inducing.origins.as_ref().filter(|_| at.is_none() && self.norm > LONG) {
             rows.v.clear();
             rows.v.extend_from_slice(v);
-            let near = origins.relate(&queries.coords[q * d..(q + 1) * d], &mut rows.v);
+            let near = origins.relate(metric.simd, &queries.coords[q * d..(q + 1) * d], &mut rows.v);
             write_scaled(&rows.v, isd, row);
             square = square_of(row);
             self.relate(near, &mut rows.origins);

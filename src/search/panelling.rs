@@ -92,7 +92,8 @@ impl<M: Metric> Panelling<'_, '_, M> {
         let (panels, count) = (self.panels, self.queries.len);
         let mut products = 0;
         let table = self.space.cells.filter(|_| self.space.certificates.table);
-        self.load(table.is_none(), memory)?;
+        let bounded = self.space.certificates.regions && panels.regions.bounds_columns();
+        self.load(table.is_none() && bounded, memory)?;
         memory.open.clear();
         try_resize(&mut memory.open, panels.len(), 0, "the search")?;
         for r in 0..count {
@@ -109,7 +110,7 @@ impl<M: Metric> Panelling<'_, '_, M> {
         try_resize(&mut memory.open, panels.len(), 0, "the search")?;
         match table {
             Some(cells) => (0..count).try_for_each(|r| self.open_near(&cells, r, group, memory, scratch))?,
-            None if self.space.certificates.regions => products += self.open_regions(memory)?,
+            None if bounded => products += self.open_regions(memory)?,
             None => memory.open.fill(u64::MAX >> (QUERIES - count)),
         }
         memory.open.iter_mut().zip(&memory.started).for_each(|(open, started)| *open &= !started);

@@ -77,12 +77,13 @@ struct Scratch {
 }
 
 impl Panels {
-    /// Panels of the points at `positions`, runs of [`LANES`] of them; O(n m). None where a sample of the panels tells that too
-    /// many columns matter.
+    /// Panels of the points at `positions`, runs of [`LANES`] of them; O(n m). Regions bound residual correlations if `bounded`,
+    /// and else only distances. None where a sample of the panels tells that too many columns matter.
     pub(crate) fn new(
         inducing: Arc<InducingRows>,
         metric: &Correlation,
         mut positions: Vec<u32>,
+        bounded: bool,
         threads: &Threads,
         control: &mut Control<'_>,
     ) -> Result<Option<Self>> {
@@ -93,7 +94,7 @@ impl Panels {
         try_resize(&mut positions, full, NEW, what)?;
         let count = positions.len() / LANES;
         let at = inducing.of_stored()?;
-        let maker = Maker { metric, inducing: &inducing, at: &at };
+        let maker = Maker { metric, inducing: &inducing, at: &at, bounded };
         if !maker.fits(&positions)? {
             return Ok(None);
         }
@@ -109,8 +110,8 @@ impl Panels {
             weights: try_vec(count * LANES, 0.0, what)?,
             tails: try_vec(count * LANES, 0.0, what)?,
             norms: try_vec(count * LANES, 0.0, what)?,
-            regions: Regions::empty(count, d, m)?,
-            coarse: Regions::empty(count.div_ceil(REGION), d, m)?,
+            regions: Regions::empty(count, d, if bounded { m } else { 0 })?,
+            coarse: Regions::empty(count.div_ceil(REGION), d, if bounded { m } else { 0 })?,
             positions,
             inducing: inducing.clone(),
         };
@@ -166,7 +167,7 @@ impl Panels {
 
     /// Whether few columns matter in panels of the points at `positions`, runs of [`LANES`] of them, by a sample.
     pub(crate) fn fit(inducing: &InducingRows, metric: &Correlation, positions: &[u32]) -> Result<bool> {
-        Maker { metric, inducing, at: &inducing.of_stored()? }.fits(positions)
+        Maker { metric, inducing, at: &inducing.of_stored()?, bounded: false }.fits(positions)
     }
 
     /// Number of panels.
@@ -253,6 +254,8 @@ struct Maker<'a> {
     inducing: &'a InducingRows,
     /// The inducing point where a tree position is.
     at: &'a [u32],
+    /// Whether ranges of V are wanted.
+    bounded: bool,
 }
 
 impl Maker<'_> {
@@ -275,7 +278,7 @@ impl Maker<'_> {
         s.squares.clear();
         try_resize(&mut s.squares, m, [0.0; LANES], "the panels")?;
         s.ranges.clear();
-        try_resize(&mut s.ranges, m, (f32::INFINITY, f32::NEG_INFINITY), "the panels")?;
+        try_resize(&mut s.ranges, if self.bounded { m } else { 0 }, (f32::INFINITY, f32::NEG_INFINITY), "the panels")?;
         let mut typical = [0.0f32; LANES];
         for (lane, &i) in members.iter().enumerate().filter(|&(_, &i)| i != NEW) {
             points.check_row(i as usize)?;
@@ -284,7 +287,7 @@ impl Maker<'_> {
             if self.metric.weight(points.inverse_sds[i as usize]) <= OUTLIER * median {
                 typical[lane] = 1.0;
             }
-            if self.inducing_at(i).is_none() {
+            if self.bounded && self.inducing_at(i).is_none() {
                 for (range, v) in s.ranges.iter_mut().zip(points.factor_row(i as usize)) {
                     let v = (v * unit) as f32;
                     *range = (range.0.min(v), range.1.max(v));

@@ -9,6 +9,7 @@ use crate::simd::region::{LANES, Region};
 /// The regions of some runs; the last one may have less than [`LANES`].
 pub(crate) struct Regions {
     pub(super) d: usize,
+    /// Columns of V that are bounded: all or none.
     pub(super) m: usize,
     /// Middles of the regions' boxes, d each, and half their diagonals.
     pub(super) centres: Vec<f64>,
@@ -100,7 +101,7 @@ impl Regions {
     pub(super) fn parts(&mut self) -> impl Iterator<Item = Part<'_>> {
         let (d, m) = (self.d, self.m);
         (self.centres.chunks_exact_mut(d).zip(&mut self.radii))
-            .zip(self.middles.chunks_exact_mut(m * LANES).zip(self.halves.chunks_exact_mut(m * LANES)))
+            .zip(pieces(&mut self.middles, m * LANES).zip(pieces(&mut self.halves, m * LANES)))
             .zip(self.lower.chunks_exact_mut(d * LANES).zip(self.upper.chunks_exact_mut(d * LANES)))
             .zip(self.weights.chunks_exact_mut(LANES).zip(self.norms.chunks_exact_mut(LANES)))
             .map(|((((centre, radius), (middles, halves)), (lower, upper)), (weights, norms))| Part {
@@ -157,6 +158,11 @@ impl Regions {
         }
     }
 
+    /// Whether the columns of V are bounded, so that residual correlations are.
+    pub(super) fn bounds_columns(&self) -> bool {
+        self.m > 0
+    }
+
     /// Number of regions.
     pub(super) fn len(&self) -> usize {
         self.radii.len()
@@ -201,4 +207,9 @@ impl Regions {
         let floats = self.middles.len() + self.halves.len() + self.lower.len() + self.upper.len();
         4 * (floats + self.weights.len() + self.norms.len() + self.radii.len()) + 8 * self.centres.len()
     }
+}
+
+/// Pieces of `each` values, empty ones in the end.
+fn pieces<T>(mut all: &mut [T], each: usize) -> impl Iterator<Item = &mut [T]> {
+    std::iter::from_fn(move || Some(all.split_off_mut(..each).unwrap_or_default()))
 }

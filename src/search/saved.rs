@@ -103,7 +103,8 @@ impl Index {
         match metric {
             AnyMetric::Correlation(metric) => {
                 index.cells = saved.cells.map(|cells| Cells::load(cells, metric.points(), reader)).transpose()?;
-                let panels = saved.panels.map(|panels| Panels::load(panels, metric, inducing, reader));
+                let bounded = index.cells.is_none();
+                let panels = saved.panels.map(|panels| Panels::load(panels, metric, inducing, bounded, reader));
                 index.panels = panels.transpose()?;
             }
             AnyMetric::Euclidean(_) if saved.cells.is_some() || saved.panels.is_some() => {
@@ -260,6 +261,7 @@ impl Panels {
         saved: SavedPanels,
         metric: &Correlation,
         inducing: Option<&InducingPoints>,
+        bounded: bool,
         reader: &Reader<'_, '_>,
     ) -> Result<Panels> {
         let what = "the panels";
@@ -279,7 +281,7 @@ impl Panels {
         let ordered =
             starts.windows(2).all(|ends| ends[0] <= ends[1] && ((ends[1] - ends[0]) as usize).is_multiple_of(COLUMNS));
         let whole = (starts.first(), starts.last()) == (Some(&0), Some(&(columns.len() as u32)));
-        let regions = count.div_ceil(REGION);
+        let (regions, bounded) = (count.div_ceil(REGION), if bounded { m } else { 0 });
         if !positions.len().is_multiple_of(PANEL) || count == 0 || !ordered || !whole {
             return Err(corrupt("its panels do not fit together"));
         }
@@ -302,8 +304,8 @@ impl Panels {
             weights: reader.exactly(&saved.weights, positions.len(), what)?,
             tails: reader.exactly(&saved.tails, positions.len(), what)?,
             norms: reader.exactly(&saved.norms, positions.len(), what)?,
-            regions: Regions::load(saved.regions, regions, metric.points(), reader)?,
-            coarse: Regions::load(saved.coarse, regions.div_ceil(REGION), metric.points(), reader)?,
+            regions: Regions::load(saved.regions, regions, (d, bounded), reader)?,
+            coarse: Regions::load(saved.coarse, regions.div_ceil(REGION), (d, bounded), reader)?,
             positions,
             starts,
             columns,
@@ -325,10 +327,9 @@ impl Regions {
         })
     }
 
-    /// So many regions.
-    fn load(saved: SavedRegions, count: usize, points: &Points, reader: &Reader<'_, '_>) -> Result<Regions> {
+    /// So many regions, of `d` dimensions and `m` columns.
+    fn load(saved: SavedRegions, count: usize, (d, m): (usize, usize), reader: &Reader<'_, '_>) -> Result<Regions> {
         let what = "the regions";
-        let (d, m) = (points.d, points.m);
         let area = |a: usize, b: usize| checked_area(a, b, what).map_err(corrupt);
         let (rows, corners) = (area(count, area(m, REGION)?)?, area(count, area(d, REGION)?)?);
         Ok(Regions {
