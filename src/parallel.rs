@@ -6,9 +6,9 @@ use arc_swap::ArcSwapOption;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How often the calling thread looks up from waiting to report progress and ask whether to stop.
+/// How often the calling thread looks up from its work, or from waiting, to report progress and ask whether to stop.
 const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Bytes of a thread's stack, and of addresses that glibc's allocator sets apart for one.
@@ -18,7 +18,7 @@ const ARENA: usize = 64 << 20;
 /// Bytes that a thread may need for what does not grow with the number of points: faer keeps 4 MiB for each.
 const HEADROOM: usize = 8 << 20;
 
-/// A number of threads and, once needed, the pool that has them.
+/// A number of threads and, once needed, the pool that has all of them but the calling one.
 pub(crate) struct Threads {
     count: usize,
     /// No lock: a forked child would wait for ever for one that another thread of its parent's held.
@@ -91,9 +91,9 @@ impl Threads {
 
     /// Runs `work` on every task, tasks in any order, each thread with one `scratch`.
     ///
-    /// With one thread, or one task, everything runs on the calling thread and no thread is started. Otherwise the
-    /// calling thread reports progress and asks whether to stop. After an error no further task is begun, and of the
-    /// errors that came up that of the earliest task is returned.
+    /// The calling thread is one of them: it also reports progress and asks whether to stop. With one thread, or one task,
+    /// no other is started. After an error no further task is begun, and of the errors that came up that of the earliest
+    /// task is returned.
     pub(crate) fn run<T: Send, S>(
         &self,
         tasks: Vec<T>,
@@ -118,9 +118,10 @@ impl Threads {
         let failure: Mutex<Option<(usize, Error)>> = Mutex::new(None);
         let stop = AtomicBool::new(false);
         let done = AtomicUsize::new(0);
-        let worker = |finished: mpsc::Sender<()>| {
+        // Asks before each task whether to go on.
+        let work_through = |go_on: &mut dyn FnMut() -> bool| {
             let mut scratch = scratch();
-            while !stop.load(Ordering::Relaxed) {
+            while go_on() && !stop.load(Ordering::Relaxed) {
                 let Some((index, task)) = lock(&queue).next() else { break };
                 if let Err(error) = work(&mut scratch, task) {
                     stop.store(true, Ordering::Relaxed);
@@ -131,26 +132,36 @@ impl Threads {
                 }
                 done.fetch_add(1, Ordering::Relaxed);
             }
-            drop(finished);
         };
         let listening = pool.in_place_scope(|scope| {
-            let (sender, all_finished) = mpsc::channel();
-            for _ in 0..self.count.min(total) {
-                let (sender, worker) = (sender.clone(), &worker);
-                scope.spawn(move |_| worker(sender));
+            let (sender, all_finished) = mpsc::channel::<()>();
+            for _ in 1..self.count.min(total) {
+                let (sender, work_through) = (sender.clone(), &work_through);
+                scope.spawn(move |_| {
+                    work_through(&mut || true);
+                    drop(sender);
+                });
             }
             drop(sender);
-            if !control.is_listening() {
-                return Ok(());
+            let (listens, mut listening) = (control.is_listening(), Ok(()));
+            let mut step = || {
+                listening = control.step(done.load(Ordering::Relaxed) as f64 / total as f64);
+                stop.fetch_or(listening.is_err(), Ordering::Relaxed);
+                listening.is_ok()
+            };
+            let mut last = Instant::now();
+            work_through(&mut || {
+                let is_due = listens && last.elapsed() >= PATIENCE;
+                last = if is_due { Instant::now() } else { last };
+                !is_due || step()
+            });
+            while listens
+                && !stop.load(Ordering::Relaxed)
+                && let Err(mpsc::RecvTimeoutError::Timeout) = all_finished.recv_timeout(PATIENCE)
+            {
+                step();
             }
-            while let Err(mpsc::RecvTimeoutError::Timeout) = all_finished.recv_timeout(PATIENCE) {
-                let step = control.step(done.load(Ordering::Relaxed) as f64 / total as f64);
-                if step.is_err() {
-                    stop.store(true, Ordering::Relaxed);
-                    return step;
-                }
-            }
-            Ok(())
+            listening
         });
         listening?;
         match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
@@ -165,7 +176,7 @@ impl Threads {
         if let Some(existing) = found.as_ref().filter(|existing| existing.is_of_this_process()) {
             return Some(existing.clone());
         }
-        let started = Arc::new(ProcessPool::start(self.count)?);
+        let started = Arc::new(ProcessPool::start(self.count - 1)?);
         // Another thread may have been faster: then there is its pool, and this one goes.
         let before = self.pool.compare_and_swap(&found, Some(started.clone()));
         let raced = before.as_ref().filter(|other| other.is_of_this_process()).cloned();
