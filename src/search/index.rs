@@ -15,11 +15,13 @@ use std::sync::{Arc, OnceLock};
 /// Cells are not used where a larger share of the points than this would have to be pivots.
 const MOST_PIVOTS: f64 = 0.5;
 /// The sine of the angle that members may have to the span of their cell. Smaller ones make the table sharper and the pivots
-/// more. Where pivots are evaluated: with 0.2, 0.25 and 0.3 the benchmark's gold took 3,571, 2,564 and 2,464 evaluations a
-/// query. Where there are panels only the table counts: with 0.15, 0.18, 0.21 and 0.25 the benchmark's square-512 takes 14, 16,
-/// 18 and 23 microseconds a query, and its tree 0.87, 0.75, 0.63 and 0.56 seconds.
+/// more. Where pivots are evaluated: with 0.2, 0.25 and 0.3 the benchmark's gold takes 904, 899 and 1,009 evaluations a query.
 const SINE: f64 = 0.25;
-const SHARP: f64 = 0.18;
+/// Where there are panels only the table counts: with 0.13, 0.15, 0.18, 0.21 and 0.25 the benchmark's square-512 takes 12, 13,
+/// 14, 16 and 20 microseconds a query, and its tree 0.95, 0.82, 0.70, 0.60 and 0.53 seconds; the search of its square is no
+/// faster with less than 0.18. The first of these is chosen whose table takes at most so many evaluations a point.
+const SHARP: [f64; 2] = [0.18, 0.21];
+const MOST_EVALUATIONS: f64 = 4096.0;
 /// The residual's share of the variance above which the table of cells tells too little where there are panels.
 const MUCH: f64 = 0.1;
 
@@ -113,8 +115,10 @@ impl IndexSource {
         let leaf = Cells::leaf_of(positions.len(), metric.points.width);
         let order = ordered(metric, &positions, leaf)?;
         let fit = panelled && leaf == PANEL && Panels::fit(&*self.inducing_rows(metric, inducing)?, metric, &order)?;
-        for &sine in if fit { &[SHARP, SINE][..] } else { &[SINE] } {
-            let (cells, evaluations) = Cells::new(metric, &order, leaf, (sine, MOST_PIVOTS), threads, control)?;
+        let most_sharp = MOST_PIVOTS.min((2.0 * MOST_EVALUATIONS / order.len() as f64).sqrt());
+        let sharp = SHARP.iter().filter(|_| fit).map(|&sine| (sine, most_sharp));
+        for cut in sharp.chain([(SINE, MOST_PIVOTS)]) {
+            let (cells, evaluations) = Cells::new(metric, &order, leaf, cut, threads, control)?;
             index.evaluations += evaluations;
             if cells.is_some() {
                 index.cells = cells;
