@@ -1,6 +1,8 @@
 //! Search by panels: blocks of queries against panels of points in `f32`, with the error carried; what the bounds cannot
 //! exclude is scored in `f64`, hardly more points than are wanted.
 //!
+//! A query with a long row is taken relative to what is near it ([`super::origins`]).
+//!
 //! The panels nearest to a query in space are looked at first: the k-th largest of the lower bounds there is a threshold.
 //! Then the table of angles between cells, where there is one, or the bounds of regions leave some panels open to it.
 
