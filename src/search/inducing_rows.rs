@@ -122,6 +122,7 @@ impl InducingRows {
     }
 }
 
+/// Writes `from` times `scale`.
 pub(super) fn write_scaled(from: &[f64], scale: f64, row: &mut [f32]) {
     row.iter_mut().zip(from).for_each(|(to, from)| *to = (from * scale) as f32);
 }

@@ -33,7 +33,8 @@ pub(super) struct PanelQuery {
     pub(super) true_weight: f64,
     /// At least the norm of its row.
     norm: f64,
-    /// For panels: what it is taken relative to, by places in the block; and at least the norm of what is left of its row, the square of that, and the sum of its weights.
+    /// For panels: what it is taken relative to, by places in the block; and at least the norm of what is left of its row, the
+    /// square of that, and the sum of its weights.
     pub(super) relative: Relative,
     left: f64,
     square: f32,
