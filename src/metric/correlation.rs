@@ -17,11 +17,14 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use std::f64::consts::FRAC_PI_2;
 
-/// Bounds allow each abs(rho_ij) to be off by SLACK * (1 + w_i w_j), w_i = sqrt(k_ii / p_i).
-///
-/// Rounding of one score is below 1e-15 (1 + w_i w_j); that of V through an inducing covariance of condition 1e8
-/// stays near 1e-12, which is what the constant is for. Exactness is defined up to 1e-9 (1 + k_ij / sqrt(p_i p_j)).
+/// Bounds allow each abs(rho_ij) to be off by a share of 1 + w_i w_j, w_i = sqrt(k_ii / p_i): where V is the caller's, or
+/// the covariance is, by this one. Exactness is defined up to 1e-9 (1 + k_ij / sqrt(p_i p_j)).
 const SLACK: f64 = 4e-11;
+/// Otherwise by so many units of rounding over the root of the jitter, where that is less. V is solved for with a residual r of
+/// a few units of rounding in k(Z, x), which makes V_i.V_j off by r_i.a_j + r_j.a_i, a_j = L^-T V_j; and as L L' is no smaller
+/// than the jitter, abs(a_j) is at most 1 over its root. Of 512 inducing points and an RBF kernel, with jitters of 1e-6, 1e-8
+/// and 1e-10, products are off by 1e-13, 1e-12 and 4e-12 at most: a ninth of this, or less.
+const UNITS: f64 = 4.0;
 
 /// Radii of the upper levels, in degrees. The angle is bounded: everything is within 90 degrees of everything and,
 /// of rough processes, hardly anything within 45, so halving radii would hang nearly all points on the root.
@@ -37,8 +40,16 @@ pub(crate) struct Correlation {
     pub(crate) covariance: Covariance,
     /// sqrt(variance) of the kernel, or the largest sqrt(k_ii) of a custom covariance: the unit of weights.
     pub(crate) sd: f64,
+    /// By how much a score may be off, as a share of 1 and the weights' product.
+    pub(crate) slack: f64,
     /// Whether K - V V' is a covariance, so that the angle is a metric; see [`super::Metric::is_metric`].
     pub(crate) proper: bool,
+}
+
+/// What scores may be off by, as a share of 1 and the weights' product, where V and the kernel are this library's and the
+/// jitter's share of the variance is given; and where they are not.
+pub(super) fn slack_of(jitter: Option<f64>) -> f64 {
+    jitter.map_or(SLACK, |jitter| SLACK.min(UNITS * f64::EPSILON / jitter.sqrt()))
 }
 
 impl Correlation {
@@ -254,7 +265,7 @@ impl Metric for Correlation {
 
     fn slack(&self, a: f64, b: f64) -> f64 {
         // Finite, so that no share of it is NaN.
-        SLACK * (1.0 + a * b).min(f64::MAX)
+        self.slack * (1.0 + a * b).min(f64::MAX)
     }
 
     fn grow(&self, ball: Ball, centre: f64, weight: f64, score: f64) -> Ball {

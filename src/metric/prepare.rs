@@ -1,5 +1,6 @@
 //! From the caller's arrays to the rows a metric works on: scaled coordinates, V and p, for stored and new points.
 
+use super::correlation::slack_of;
 use super::{Correlation, Euclidean, Points, QueryBlock};
 use crate::control::Control;
 use crate::data::{Data, check_finite, check_positive, check_shape, not_finite};
@@ -74,6 +75,7 @@ impl AnyMetric {
                 points,
                 covariance: covariance.clone(),
                 sd: correlations.clone().map(|metric| metric.sd).fold(0.0, f64::max),
+                slack: correlations.clone().map(|metric| metric.slack).fold(0.0, f64::max),
                 proper: correlations.clone().all(|metric| metric.proper),
             }),
             AnyMetric::Euclidean(Euclidean { simd, .. }) => AnyMetric::Euclidean(Euclidean { simd: *simd, points }),
@@ -245,8 +247,19 @@ impl Preparation {
         for (isd, p) in points.inverse_sds.iter_mut().zip(&points.variances) {
             *isd = p.sqrt().recip();
         }
-        let covariance = self.covariance.clone();
-        Ok(AnyMetric::Correlation(Correlation { simd: self.simd, points, covariance, sd: unit.sqrt(), proper }))
+        let (simd, covariance) = (self.simd, self.covariance.clone());
+        let slack = self.slack();
+        Ok(AnyMetric::Correlation(Correlation { simd, points, covariance, sd: unit.sqrt(), slack, proper }))
+    }
+
+    /// What scores may be off by.
+    pub(super) fn slack(&self) -> f64 {
+        slack_of(match (&self.source, &self.covariance) {
+            (FactorSource::Inducing(inducing), Covariance::Stationary(kernel)) => {
+                Some(inducing.nugget / kernel.variance)
+            }
+            _ => None,
+        })
     }
 
     /// k(x, x) of every point.

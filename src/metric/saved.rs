@@ -131,8 +131,9 @@ impl AnyMetric {
         Ok(match options.metric {
             MetricKind::Euclidean => AnyMetric::Euclidean(Euclidean { simd, points }),
             _ => {
-                let covariance = options.covariance.clone();
-                AnyMetric::Correlation(Correlation { simd, points, covariance, sd: saved.sd, proper: saved.proper })
+                let (covariance, slack) = (options.covariance.clone(), preparation.slack());
+                let (sd, proper) = (saved.sd, saved.proper);
+                AnyMetric::Correlation(Correlation { simd, points, covariance, sd, slack, proper })
             }
         })
     }

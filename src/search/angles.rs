@@ -11,10 +11,12 @@ use super::overlaps::{FEW_CELLS, Inside};
 use super::shortlist::{Candidate, Shortlist};
 use super::space::{Group, Scratch, Space};
 use super::spatial::bounding_box;
-use crate::error::{Result, try_reserve, try_resize};
+use crate::error::{Result, try_push, try_reserve, try_resize};
 use crate::metric::{Metric, NEW, QueryBlock};
 use crate::simd::spans::{self, LANES};
 
+/// Queries of a group, at most: the more, the more of them share the rows of pivots that are fetched.
+pub(super) const GROUP: usize = 256;
 /// Allowed points in the cells that a query starts from, as a multiple of the number wanted.
 const START_FACTOR: f64 = 6.0;
 /// A query to which more than this share of the cells is open waits, to be searched for together with others like it.
@@ -33,6 +35,8 @@ pub(super) struct AngleQuery {
     sine: f64,
     apart: f64,
     u: Vec<f32>,
+    /// The cells that it started from.
+    started: Vec<u32>,
     waits: bool,
     /// Points of the cells that it was bounded in.
     seen: usize,
@@ -73,6 +77,7 @@ impl<M: Metric> Angles<'_, '_, M> {
         for (query, &home) in memory.queries.iter_mut().zip(&group.homes) {
             query.list.clear();
             query.u.clear();
+            query.started.clear();
             (query.own, query.sine, query.apart) = (home, 1.0, 1.0);
             (query.waits, query.seen) = (false, 0);
         }
@@ -80,17 +85,13 @@ impl<M: Metric> Angles<'_, '_, M> {
             self.raise(q, group, memory);
         }
         memory.open.clear();
-        try_resize(&mut memory.open, self.bound.cells.len(), 0, "the search")?;
-        self.open_first(group, memory);
+        self.open_first(group, memory)?;
         self.look_at_open(group, memory, scratch)?;
-        std::mem::swap(&mut memory.started, &mut memory.open);
         memory.open.clear();
-        try_resize(&mut memory.open, self.bound.cells.len(), 0, "the search")?;
         for q in 0..count {
             self.raise(q, group, memory);
             self.open_near(q, memory, scratch)?;
         }
-        memory.open.iter_mut().zip(&memory.started).for_each(|(open, started)| *open &= !started);
         self.look_at_open(group, memory, scratch)?;
         let mut others = Vec::new();
         for q in 0..count {
@@ -107,7 +108,7 @@ impl<M: Metric> Angles<'_, '_, M> {
 
     /// Opens to each query the cells that are nearest to its home, nearest in space first, until there are enough points
     /// in them that it may find.
-    fn open_first<C: Collector>(&self, group: &Group<C>, memory: &mut Memory) {
+    fn open_first<C: Collector>(&self, group: &Group<C>, memory: &mut Memory) -> Result<()> {
         let (cells, d) = (self.bound.cells, self.space.metric.points().d);
         let mut homes: Vec<(u32, u32)> = group.homes.iter().copied().zip(0..self.queries.len as u32).collect();
         homes.sort_unstable();
@@ -119,18 +120,21 @@ impl<M: Metric> Angles<'_, '_, M> {
             let limit = rows().map(|q| group.limits[q]).min().unwrap_or(0);
             let corners = bounding_box(d, rows(), |q, j| self.queries.coords[q * d + j]);
             cells.by_distance(&corners, cells.around(run[0].0 as usize), &mut order);
-            let mask = rows().fold(0u64, |mask, q| mask | 1 << q);
             let mut met = 0;
             for &(_, c) in &order {
                 let view = cells.view(c as usize);
                 let members = view.pivots.iter().chain(view.others);
                 met += members.filter(|&&i| self.space.keys.of[i as usize] < limit).count();
-                memory.open[c as usize] |= mask;
+                for q in rows() {
+                    memory.open.add(c, q as u32)?;
+                    try_push(&mut memory.queries[q].started, c, "the search")?;
+                }
                 if met >= enough {
                     break;
                 }
             }
         }
+        Ok(())
     }
 
     /// Opens to query `q` the cells that the table and the overlaps leave to it.
@@ -151,18 +155,21 @@ impl<M: Metric> Angles<'_, '_, M> {
         } else {
             near.extend(0..cells.len() as u32);
         }
+        memory.excluded.clear();
+        try_resize(&mut memory.excluded, cells.len().div_ceil(64), 0, "the search")?;
         if near.len() > FEW_CELLS && !query.u.is_empty() && self.space.certificates.overlaps {
-            memory.excluded.clear();
-            try_resize(&mut memory.excluded, cells.len().div_ceil(64), 0, "the search")?;
             let inside = Inside { own: query.own as usize, u: &query.u, sine: query.apart, offset };
             cells.overlaps.exclude(metric.simd, cells, inside, angle, &mut memory.excluded);
-            near.retain(|&c| memory.excluded[c as usize / 64] >> (c % 64) & 1 == 0);
         }
+        near.retain(|&c| memory.excluded[c as usize / 64] >> (c % 64) & 1 == 0);
         scratch.counters.nodes_visited += cells.len() as u64;
         scratch.counters.pruned_by_ball += (cells.len() - near.len()) as u64;
         query.waits = near.len() > self.most_near;
         if !query.waits {
-            near.iter().for_each(|&c| memory.open[c as usize] |= 1 << q);
+            query.started.iter().for_each(|&c| memory.excluded[c as usize / 64] |= 1 << (c % 64));
+            for &c in near.iter().filter(|&&c| memory.excluded[c as usize / 64] >> (c % 64) & 1 == 0) {
+                memory.open.add(c, q as u32)?;
+            }
         }
         scratch.frontier = near;
         Ok(())
@@ -175,13 +182,15 @@ impl<M: Metric> Angles<'_, '_, M> {
         memory: &mut Memory,
         scratch: &mut Scratch,
     ) -> Result<()> {
-        let open = std::mem::take(&mut memory.open);
+        let mut open = std::mem::take(&mut memory.open);
+        open.arrange(self.bound.cells.len())?;
         let mut rows = std::mem::take(&mut scratch.next);
-        for (c, &mask) in open.iter().enumerate().filter(|&(_, &mask)| mask != 0) {
+        for c in 0..self.bound.cells.len() {
             rows.clear();
-            rows.extend((0..self.queries.len as u32).filter(|&q| mask >> q & 1 == 1));
-            rows.retain(|&q| !memory.queries[q as usize].list.lost);
-            self.look(c as u32, &rows, group, memory, scratch)?;
+            rows.extend(open.of(c).iter().filter(|&&q| !memory.queries[q as usize].list.lost));
+            if !rows.is_empty() {
+                self.look(c as u32, &rows, group, memory, scratch)?;
+            }
         }
         scratch.next = rows;
         memory.open = open;

@@ -2,6 +2,7 @@
 
 use super::angles::AngleQuery;
 use super::cells::{CellView, Cells};
+use super::open::Open;
 use super::space::Scratch;
 use crate::error::{Result, try_resize};
 use crate::metric::{Candidates, Correlation, Metric, QueryBlock};
@@ -28,10 +29,8 @@ pub(crate) struct Memory {
     /// What is known of each query.
     pub(super) queries: Vec<AngleQuery>,
     pub(super) lowers: Vec<f32>,
-    /// A bit for each query that a cell is open to, and for each query that started from it; and a bit for each cell that
-    /// overlaps exclude.
-    pub(super) open: Vec<u64>,
-    pub(super) started: Vec<u64>,
+    pub(super) open: Open,
+    /// A bit for each cell that a query does not look at.
     pub(super) excluded: Vec<u64>,
 }
 

@@ -22,6 +22,7 @@ mod collect;
 mod index;
 mod inducing_rows;
 mod level_synchronous;
+mod open;
 mod origins;
 mod overlaps;
 #[cfg(test)]
@@ -57,8 +58,9 @@ use crate::parallel::Threads;
 use crate::simd::panel::QUERIES;
 use space::{Group, Scratch};
 
-/// Queries of a group, at most.
+/// Queries of a group, at most, where cells are not searched alone; and groups at least that each thread gets of larger ones.
 const GROUP: usize = QUERIES;
+const PER_THREAD: usize = 2;
 /// Groups at least that queries which were put off are cut into.
 const SHARES: usize = 8;
 /// A few queries are scored with the pivots of all cells only where there are so many times as many points: each takes so
@@ -102,10 +104,13 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
     let mut counters = SearchCounters::default();
     control.phase(0.0, 0.9);
     let mut numbers: Vec<u32> = try_collect((0..count as u32).map(Ok), "the queries")?;
+    let cells_alone = batch.traversal == Traversal::Automatic && space.panels.is_none() && space.cells.is_some();
+    let most = if cells_alone { angles::GROUP } else { GROUP };
     for (stage, end) in [(Stage::Near, 0.6), (Stage::Wide, 0.8), (Stage::Pivots, 0.9)] {
         arrange(&mut numbers, batch, stage);
         // A few that are left are still shared out among the threads.
-        let group = if stage == Stage::Near { GROUP } else { numbers.len().div_ceil(threads.count()).clamp(1, GROUP) };
+        let share = |shares: usize| numbers.len().div_ceil(shares * threads.count());
+        let group = if stage == Stage::Near { share(PER_THREAD).clamp(GROUP, most) } else { share(1).clamp(1, most) };
         let groups = try_collect(numbers.chunks(group).map(Ok), "the queries")?;
         numbers = search.run(groups, stage, &mut neighbors, &mut counters, control)?;
         if numbers.is_empty() {

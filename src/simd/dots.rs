@@ -122,14 +122,18 @@ where
     }
 }
 
-/// Asks for the cache line that holds `value`.
+/// By how many rows those that are asked for are ahead: with 4, 8 and 16 a row of 4 KiB from main memory takes 200, 134 and
+/// 122 ns.
+const AHEAD: usize = 16;
+
+/// Asks for the cache line that holds `value`, to be in the second level: the first has hardly room for one tile.
 #[inline(always)]
 fn prefetch<T>(value: &T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: prefetching has no effect but on caches, and the address is that of a value.
     unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(value).cast());
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(value).cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = value;
@@ -148,9 +152,9 @@ where
     let len = left.iter().chain(&right).map(|row| row.len()).min().unwrap_or(0);
     let left: [&[S::f64s]; I] = std::array::from_fn(|s| &left[s][..len]);
     let right: [&[S::f64s]; J] = std::array::from_fn(|t| &right[t][..len]);
-    // Rows that are gathered lie anywhere: the next ones are asked for while these are multiplied for the first time.
-    let ahead = i == 0 && j + J < b.len();
-    let next = |t: usize| S::as_simd_f64s(b.row((j + J + t).min(b.len() - 1))).0;
+    // Rows that are gathered lie anywhere: later ones are asked for while these are multiplied for the first time.
+    let ahead = i == 0 && j + AHEAD < b.len();
+    let next = |t: usize| S::as_simd_f64s(b.row((j + AHEAD + t).min(b.len() - 1))).0;
     let next: [&[S::f64s]; J] = std::array::from_fn(|t| if ahead { next(t) } else { &[] });
     let mut sums = [[simd.splat_f64s(0.0); J]; I];
     for v in 0..len {
