@@ -5,7 +5,7 @@
 //! most of what is left. Of the rest the pivots are evaluated, for all queries of the group that a cell is open to at a
 //! time, since it is their rows of V that take the time. What the bounds cannot exclude is scored in the end.
 
-use super::certificate::{CellBound, Memory, estimate, score_pivots, span};
+use super::certificate::{CellBound, Memory, coordinates, score_pivots, spans};
 use super::collect::Collector;
 use super::overlaps::{FEW_CELLS, Inside};
 use super::shortlist::{Candidate, Shortlist};
@@ -13,7 +13,7 @@ use super::space::{Group, Scratch, Space};
 use super::spatial::bounding_box;
 use crate::error::{Result, try_push, try_reserve, try_resize};
 use crate::metric::{Metric, NEW, QueryBlock};
-use crate::simd::spans::{self, LANES};
+use crate::simd::spans::{InSpan, LANES, bound_members};
 
 /// Queries of a group, at most: the more, the more of them share the rows of pivots that are fetched.
 pub(super) const GROUP: usize = 256;
@@ -208,45 +208,45 @@ impl<M: Metric> Angles<'_, '_, M> {
     ) -> Result<()> {
         let (space, bound) = (self.space, self.bound);
         let view = bound.cells.view(c as usize);
+        let rank = view.pivots.len();
         score_pivots(bound, self.queries, rows, view.pivots, memory, scratch)?;
-        let signed = std::mem::take(&mut memory.signed);
-        for (&q, signed) in rows.iter().zip(signed.chunks_exact(view.pivots.len())) {
+        spans(bound, self.queries, rows, &view, memory)?;
+        let Memory { queries, lowers, signed, parts, us, u, bounds, .. } = &mut *memory;
+        for ((&q, part), (t, signed)) in rows.iter().zip(&*parts).zip(signed.chunks_exact(rank).enumerate()) {
             let (limit, own) = (group.limits[q as usize], group.positions[q as usize]);
             let own = if space.exclude_self { own } else { NEW };
             let allowed = |i: u32| space.keys.of[i as usize] < limit && i != own;
-            let part = span(bound, self.queries, q, &view, signed, memory);
-            estimate(bound, &view, memory);
-            let Memory { queries, lowers, estimates, uppers, reaches, part: u, .. } = &mut *memory;
             let query = &mut queries[q as usize];
-            query.seen += view.pivots.len() + view.others.len();
-            try_reserve(&mut query.list.candidates, view.pivots.len() + view.others.len(), "the search")?;
+            query.seen += rank + view.others.len();
+            query.list.reserve(rank + view.others.len())?;
             for (&pivot, rho) in view.pivots.iter().zip(signed) {
-                space.offer(group, q as usize, pivot as usize, rho.abs());
                 let score = rho.abs() as f32;
-                if allowed(pivot) && score >= query.list.least {
+                if score >= query.list.least && allowed(pivot) {
+                    space.offer(group, q as usize, pivot as usize, rho.abs());
                     query.list.candidates.push(Candidate::new(NEW, score.next_down(), score.next_up()));
                 }
             }
             if part.sine < query.sine {
                 (query.own, query.sine, query.apart) = (c, part.sine, part.apart);
-                query.u.clear();
-                query.u.extend_from_slice(u);
+                coordinates(us, rank, t, &mut query.u);
             }
             if part.bound < f64::from(query.list.least) && space.certificates.cells {
                 scratch.counters.pruned_by_ball += 1;
                 continue;
             }
+            coordinates(us, rank, t, u);
             let (sine, slack) = (part.sine as f32, part.slack as f32);
             let least = if space.certificates.members { query.list.least } else { f32::NEG_INFINITY };
-            spans::uppers(bound.metric.simd, estimates, view.sines, (sine, slack, least), uppers, reaches);
-            for (run, &reaches) in reaches.iter().enumerate() {
+            let inside = InSpan { u, sine, slack, least };
+            bound_members(bound.metric.simd, &inside, view.coords, view.sines, bounds);
+            for (run, &reaches) in bounds.reaches.iter().enumerate() {
                 let mut reaches = reaches;
                 while reaches != 0 {
                     let t = run * LANES + reaches.trailing_zeros() as usize;
                     reaches &= reaches - 1;
                     if t < view.others.len() && allowed(view.others[t]) {
-                        let lower = estimates[t] - (view.sines[t] * sine + slack);
-                        query.list.candidates.push(Candidate::new(view.others[t], lower, uppers[t]));
+                        let lower = bounds.estimates[t] - (view.sines[t] * sine + slack);
+                        query.list.candidates.push(Candidate::new(view.others[t], lower, bounds.uppers[t]));
                     }
                 }
             }
@@ -254,7 +254,6 @@ impl<M: Metric> Angles<'_, '_, M> {
                 raise(space, query, &group.collectors[q as usize], lowers);
             }
         }
-        memory.signed = signed;
         Ok(())
     }
 

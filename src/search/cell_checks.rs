@@ -1,9 +1,10 @@
 //! For tests: that what cells say of their members' scores holds, point by point.
 
-use super::certificate::{CellBound, Memory, estimate, score_pivots, span};
+use super::certificate::{CellBound, Memory, coordinates, score_pivots, spans};
 use super::overlaps::Inside;
 use super::space::Scratch;
 use crate::metric::{Candidates, Metric, QueryBlock};
+use crate::simd::spans::{InSpan, bound_members};
 
 /// Compares the scores of some queries with all that the cells bound them with, seen from the nearest span and from the
 /// cells `owns`. Returns how many
@@ -20,17 +21,19 @@ pub(crate) fn check(bound: &CellBound<'_>, queries: &QueryBlock, owns: &[u32], c
         for (c, largest) in largest.iter_mut().enumerate() {
             let view = cells.view(c);
             score_pivots(bound, queries, &[q], view.pivots, &mut memory, &mut scratch).unwrap();
-            let signed = memory.signed.clone();
-            let part = span(bound, queries, q, &view, &signed, &mut memory);
+            spans(bound, queries, &[q], &view, &mut memory).unwrap();
+            let (signed, part) = (memory.signed.clone(), memory.parts[0]);
             if part.sine < nearest.0 {
                 nearest = (part.sine, c as u32);
             }
-            estimate(bound, &view, &mut memory);
+            coordinates(&memory.us, view.pivots.len(), 0, &mut memory.u);
+            let inside = InSpan { u: &memory.u, sine: part.sine as f32, slack: part.slack as f32, least: 0.0 };
+            bound_members(metric.simd, &inside, view.coords, view.sines, &mut memory.bounds);
             scores.resize(view.others.len(), 0.0);
             let others = Candidates::Gather(view.others);
             metric.signed_scores(queries, &[q], &others, &mut scratch.score, &mut scores).unwrap();
             for ((score, &estimate), (&e, i)) in
-                scores.iter().zip(&memory.estimates).zip(view.sines.iter().zip(view.others))
+                scores.iter().zip(&memory.bounds.estimates).zip(view.sines.iter().zip(view.others))
             {
                 let (score, error) = (score.abs(), f64::from(e) * part.sine + part.slack);
                 let estimate = f64::from(estimate);
@@ -43,10 +46,11 @@ pub(crate) fn check(bound: &CellBound<'_>, queries: &QueryBlock, owns: &[u32], c
         for &own in owns.iter().chain([&nearest.1]) {
             let view = cells.view(own as usize);
             score_pivots(bound, queries, &[q], view.pivots, &mut memory, &mut scratch).unwrap();
-            let signed = memory.signed.clone();
-            let part = span(bound, queries, q, &view, &signed, &mut memory);
+            spans(bound, queries, &[q], &view, &mut memory).unwrap();
+            let part = memory.parts[0];
+            coordinates(&memory.us, view.pivots.len(), 0, &mut memory.u);
             let offset = part.sine.asin();
-            let inside = Inside { own: own as usize, u: &memory.part, sine: part.apart, offset };
+            let inside = Inside { own: own as usize, u: &memory.u, sine: part.apart, offset };
             // Those of some cells are as tight as can be.
             let tight = largest.iter().skip(q as usize % 5).step_by(5).copied();
             for threshold in [0.02, 0.2, 0.5, 0.7, 0.9, 0.99].into_iter().chain(tight) {

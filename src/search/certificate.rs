@@ -4,9 +4,12 @@ use super::angles::AngleQuery;
 use super::cells::{CellView, Cells};
 use super::open::Open;
 use super::space::Scratch;
-use crate::error::{Result, try_resize};
+use crate::error::{Result, try_reserve, try_resize};
 use crate::metric::{Candidates, Correlation, Metric, QueryBlock};
-use crate::simd::spans::estimates;
+use crate::simd::spans::{self, MemberBounds, multiply_lower};
+
+/// Queries are laid side by side in whole numbers of these.
+const SIDE: usize = 8;
 
 /// Cells and the metric they were made with.
 #[derive(Clone, Copy)]
@@ -20,12 +23,12 @@ pub(crate) struct CellBound<'a> {
 pub(crate) struct Memory {
     /// rho of queries with pivots.
     pub(super) signed: Vec<f64>,
-    /// u of a query in a cell.
-    pub(super) part: Vec<f32>,
-    pub(super) estimates: Vec<f32>,
-    pub(super) uppers: Vec<f32>,
-    /// A bit for each member whose upper bound matters.
-    pub(super) reaches: Vec<u16>,
+    /// u of some queries in a cell, a row a coordinate, as wide as whole vectors; and of one.
+    pub(super) us: Vec<f64>,
+    pub(super) u: Vec<f32>,
+    squares: Vec<f64>,
+    pub(super) parts: Vec<Part>,
+    pub(super) bounds: MemberBounds,
     /// What is known of each query.
     pub(super) queries: Vec<AngleQuery>,
     pub(super) lowers: Vec<f32>,
@@ -35,6 +38,7 @@ pub(crate) struct Memory {
 }
 
 /// What is known of a query and a cell.
+#[derive(Clone, Copy)]
 pub(super) struct Part {
     /// sqrt(1 - u.u), rounded up.
     pub(super) sine: f64,
@@ -61,37 +65,44 @@ pub(super) fn score_pivots(
     bound.metric.signed_scores(queries, rows, &candidates, &mut scratch.score, &mut memory.signed)
 }
 
-/// A query's part in the span of a cell, from its rho with the pivots.
-pub(super) fn span(
+/// The parts of the queries `rows` in the span of a cell, from their rho with the pivots in `memory.signed`; in `memory.parts`,
+/// their coordinates in `memory.us`.
+pub(super) fn spans(
     bound: &CellBound<'_>,
     queries: &QueryBlock,
-    q: u32,
+    rows: &[u32],
     view: &CellView<'_>,
-    signed: &[f64],
     memory: &mut Memory,
-) -> Part {
-    let rank = view.pivots.len();
-    let margins = &view.margins;
-    memory.part.clear();
-    let mut square = 0.0;
-    for (j, row) in view.inverse.chunks_exact(rank).take(signed.len()).enumerate() {
-        let u: f64 = row[..=j].iter().zip(signed).map(|(l, rho)| l * rho).sum();
-        square += u * u;
-        memory.part.push(u as f32);
+) -> Result<()> {
+    let (rank, width) = (view.pivots.len(), rows.len().next_multiple_of(SIDE));
+    let Memory { signed, us, squares, parts, .. } = memory;
+    us.clear();
+    try_resize(us, rank * width, 0.0, "the search")?;
+    for (t, signed) in signed.chunks_exact(rank).enumerate() {
+        us.iter_mut().skip(t).step_by(width).zip(signed).for_each(|(u, rho)| *u = *rho);
     }
-    let weight = bound.metric.weight(queries.inverse_sds[q as usize]);
-    let slack = margins.slack(bound.metric, weight);
-    let sine = (1.0 - square + margins.square_slack(bound.metric, weight)).clamp(0.0, 1.0).sqrt();
-    let apart = sine + margins.u_slack(bound.metric, weight);
-    // cos(theta - phi), theta the query's angle to the span and phi the farthest member's.
-    let cosine = square.sqrt().min(1.0);
-    let within = sine <= margins.sine;
-    let bound = if within { 1.0 } else { cosine * margins.cosine + sine * margins.sine + slack };
-    Part { sine, bound, slack, apart }
+    multiply_lower(bound.metric.simd, view.inverse, us, width);
+    try_resize(squares, width, 0.0, "the search")?;
+    spans::squares(bound.metric.simd, us, &mut squares[..width]);
+    let margins = &view.margins;
+    parts.clear();
+    try_reserve(parts, rows.len(), "the search")?;
+    parts.extend(rows.iter().zip(&*squares).map(|(&q, &square)| {
+        let weight = bound.metric.weight(queries.inverse_sds[q as usize]);
+        let slack = margins.slack(bound.metric, weight);
+        let sine = (1.0 - square + margins.square_slack(bound.metric, weight)).clamp(0.0, 1.0).sqrt();
+        let apart = sine + margins.u_slack(bound.metric, weight);
+        // cos(theta - phi), theta the query's angle to the span and phi the farthest member's.
+        let cosine = square.sqrt().min(1.0);
+        let within = sine <= margins.sine;
+        let bound = if within { 1.0 } else { cosine * margins.cosine + sine * margins.sine + slack };
+        Part { sine, bound, slack, apart }
+    }));
+    Ok(())
 }
 
-/// The part of a query in the span of a cell in `memory` makes estimates of the members' scores.
-pub(super) fn estimate(bound: &CellBound<'_>, view: &CellView<'_>, memory: &mut Memory) {
-    memory.estimates.resize(view.sines.len(), 0.0);
-    estimates(bound.metric.simd, &memory.part, view.coords, &mut memory.estimates);
+/// Copies the coordinates of the query in place `t` to `u`.
+pub(super) fn coordinates(us: &[f64], rank: usize, t: usize, u: &mut Vec<f32>) {
+    u.clear();
+    u.extend(us.iter().skip(t).step_by(us.len() / rank).map(|&u| u as f32));
 }

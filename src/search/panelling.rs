@@ -6,14 +6,14 @@
 //! The panels nearest to a query in space are looked at first: the k-th largest of the lower bounds there is a threshold.
 //! Then the table of angles between cells, where there is one, or the bounds of regions leave some panels open to it.
 
-use super::certificate::{self, CellBound, score_pivots};
+use super::certificate::{CellBound, score_pivots, spans};
 use super::collect::Collector;
 use super::panel_query::{PanelQuery, Rows, SLACK};
 use super::panels::Panels;
 use super::regions::Regions;
 use super::shortlist::Candidate;
 use super::space::{Group, Scratch, Space};
-use crate::error::{Result, try_reserve, try_resize};
+use crate::error::{Result, try_resize};
 use crate::kernel::Kernel;
 use crate::metric::{Correlation, Metric, NEW, QueryBlock};
 use crate::simd::panel::{self, Bounds, LANES, QUERIES};
@@ -214,11 +214,10 @@ impl<M: Metric> Panelling<'_, '_, M> {
                 let view = cells.view(own as usize);
                 let mut scores = std::mem::take(&mut scratch.angles);
                 score_pivots(bound, self.queries, &[r as u32], view.pivots, &mut scores, scratch)?;
-                let signed = std::mem::take(&mut scores.signed);
-                let part = certificate::span(bound, self.queries, r as u32, &view, &signed, &mut scores);
-                scores.signed = signed;
+                spans(bound, self.queries, &[r as u32], &view, &mut scores)?;
+                let sine = scores.parts[0].sine;
                 scratch.angles = scores;
-                (own, part.sine.asin())
+                (own, sine.asin())
             }
         };
         let slack = self.metric.slack(query.true_weight, self.space.largest_weight);
@@ -303,7 +302,7 @@ impl<M: Metric> Panelling<'_, '_, M> {
         for t in 0..count {
             let (bounds, r) = (&memory.bounds[t], memory.numbers[t] as usize);
             let (query, limit, own) = (&mut memory.queries[r], group.limits[r], group.positions[r]);
-            try_reserve(&mut query.list.candidates, LANES, "the search")?;
+            query.list.reserve(LANES)?;
             let mut lanes = bounds.reaches;
             while lanes != 0 {
                 let lane = lanes.trailing_zeros() as usize;

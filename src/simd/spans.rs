@@ -6,77 +6,65 @@ use pulp::WithSimd;
 /// Members come in whole numbers of these.
 pub(crate) const LANES: usize = 16;
 
-/// `out[x]` = abs(sum over j of `query[j]` * `coords[j * out.len() + x]`). Rows of `coords` are whole vectors.
-pub(crate) fn estimates(simd: Simd, query: &[f32], coords: &[f32], out: &mut [f32]) {
-    debug_assert_eq!(coords.len(), query.len() * out.len());
-    simd.run(Estimates { query, coords, out });
+/// Bounds of the members of a cell, for one query.
+#[derive(Default)]
+pub(crate) struct MemberBounds {
+    /// abs(u.w), w a member's coordinates.
+    pub(crate) estimates: Vec<f32>,
+    pub(crate) uppers: Vec<f32>,
+    /// A bit for each upper bound that is not below what matters, [`LANES`] a mask: what is no number matters.
+    pub(crate) reaches: Vec<u16>,
 }
 
-struct Estimates<'a> {
-    query: &'a [f32],
+/// A query in the span of a cell: its coordinates there, its sine, what rounding can add to a bound, and what bounds must
+/// reach to matter.
+pub(crate) struct InSpan<'a> {
+    pub(crate) u: &'a [f32],
+    pub(crate) sine: f32,
+    pub(crate) slack: f32,
+    pub(crate) least: f32,
+}
+
+/// Bounds the members whose coordinates are in `coords`, a row of a whole number of [`LANES`] for each of the query's, and whose
+/// sines are in `sines`.
+pub(crate) fn bound_members(simd: Simd, query: &InSpan<'_>, coords: &[f32], sines: &[f32], out: &mut MemberBounds) {
+    debug_assert_eq!(coords.len(), query.u.len() * sines.len());
+    out.estimates.resize(sines.len(), 0.0);
+    out.uppers.resize(sines.len(), 0.0);
+    out.reaches.resize(sines.len() / LANES, 0);
+    simd.run(BoundMembers { query, coords, sines, out });
+}
+
+struct BoundMembers<'a> {
+    query: &'a InSpan<'a>,
     coords: &'a [f32],
-    out: &'a mut [f32],
+    sines: &'a [f32],
+    out: &'a mut MemberBounds,
 }
 
-impl WithSimd for Estimates<'_> {
+impl WithSimd for BoundMembers<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, simd: S) {
-        let len = self.out.len();
-        self.out.fill(0.0);
-        if len == 0 {
-            return;
-        }
-        let out = S::as_mut_simd_f32s(self.out).0;
-        for (&u, row) in self.query.iter().zip(self.coords.chunks_exact(len)) {
-            let u = simd.splat_f32s(u);
-            for (out, &w) in out.iter_mut().zip(S::as_simd_f32s(row).0) {
-                *out = simd.mul_add_e_f32s(u, w, *out);
+        let BoundMembers { query: &InSpan { u, sine, slack, least }, coords, sines, out } = self;
+        let count = sines.len() / LANES;
+        let runs = sines.as_chunks::<LANES>().0.iter().zip(&mut out.reaches);
+        let bounds = out.estimates.as_chunks_mut::<LANES>().0.iter_mut().zip(out.uppers.as_chunks_mut::<LANES>().0);
+        for (run, ((sines, reaches), (estimates, uppers))) in runs.zip(bounds).enumerate() {
+            *estimates = [0.0; LANES];
+            let sums = S::as_mut_simd_f32s(estimates).0;
+            for (&u, row) in u.iter().zip(coords.as_chunks::<LANES>().0.iter().skip(run).step_by(count)) {
+                let u = simd.splat_f32s(u);
+                for (sum, &w) in sums.iter_mut().zip(S::as_simd_f32s(row).0) {
+                    *sum = simd.mul_add_e_f32s(u, w, *sum);
+                }
             }
-        }
-        out.iter_mut().for_each(|out| *out = simd.abs_f32s(*out));
-    }
-}
-
-/// Upper bounds from estimates of members at these sines from a span, for a query whose sine there is given, with what
-/// rounding can add and what bounds must reach to matter; a bit for each that does, or is no number, [`LANES`] a mask.
-pub(crate) fn uppers(
-    simd: Simd,
-    estimates: &[f32],
-    sines: &[f32],
-    (sine, slack, least): (f32, f32, f32),
-    out: &mut Vec<f32>,
-    reaches: &mut Vec<u16>,
-) {
-    out.clear();
-    out.resize(estimates.len(), 0.0);
-    reaches.clear();
-    reaches.resize(estimates.len() / LANES, 0);
-    simd.run(Uppers { estimates, sines, terms: (sine, slack, least), out, reaches });
-}
-
-struct Uppers<'a> {
-    estimates: &'a [f32],
-    sines: &'a [f32],
-    terms: (f32, f32, f32),
-    out: &'a mut [f32],
-    reaches: &'a mut [u16],
-}
-
-impl WithSimd for Uppers<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _simd: S) {
-        let (sine, slack, least) = self.terms;
-        let runs = self.estimates.as_chunks::<LANES>().0.iter().zip(self.sines.as_chunks::<LANES>().0);
-        let out = self.out.as_chunks_mut::<LANES>().0.iter_mut().zip(self.reaches);
-        for ((estimates, sines), (out, reaches)) in runs.zip(out) {
+            sums.iter_mut().for_each(|sum| *sum = simd.abs_f32s(*sum));
             let mut bits = [0u32; LANES];
             for lane in 0..LANES {
                 let upper = estimates[lane] + (sines[lane] * sine + slack);
-                out[lane] = upper;
+                uppers[lane] = upper;
                 bits[lane] = if upper < least { 0 } else { 1 << lane };
             }
             *reaches = bits.iter().fold(0, |all, bit| all | bit) as u16;
