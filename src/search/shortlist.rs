@@ -47,6 +47,7 @@ impl Shortlist {
     }
 
     /// Makes room for so many more candidates, and for as many as there are when there is none left.
+    #[inline]
     pub(super) fn reserve(&mut self, more: usize) -> Result<()> {
         let room = self.candidates.capacity() - self.candidates.len();
         if room < more {

@@ -144,19 +144,25 @@ impl WithSimd for PanelBounds<'_> {
 }
 
 impl PanelBounds<'_> {
-    /// With panels of `N` vectors, and `Q` queries at a time.
+    /// With panels of `N` vectors, and `Q` queries at a time, at most 4.
     #[inline(always)]
     fn run<S: pulp::Simd, const N: usize, const Q: usize>(self, simd: S) {
         let PanelBounds { shape, panel, queries, out } = self;
         let Queries { rows, terms, coords, origins } = queries;
         let d = panel.coords.len() / LANES;
-        let mut at = 0;
-        while at + Q <= terms.len() {
-            products::<S, N, Q, 1>(simd, panel, rows, &terms[at..at + Q], &mut out[at..at + Q]);
-            at += Q;
-        }
-        for at in at..terms.len() {
-            products::<S, N, 1, COLUMNS>(simd, panel, rows, &terms[at..=at], &mut out[at..=at]);
+        let (mut left, mut left_out) = (terms, &mut out[..terms.len()]);
+        while !left.is_empty() {
+            let now = left.len().min(Q);
+            let (terms, out) = (&left[..now], &mut left_out[..now]);
+            // The fewer queries, the more sums each needs to keep the machine busy.
+            match now {
+                1 => products::<S, N, 1, COLUMNS>(simd, panel, rows, terms, out),
+                2 => products::<S, N, 2, 2>(simd, panel, rows, terms, out),
+                3 => products::<S, N, 3, 1>(simd, panel, rows, terms, out),
+                _ => products::<S, N, 4, 1>(simd, panel, rows, terms, out),
+            }
+            left = &left[now..];
+            left_out = &mut left_out[now..];
         }
         // Of many queries the squares are added up side by side.
         let many = terms.len() >= QUERIES / 8;
