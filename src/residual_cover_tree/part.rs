@@ -371,6 +371,7 @@ impl Part {
             + self.tree.bytes()
             + self.blocks.bytes()
             + self.index.bytes()
+            + self.source.bytes(&self.index)
             + self.ids.bytes()
             + size_of_val(&self.curve[..])
             + words * size_of::<u32>()

@@ -18,9 +18,7 @@ use crate::simd::spans::{InSpan, LANES, bound_members};
 /// Queries of a group, at most: the more, the more of them share the rows of pivots that are fetched.
 pub(super) const GROUP: usize = 256;
 /// Allowed points in the cells that a query starts from, as a multiple of the number wanted.
-const START_FACTOR: f64 = 6.0;
-/// A query to which more than this share of the cells is open waits, to be searched for together with others like it.
-pub(super) const MOST_NEAR: f64 = 0.25;
+const START_FACTOR: f64 = 8.0;
 /// A query is given up where bounds leave it this share of the points it was bounded in, and so many times what is wanted.
 const MOST_LEFT: f64 = 0.25;
 const MOST_WANTED: usize = 16;
@@ -37,24 +35,20 @@ pub(super) struct AngleQuery {
     u: Vec<f32>,
     /// The cells that it started from.
     started: Vec<u32>,
-    waits: bool,
     /// Points of the cells that it was bounded in.
     seen: usize,
 }
 
-/// Searches for the queries of the group. Returns those to which more than the share `most_near` of the cells is open, or
-/// too many points are left.
+/// Searches for the queries of the group. Returns those to which too many points are left.
 pub(crate) fn search<M: Metric, C: Collector>(
     space: &Space<'_, M>,
     bound: &CellBound<'_>,
     queries: &QueryBlock,
     group: &mut Group<C>,
-    most_near: f64,
     scratch: &mut Scratch,
 ) -> Result<Vec<u32>> {
     let mut memory = std::mem::take(&mut scratch.angles);
-    let most_near = (most_near * bound.cells.len() as f64) as usize;
-    let found = Angles { space, bound, queries, most_near }.run(group, &mut memory, scratch);
+    let found = Angles { space, bound, queries }.run(group, &mut memory, scratch);
     scratch.angles = memory;
     found
 }
@@ -64,7 +58,6 @@ struct Angles<'a, 's, M> {
     space: &'a Space<'s, M>,
     bound: &'a CellBound<'a>,
     queries: &'a QueryBlock,
-    most_near: usize,
 }
 
 impl<M: Metric> Angles<'_, '_, M> {
@@ -79,7 +72,7 @@ impl<M: Metric> Angles<'_, '_, M> {
             query.u.clear();
             query.started.clear();
             (query.own, query.sine, query.apart) = (home, 1.0, 1.0);
-            (query.waits, query.seen) = (false, 0);
+            query.seen = 0;
         }
         for q in 0..count {
             self.raise(q, group, memory);
@@ -97,7 +90,7 @@ impl<M: Metric> Angles<'_, '_, M> {
         for q in 0..count {
             self.raise(q, group, memory);
             let query = &memory.queries[q];
-            if query.waits || query.list.lost {
+            if query.list.lost {
                 others.push(q as u32);
             } else {
                 self.space.evaluate_some(group, &[q as u32], self.queries, query.list.positions(), scratch)?;
@@ -164,12 +157,9 @@ impl<M: Metric> Angles<'_, '_, M> {
         near.retain(|&c| memory.excluded[c as usize / 64] >> (c % 64) & 1 == 0);
         scratch.counters.nodes_visited += cells.len() as u64;
         scratch.counters.pruned_by_ball += (cells.len() - near.len()) as u64;
-        query.waits = near.len() > self.most_near;
-        if !query.waits {
-            query.started.iter().for_each(|&c| memory.excluded[c as usize / 64] |= 1 << (c % 64));
-            for &c in near.iter().filter(|&&c| memory.excluded[c as usize / 64] >> (c % 64) & 1 == 0) {
-                memory.open.add(c, q as u32)?;
-            }
+        query.started.iter().for_each(|&c| memory.excluded[c as usize / 64] |= 1 << (c % 64));
+        for &c in near.iter().filter(|&&c| memory.excluded[c as usize / 64] >> (c % 64) & 1 == 0) {
+            memory.open.add(c, q as u32)?;
         }
         scratch.frontier = near;
         Ok(())

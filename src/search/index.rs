@@ -15,8 +15,9 @@ use std::sync::{Arc, OnceLock};
 /// Cells are not used where a larger share of the points than this would have to be pivots.
 const MOST_PIVOTS: f64 = 0.5;
 /// The sine of the angle that members may have to the span of their cell. Smaller ones make the table sharper and the pivots
-/// more. Where pivots are evaluated: with 0.2, 0.25 and 0.3 the benchmark's gold takes 904, 899 and 1,009 evaluations a query.
-const SINE: f64 = 0.25;
+/// more. Where pivots are evaluated: with 0.2, 0.22, 0.25 and 0.3 the benchmark's gold takes 37, 38, 39 and 43 microseconds a
+/// query.
+const SINE: f64 = 0.2;
 /// Where there are panels only the table counts: with 0.13, 0.15, 0.18, 0.21 and 0.25 the benchmark's square-512 takes 12, 13,
 /// 14, 16 and 20 microseconds a query, and its tree 0.95, 0.82, 0.70, 0.60 and 0.53 seconds; the search of its square is no
 /// faster with less than 0.18. The first of these is chosen whose table takes at most so many evaluations a point.
@@ -86,6 +87,11 @@ impl IndexSource {
     /// With what panels share.
     pub(crate) fn with(inducing: Arc<InducingRows>) -> Self {
         IndexSource { inducing: OnceLock::from(inducing) }
+    }
+
+    /// Bytes held beside those of `index`, which was made from it.
+    pub(crate) fn bytes(&self, index: &Index) -> usize {
+        if index.panels.is_some() { 0 } else { self.inducing.get().map_or(0, |shared| shared.bytes()) }
     }
 
     /// An index over the points at `positions`, which are in the order of the tree.

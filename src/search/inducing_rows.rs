@@ -117,7 +117,7 @@ impl InducingRows {
     }
 
     /// Bytes held.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         8 * self.rows.len() + self.origins.as_ref().map_or(0, Origins::bytes)
     }
 }

@@ -128,9 +128,9 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
 /// What the automatic traversal tries, one after the other, for queries that are not done.
 #[derive(Clone, Copy, PartialEq)]
 enum Stage {
-    /// Panels, or else cells, for queries to which few are open.
+    /// Panels for queries to which few are open, or else cells.
     Near,
-    /// The same for the others.
+    /// Panels for the others.
     Wide,
     /// Cells, for queries to which panels leave too much.
     Pivots,
@@ -150,10 +150,9 @@ fn automatic<M: Metric, C: Collector>(
         (Stage::Near, Some(bound), _) => panelling::search(space, bound, queries, group, panelling::MOST_NEAR, scratch),
         (Stage::Wide, Some(bound), _) => panelling::search(space, bound, queries, group, 1.0, scratch),
         (Stage::Pivots, Some(_), Some(bound)) if bound.cells.pivots() * FEW_PIVOTS < bound.cells.members.len() => {
-            angles::search(space, bound, queries, group, 1.0, scratch)
+            angles::search(space, bound, queries, group, scratch)
         }
-        (Stage::Near, None, Some(bound)) => angles::search(space, bound, queries, group, angles::MOST_NEAR, scratch),
-        (Stage::Wide, None, Some(bound)) => angles::search(space, bound, queries, group, 1.0, scratch),
+        (Stage::Near, None, Some(bound)) => angles::search(space, bound, queries, group, scratch),
         _ => Ok(queries.all.clone()),
     }
 }
