@@ -148,17 +148,16 @@ impl<M: Metric> Angles<'_, '_, M> {
         } else {
             near.extend(0..cells.len() as u32);
         }
-        memory.excluded.clear();
-        try_resize(&mut memory.excluded, cells.len().div_ceil(64), 0, "the search")?;
         if near.len() > FEW_CELLS && !query.u.is_empty() && self.space.certificates.overlaps {
+            memory.excluded.clear();
+            try_resize(&mut memory.excluded, cells.len().div_ceil(64), 0, "the search")?;
             let inside = Inside { own: query.own as usize, u: &query.u, sine: query.apart, offset };
             cells.overlaps.exclude(metric.simd, cells, inside, angle, &mut memory.excluded);
+            near.retain(|&c| memory.excluded[c as usize / 64] >> (c % 64) & 1 == 0);
         }
-        near.retain(|&c| memory.excluded[c as usize / 64] >> (c % 64) & 1 == 0);
         scratch.counters.nodes_visited += cells.len() as u64;
         scratch.counters.pruned_by_ball += (cells.len() - near.len()) as u64;
-        query.started.iter().for_each(|&c| memory.excluded[c as usize / 64] |= 1 << (c % 64));
-        for &c in near.iter().filter(|&&c| memory.excluded[c as usize / 64] >> (c % 64) & 1 == 0) {
+        for &c in near.iter().filter(|&c| !query.started.contains(c)) {
             memory.open.add(c, q as u32)?;
         }
         scratch.frontier = near;

@@ -33,7 +33,7 @@ pub(crate) struct Memory {
     pub(super) queries: Vec<AngleQuery>,
     pub(super) lowers: Vec<f32>,
     pub(super) open: Open,
-    /// A bit for each cell that a query does not look at.
+    /// A bit for each cell that overlaps exclude.
     pub(super) excluded: Vec<u64>,
 }
 
