@@ -18,9 +18,6 @@ pub(super) const SLACK: f64 = 1e-10;
 const FAR: f64 = 1e15;
 /// The norm of what a query leaves out of its row for regions, as a share of that row's.
 const REST: f64 = 0.03;
-/// At least the norm of a vector of the middles, or halves, of a region's run over the standard deviation: no larger than
-/// the root of the number of points, of which each V over the standard deviation has norm 1 at most.
-const REGION_NORM: f64 = 24.0;
 /// A query whose row is longer than this is taken relative to origins.
 const LONG: f64 = 6.0;
 
@@ -177,7 +174,9 @@ impl PanelQuery {
         coords: &'a mut [f32],
     ) -> region::Terms<'a> {
         let far = offsets(x, centre, coords);
-        let terms = REGION_NORM * (self.columns.len() + 12) as f64;
+        // Corners, and places along slopes, are off by some units of rounding of coordinates; see `crate::simd::region`.
+        let places = UNIT * (16.0 * x.len() as f64 * (f64::from(radius) + 1.0) + 64.0);
+        let error = self.error(0.0, self.weight, x.len(), radius) + (places * self.weight) as f32;
         region::Terms {
             columns: &self.columns,
             values: &self.values,
@@ -185,7 +184,8 @@ impl PanelQuery {
             coords,
             weight: self.weight as f32,
             norm: self.norm as f32,
-            error: if far { f32::INFINITY } else { self.error(terms * self.norm, self.weight, x.len(), radius) },
+            error: if far { f32::INFINITY } else { error.next_up() },
+            product_error: (UNIT * (self.columns.len() + 24) as f64 * self.norm) as f32,
         }
     }
 

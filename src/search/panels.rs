@@ -8,7 +8,7 @@
 //! Cholesky factorization by Kullback-Leibler minimization*, 2021.)
 
 use super::inducing_rows::InducingRows;
-use super::regions::Regions;
+use super::regions::{Fit, Regions};
 use super::spatial::bounding_box;
 use crate::control::Control;
 use crate::error::{Result, checked_area, try_resize, try_vec, try_with_capacity};
@@ -70,8 +70,9 @@ struct Scratch {
     /// Squares of the members' rows, column by column.
     squares: Vec<[f32; LANES]>,
     energies: Vec<(f32, u32)>,
-    /// The least and the largest V over the standard deviation in each column, of members that are not at inducing points.
-    ranges: Vec<(f32, f32)>,
+    /// Members that are not at inducing points.
+    plain: Vec<u32>,
+    fit: Fit,
     /// Norms of the members' rows beyond the columns that were chosen, rounded up.
     tails: [f32; LANES],
 }
@@ -94,7 +95,7 @@ impl Panels {
         try_resize(&mut positions, full, NEW, what)?;
         let count = positions.len() / LANES;
         let at = inducing.of_stored()?;
-        let maker = Maker { metric, inducing: &inducing, at: &at, bounded };
+        let maker = Maker { metric, inducing: &inducing, at: &at };
         if !maker.fits(&positions)? {
             return Ok(None);
         }
@@ -135,7 +136,12 @@ impl Panels {
                 radii[t] = maker.place(members, &corners, &mut middles[t * d..(t + 1) * d], coords);
                 tails[own.clone()].copy_from_slice(&s.tails);
                 maker.weigh(members, &s.squares, &mut weights[own.clone()], &mut norms[own.clone()]);
-                region.fill(t, &corners, &s.ranges, &weights[own.clone()], &norms[own]);
+                region.fill(t, &corners, &weights[own.clone()], &norms[own]);
+                if bounded {
+                    s.plain.clear();
+                    s.plain.extend(members.iter().filter(|&&i| i != NEW && maker.inducing_at(i).is_none()));
+                    region.fit(t, points, &s.plain, metric.sd.recip(), &mut s.fit)?;
+                }
             }
             Ok(())
         })?;
@@ -161,13 +167,13 @@ impl Panels {
         for (place, &i) in panels.positions.iter().enumerate().filter(|&(_, &i)| i != NEW) {
             panels.of[i as usize] = (place / LANES) as u32;
         }
-        panels.coarse.gather(&panels.regions, count);
+        panels.coarse.gather(&panels.regions, count)?;
         Ok(Some(panels))
     }
 
     /// Whether few columns matter in panels of the points at `positions`, runs of [`LANES`] of them, by a sample.
     pub(crate) fn fit(inducing: &InducingRows, metric: &Correlation, positions: &[u32]) -> Result<bool> {
-        Maker { metric, inducing, at: &inducing.of_stored()?, bounded: false }.fits(positions)
+        Maker { metric, inducing, at: &inducing.of_stored()? }.fits(positions)
     }
 
     /// Number of panels.
@@ -254,8 +260,6 @@ struct Maker<'a> {
     inducing: &'a InducingRows,
     /// The inducing point where a tree position is.
     at: &'a [u32],
-    /// Whether ranges of V are wanted.
-    bounded: bool,
 }
 
 impl Maker<'_> {
@@ -269,16 +273,13 @@ impl Maker<'_> {
         Ok(columns as f64 <= MOST_COLUMNS * (count * self.metric.points.m) as f64)
     }
 
-    /// The columns that hold nearly all of the members' rows. Leaves squares, ranges and tails in `s`.
+    /// The columns that hold nearly all of the members' rows. Leaves squares and tails in `s`.
     fn columns(&self, members: &[u32], s: &mut Scratch) -> Result<Vec<u32>> {
         let points = &self.metric.points;
         let (m, median) = (points.m, self.inducing.median);
-        let unit = self.metric.sd.recip();
         try_resize(&mut s.row, m, 0.0, "the panels")?;
         s.squares.clear();
         try_resize(&mut s.squares, m, [0.0; LANES], "the panels")?;
-        s.ranges.clear();
-        try_resize(&mut s.ranges, if self.bounded { m } else { 0 }, (f32::INFINITY, f32::NEG_INFINITY), "the panels")?;
         let mut typical = [0.0f32; LANES];
         for (lane, &i) in members.iter().enumerate().filter(|&(_, &i)| i != NEW) {
             points.check_row(i as usize)?;
@@ -286,12 +287,6 @@ impl Maker<'_> {
             s.squares.iter_mut().zip(&s.row).for_each(|(squares, value)| squares[lane] = value * value);
             if self.metric.weight(points.inverse_sds[i as usize]) <= OUTLIER * median {
                 typical[lane] = 1.0;
-            }
-            if self.bounded && self.inducing_at(i).is_none() {
-                for (range, v) in s.ranges.iter_mut().zip(points.factor_row(i as usize)) {
-                    let v = (v * unit) as f32;
-                    *range = (range.0.min(v), range.1.max(v));
-                }
             }
         }
         s.energies.clear();

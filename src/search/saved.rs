@@ -6,7 +6,7 @@ use super::index::{Index, IndexSource};
 use super::inducing_rows::InducingRows;
 use super::overlaps::Overlaps;
 use super::panels::Panels;
-use super::regions::Regions;
+use super::regions::{Regions, slopes};
 use crate::error::{Result, checked_area, try_vec};
 use crate::inducing::InducingPoints;
 use crate::metric::{AnyMetric, Correlation, Metric, NEW, Points};
@@ -74,8 +74,8 @@ struct SavedPanels {
 struct SavedRegions {
     centres: Array<f64>,
     radii: Array<f32>,
-    middles: Array<f32>,
-    halves: Array<f32>,
+    columns: Array<f32>,
+    sizes: Array<f32>,
     lower: Array<f32>,
     upper: Array<f32>,
     weights: Array<f32>,
@@ -318,8 +318,8 @@ impl Regions {
         Ok(SavedRegions {
             centres: writer.array(&self.centres)?,
             radii: writer.array(&self.radii)?,
-            middles: writer.array(&self.middles)?,
-            halves: writer.array(&self.halves)?,
+            columns: writer.array(&self.columns)?,
+            sizes: writer.array(&self.sizes)?,
             lower: writer.array(&self.lower)?,
             upper: writer.array(&self.upper)?,
             weights: writer.array(&self.weights)?,
@@ -331,14 +331,15 @@ impl Regions {
     fn load(saved: SavedRegions, count: usize, (d, m): (usize, usize), reader: &Reader<'_, '_>) -> Result<Regions> {
         let what = "the regions";
         let area = |a: usize, b: usize| checked_area(a, b, what).map_err(corrupt);
-        let (rows, corners) = (area(count, area(m, REGION)?)?, area(count, area(d, REGION)?)?);
+        let columns = area(count, area(area(2 + slopes(d), m)?, REGION)?)?;
+        let corners = area(count, area(d, REGION)?)?;
         Ok(Regions {
             d,
             m,
             centres: reader.exactly(&saved.centres, area(count, d)?, what)?,
             radii: reader.exactly(&saved.radii, count, what)?,
-            middles: reader.exactly(&saved.middles, rows, what)?,
-            halves: reader.exactly(&saved.halves, rows, what)?,
+            columns: reader.exactly(&saved.columns, columns, what)?,
+            sizes: reader.exactly(&saved.sizes, count * REGION, what)?,
             lower: reader.exactly(&saved.lower, corners, what)?,
             upper: reader.exactly(&saved.upper, corners, what)?,
             weights: reader.exactly(&saved.weights, count * REGION, what)?,

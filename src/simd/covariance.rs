@@ -128,6 +128,28 @@ pub(super) fn correlations_f32<const FUSED: bool, const N: usize>(shape: Shape, 
     }
 }
 
+/// Replaces correlations in `f32` by how fast they decline as the squared distance, also given, grows; off by a few units of
+/// rounding.
+#[inline(always)]
+pub(super) fn declines_f32<const N: usize>(shape: Shape, squared: &[f32; N], correlations: &mut [f32; N]) {
+    const SQRT_3: f32 = 1.732_050_8;
+    const SQRT_5: f32 = 2.236_068;
+    let all = correlations.iter_mut().zip(squared);
+    match shape {
+        Shape::Rbf => all.for_each(|(k, _)| *k *= 0.5),
+        Shape::Matern12 => all.for_each(|(k, v)| *k *= 0.5 / v.sqrt()),
+        Shape::Matern32 => all.for_each(|(k, v)| *k *= 1.5 / (1.0 + SQRT_3 * v.sqrt())),
+        Shape::Matern52 => all.for_each(|(k, v)| {
+            let r = SQRT_5 * v.sqrt();
+            *k *= (5.0 / 6.0) * (1.0 + r) / (1.0 + r + r * r * (1.0 / 3.0));
+        }),
+        Shape::RationalQuadratic(alpha) => {
+            let scale = (0.5 / alpha) as f32;
+            all.for_each(|(k, v)| *k *= 0.5 / (1.0 + scale * v));
+        }
+    }
+}
+
 /// exp(x) for x <= 0 to a few units in the last place, 0 below -87: as [`exp`], with a polynomial of degree 6.
 #[inline(always)]
 fn exp_f32<const FUSED: bool>(x: f32) -> f32 {
@@ -189,6 +211,23 @@ mod tests {
                         };
                     assert!((value - expected).abs() <= 1e-13 * expected.abs() + 1e-300, "{shape:?} at {r}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn declines_are_minus_the_derivatives_by_the_squared_distance() {
+        for shape in [Shape::Rbf, Shape::Matern12, Shape::Matern32, Shape::Matern52, Shape::RationalQuadratic(0.7)] {
+            for i in 1..2000 {
+                let t = f64::from((i as f32 * 0.005).powi(2));
+                let (mut k, mut ends) = ([t], [t * (1.0 - 1e-6), t * (1.0 + 1e-6)]);
+                covariances_in_place(Simd::Portable, shape, 1.0, &mut k);
+                covariances_in_place(Simd::Portable, shape, 1.0, &mut ends);
+                let expected = (ends[0] - ends[1]) / (2e-6 * t);
+                let mut value = [k[0] as f32];
+                declines_f32(shape, &[t as f32], &mut value);
+                let off = (f64::from(value[0]) - expected).abs();
+                assert!(off < 2e-6 * expected + 1e-9 / t, "{shape:?} at squared distance {t}: {}, not {expected}", value[0]);
             }
         }
     }
