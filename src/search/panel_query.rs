@@ -36,9 +36,10 @@ pub(super) struct PanelQuery {
     left: f64,
     square: f32,
     weights: f64,
-    /// For regions: the columns of V where its row is not small, the row there, and the norm of the rest.
-    columns: Vec<u32>,
-    values: Vec<f32>,
+    /// For regions: a bit for each column of V where its row is not small, their number, the row, and the norm of the rest.
+    columns: Vec<u64>,
+    width: usize,
+    row: Vec<f32>,
     rest: f32,
     pub(super) list: Shortlist,
     /// Whether too many panels are open to it.
@@ -144,11 +145,13 @@ impl PanelQuery {
         let (cut, rest) = rests.into_iter().find(|(_, rest)| *rest <= most).unwrap_or((0.0, 0.0));
         self.rest = rest.sqrt() * (1.0 + 1e-4);
         self.columns.clear();
-        self.values.clear();
-        for (j, &value) in row.iter().enumerate().filter(|(_, value)| *value * *value > cut) {
-            self.columns.push(j as u32);
-            self.values.push(value);
-        }
+        self.columns.extend(row.chunks(64).map(|values| {
+            let bits = values.iter().enumerate().map(|(j, value)| u64::from(*value * *value > cut) << j);
+            bits.fold(0, |all, bit| all | bit)
+        }));
+        self.width = self.columns.iter().map(|word| word.count_ones() as usize).sum();
+        self.row.clear();
+        self.row.extend_from_slice(row);
     }
 
     /// Its part in a panel of `columns` columns around `middle`; `coords` are memory for its own coordinates, `x`, there.
@@ -179,13 +182,14 @@ impl PanelQuery {
         let error = self.error(0.0, self.weight, x.len(), radius) + (places * self.weight) as f32;
         region::Terms {
             columns: &self.columns,
-            values: &self.values,
+            row: &self.row,
             rest: self.rest,
             coords,
             weight: self.weight as f32,
             norm: self.norm as f32,
             error: if far { f32::INFINITY } else { error.next_up() },
-            product_error: (UNIT * (self.columns.len() + 24) as f64 * self.norm) as f32,
+            least: self.list.least,
+            product_error: (UNIT * (self.width + 24) as f64 * self.norm) as f32,
         }
     }
 
@@ -199,7 +203,7 @@ impl PanelQuery {
 
     /// Columns that regions are looked at with.
     pub(super) fn width(&self) -> usize {
-        self.columns.len()
+        self.width
     }
 }
 

@@ -8,7 +8,7 @@
 //! Cholesky factorization by Kullback-Leibler minimization*, 2021.)
 
 use super::inducing_rows::InducingRows;
-use super::regions::{Fit, Regions};
+use super::regions::{Fit, Regions, most_beyond};
 use super::spatial::bounding_box;
 use crate::control::Control;
 use crate::error::{Result, checked_area, try_resize, try_vec, try_with_capacity};
@@ -118,16 +118,22 @@ impl Panels {
         };
         // All but the values, whose number is known after this.
         let mut columns: Vec<Vec<u32>> = try_vec(count, Vec::new(), what)?;
+        let mut rows: Vec<Vec<f32>> = try_vec(count.div_ceil(REGION), Vec::new(), what)?;
+        let tail = most_beyond(inducing.median);
         let tasks = (panels.positions.chunks(LANES * REGION).zip(columns.chunks_mut(REGION)))
             .zip(panels.middles.chunks_mut(d * REGION).zip(panels.radii.chunks_mut(REGION)))
             .zip(panels.coords.chunks_mut(d * LANES * REGION).zip(panels.weights.chunks_mut(LANES * REGION)))
             .zip(panels.tails.chunks_mut(LANES * REGION).zip(panels.norms.chunks_mut(LANES * REGION)))
-            .zip(panels.regions.parts());
+            .zip(panels.regions.parts().zip(&mut rows));
         let mut all = try_with_capacity(count.div_ceil(REGION), what)?;
         all.extend(tasks);
         threads.run(all, control, Scratch::default, |s, task| {
-            let (((((members, columns), (middles, radii)), (coords, weights)), (tails, norms)), mut region) = task;
+            let (((((members, columns), (middles, radii)), (coords, weights)), (tails, norms)), (mut region, rows)) =
+                task;
             region.place(&box_of(points, members));
+            if bounded {
+                s.fit.begin(m, d)?;
+            }
             for (t, members) in members.chunks_exact(LANES).enumerate() {
                 let own = t * LANES..(t + 1) * LANES;
                 columns[t] = maker.columns(members, s)?;
@@ -142,6 +148,9 @@ impl Panels {
                     s.plain.extend(members.iter().filter(|&&i| i != NEW && maker.inducing_at(i).is_none()));
                     region.fit(t, points, &s.plain, metric.sd.recip(), &mut s.fit)?;
                 }
+            }
+            if bounded {
+                *rows = region.keep(tail, &mut s.fit)?;
             }
             Ok(())
         })?;
@@ -167,7 +176,8 @@ impl Panels {
         for (place, &i) in panels.positions.iter().enumerate().filter(|&(_, &i)| i != NEW) {
             panels.of[i as usize] = (place / LANES) as u32;
         }
-        panels.coarse.gather(&panels.regions, count)?;
+        panels.regions.pack(rows)?;
+        panels.coarse.gather(&panels.regions, count, tail)?;
         Ok(Some(panels))
     }
 

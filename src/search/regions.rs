@@ -3,12 +3,14 @@
 //! In the box of a run V is nearly an affine function of the coordinates: what is left of each column is bounded, and
 //! [`crate::simd::region`] bounds the correlation less this function.
 
-use crate::error::{Result, checked_area, try_resize, try_vec};
+use crate::error::{Result, checked_area, try_resize, try_vec, try_with_capacity};
 use crate::metric::Points;
 use crate::simd::region::{LANES, Region, SLOPES};
 use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
 
+/// By how much columns that a region leaves out may raise the bounds of typical points.
+const TAIL: f64 = 0.01;
 /// What is added to the squares of coordinates that a function is fitted to, as a share of their number: points need not
 /// differ in every dimension.
 const RIDGE: f64 = 1e-6;
@@ -22,20 +24,25 @@ pub(crate) struct Regions {
     pub(super) centres: Vec<f64>,
     pub(super) radii: Vec<f32>,
     /// See [`Region`].
-    pub(super) columns: Vec<f32>,
+    pub(super) columns: Vec<u64>,
+    pub(super) rows: Vec<f32>,
     pub(super) sizes: Vec<f32>,
+    pub(super) tails: Vec<f32>,
     pub(super) lower: Vec<f32>,
     pub(super) upper: Vec<f32>,
     pub(super) weights: Vec<f32>,
     pub(super) norms: Vec<f32>,
+    /// Where each region's rows begin, and the last one's end.
+    pub(super) starts: Vec<usize>,
 }
 
 /// One region, while it is made.
 pub(super) struct Part<'a> {
     centre: &'a mut [f64],
     radius: &'a mut f32,
-    columns: &'a mut [f32],
+    columns: &'a mut [u64],
     sizes: &'a mut [f32],
+    tails: &'a mut [f32],
     lower: &'a mut [f32],
     upper: &'a mut [f32],
     weights: &'a mut [f32],
@@ -50,6 +57,14 @@ pub(super) struct Fit {
     slopes: Vec<[f64; SLOPES]>,
     /// What is left of V: the least and the largest.
     ranges: Vec<(f64, f64)>,
+    /// Rows of all columns, of the runs so far.
+    rows: Vec<f32>,
+    energies: Vec<(f32, u32)>,
+}
+
+/// The norm of V over the standard deviation that may lie beyond the columns of a region, from the median weight.
+pub(super) fn most_beyond(median: f64) -> f64 {
+    TAIL / (median * median)
 }
 
 /// Slopes of functions of `d` coordinates.
@@ -76,7 +91,13 @@ fn factors(places: &[[f64; SLOPES]], slopes: usize) -> Vec<[f64; SLOPES]> {
 }
 
 impl Fit {
-    /// Forgets all; for `m` columns.
+    /// Begins with a region.
+    pub(super) fn begin(&mut self, m: usize, d: usize) -> Result<()> {
+        self.rows.clear();
+        try_resize(&mut self.rows, checked_area(m, (2 + slopes(d)) * LANES, "the regions")?, 0.0, "the regions")
+    }
+
+    /// Begins with a run.
     fn clear(&mut self, m: usize) -> Result<()> {
         let what = "the regions";
         self.places.clear();
@@ -89,6 +110,20 @@ impl Fit {
     /// Rounds slopes to what will be held.
     fn round(&mut self) {
         self.slopes.iter_mut().flatten().for_each(|slope| *slope = f64::from(*slope as f32));
+    }
+
+    /// Keeps, of a run, slopes and the middles and halves of the ranges that are left.
+    fn hold(&mut self, lane: usize, slopes: usize) {
+        let Fit { ranges, slopes: all, rows, .. } = self;
+        let columns = rows.chunks_exact_mut((2 + slopes) * LANES);
+        for ((&(least, most), b), column) in ranges.iter().zip(&*all).zip(columns).filter(|((r, _), _)| r.0 <= r.1) {
+            let middle = (0.5 * (least + most)) as f32;
+            // What rounding in `f64` did to the ends of the range.
+            let rounding = 1e-14 * (least.abs().max(most.abs()) + b.iter().map(|b| b.abs()).sum::<f64>());
+            let half = (most - f64::from(middle)).max(f64::from(middle) - least) + rounding;
+            let values = [middle, (half as f32).next_up()].into_iter().chain(b.iter().map(|&b| b as f32));
+            column.chunks_exact_mut(LANES).zip(values).for_each(|(row, value)| row[lane] = value);
+        }
     }
 
     /// Takes in that column `j` is at most `spread` from `value`, from which the function of the slopes was taken off.
@@ -146,12 +181,13 @@ impl Part<'_> {
         fit.round();
         for (t, &i) in members.iter().enumerate() {
             let y = fit.places[t];
-            let left = fit.slopes.iter().zip(points.factor_row(i as usize)).map(|(slopes, v)| v * unit - along(slopes, &y));
+            let left =
+                fit.slopes.iter().zip(points.factor_row(i as usize)).map(|(slopes, v)| v * unit - along(slopes, &y));
             for (range, left) in fit.ranges.iter_mut().zip(left) {
                 *range = (range.0.min(left), range.1.max(left));
             }
         }
-        self.hold(lane, b, fit);
+        fit.hold(lane, b);
         Ok(())
     }
 
@@ -172,24 +208,46 @@ impl Part<'_> {
         (0.5 * (lower + upper), 0.5 * (upper - lower))
     }
 
-    /// Keeps slopes, and the middles and halves of the ranges that are left.
-    fn hold(&mut self, lane: usize, slopes: usize, fit: &Fit) {
-        let rows = 2 + slopes;
-        let mut squares = [0.0f64; 2 + SLOPES];
-        for (j, (&(least, most), b)) in fit.ranges.iter().zip(&fit.slopes).enumerate().filter(|(_, (r, _))| r.0 <= r.1) {
-            let middle = (0.5 * (least + most)) as f32;
-            // What rounding in `f64` did to the ends of the range.
-            let rounding = 1e-14 * (least.abs().max(most.abs()) + b.iter().map(|b| b.abs()).sum::<f64>());
-            let half = (most - f64::from(middle)).max(f64::from(middle) - least) + rounding;
-            let column = &mut self.columns[j * rows * LANES..(j + 1) * rows * LANES];
-            let values = [middle, (half as f32).next_up()].into_iter().chain(b.iter().map(|&b| b as f32));
-            for ((row, value), square) in column.chunks_exact_mut(LANES).zip(values).zip(&mut squares) {
-                row[lane] = value;
-                *square += f64::from(value).powi(2);
-            }
+    /// Keeps the columns that hold nearly all of what was fitted, so that a norm of `tail` at most is beyond them, in addition to
+    /// what was before. Returns their rows.
+    pub(super) fn keep(&mut self, tail: f64, fit: &mut Fit) -> Result<Vec<f32>> {
+        let size = (2 + slopes(self.centre.len())) * LANES;
+        let largest = |column: &[f32], lane: usize| column.chunks_exact(LANES).map(|row| row[lane].abs()).sum::<f32>();
+        fit.energies.clear();
+        for (j, column) in fit.rows.chunks_exact(size).enumerate() {
+            let energy = (0..LANES).map(|lane| largest(column, lane).powi(2)).fold(0.0, f32::max);
+            fit.energies.push((energy, j as u32));
         }
-        let size: f64 = squares.iter().map(|square| square.sqrt()).sum();
-        self.sizes[lane] = ((size * (1.0 + 1e-6)) as f32).next_up();
+        fit.energies.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let mut beyond = [0.0f64; LANES];
+        let mut count = fit.energies.len();
+        while count > 0 {
+            let column = &fit.rows[fit.energies[count - 1].1 as usize * size..][..size];
+            let more: [f64; LANES] =
+                std::array::from_fn(|lane| beyond[lane] + f64::from(largest(column, lane)).powi(2));
+            if more.iter().any(|&more| more > tail * tail) {
+                break;
+            }
+            beyond = more;
+            count -= 1;
+        }
+        let rounded = |norm: f64| ((norm * (1.0 + 1e-6)) as f32).next_up();
+        self.tails.iter_mut().zip(beyond).for_each(|(to, beyond)| *to = rounded(f64::from(*to) + beyond.sqrt()));
+        for &(_, j) in &fit.energies[..count] {
+            self.columns[j as usize / 64] |= 1 << (j % 64);
+        }
+        let mut rows = try_with_capacity(count * size, "the regions")?;
+        for (_, column) in
+            fit.rows.chunks_exact(size).enumerate().filter(|&(j, _)| self.columns[j / 64] >> (j % 64) & 1 == 1)
+        {
+            rows.extend_from_slice(column);
+        }
+        for lane in 0..LANES {
+            let square =
+                |row: usize| rows.iter().skip(row * LANES + lane).step_by(size).map(|&x| f64::from(x).powi(2)).sum();
+            self.sizes[lane] = rounded((0..size / LANES).map(|row| f64::sqrt(square(row))).sum());
+        }
+        Ok(rows)
     }
 
     fn enclose(&mut self, lane: usize, corners: &[f64]) {
@@ -201,12 +259,20 @@ impl Part<'_> {
     }
 
     /// Makes the runs of `region`, around `centre`, so many, the run of a lane.
-    fn gather(&mut self, lane: usize, region: Region<'_>, centre: &[f64], runs: usize, fit: &mut Fit) -> Result<()> {
+    fn gather(
+        &mut self,
+        lane: usize,
+        (region, m): (Region<'_>, usize),
+        centre: &[f64],
+        runs: usize,
+        fit: &mut Fit,
+    ) -> Result<()> {
         self.weights[lane] = region.weights.iter().copied().fold(0.0, f32::max);
         self.norms[lane] = region.norms.iter().copied().fold(0.0, f32::max);
+        self.tails[lane] = region.tails.iter().copied().fold(0.0, f32::max);
         let (d, b) = (self.centre.len(), region.slopes);
         let rows = (2 + b) * LANES;
-        fit.clear(region.columns.len() / rows)?;
+        fit.clear(m)?;
         let all: Vec<usize> = (0..runs).filter(|&run| region.weights[run] > 0.0).collect();
         let side = |run: usize, k: usize| {
             let (lower, upper) = (f64::from(region.lower[k * LANES + run]), f64::from(region.upper[k * LANES + run]));
@@ -219,14 +285,16 @@ impl Part<'_> {
         }
         let value = |column: &[f32], row: usize, run: usize| f64::from(column[row * LANES + run]);
         let factors = factors(&fit.places, b);
-        for (slopes, column) in fit.slopes.iter_mut().zip(region.columns.chunks_exact(rows)) {
+        let columns = || region.columns().zip(region.rows.chunks_exact(rows));
+        for (j, column) in columns() {
+            let slopes = &mut fit.slopes[j];
             for (factor, &run) in factors.iter().zip(&all) {
                 let middle = value(column, 0, run);
                 slopes.iter_mut().zip(factor).for_each(|(slope, factor)| *slope += factor * middle);
             }
         }
         fit.round();
-        for (j, column) in region.columns.chunks_exact(rows).enumerate() {
+        for (j, column) in columns() {
             let slopes = fit.slopes[j];
             for (t, &run) in all.iter().enumerate() {
                 let change = |k: usize| (value(column, 2 + k, run) - slopes[k] * shares[t][k]).abs();
@@ -234,7 +302,7 @@ impl Part<'_> {
                 fit.include(j, value(column, 0, run) - along(&slopes, &fit.places[t]), spread);
             }
         }
-        self.hold(lane, b, fit);
+        fit.hold(lane, b);
         Ok(())
     }
 }
@@ -250,27 +318,32 @@ impl Regions {
             m,
             centres: try_vec(checked_area(count, d, what)?, 0.0, what)?,
             radii: try_vec(count, 0.0, what)?,
-            columns: floats((2 + slopes(d)) * m)?,
+            columns: try_vec(checked_area(count, m.div_ceil(64), what)?, 0, what)?,
+            rows: Vec::new(),
             sizes: floats(1)?,
+            tails: floats(1)?,
             lower: floats(d)?,
             upper: floats(d)?,
             weights: floats(1)?,
             norms: floats(1)?,
+            starts: Vec::new(),
         })
     }
 
     /// Each region, to be filled.
     pub(super) fn parts(&mut self) -> impl Iterator<Item = Part<'_>> {
-        let (d, rows) = (self.d, (2 + slopes(self.d)) * self.m);
+        let (d, words) = (self.d, self.m.div_ceil(64));
         (self.centres.chunks_exact_mut(d).zip(&mut self.radii))
-            .zip(pieces(&mut self.columns, rows * LANES).zip(self.sizes.chunks_exact_mut(LANES)))
+            .zip(pieces(&mut self.columns, words).zip(self.sizes.chunks_exact_mut(LANES)))
             .zip(self.lower.chunks_exact_mut(d * LANES).zip(self.upper.chunks_exact_mut(d * LANES)))
             .zip(self.weights.chunks_exact_mut(LANES).zip(self.norms.chunks_exact_mut(LANES)))
-            .map(|((((centre, radius), (columns, sizes)), (lower, upper)), (weights, norms))| Part {
+            .zip(self.tails.chunks_exact_mut(LANES))
+            .map(|(((((centre, radius), (columns, sizes)), (lower, upper)), (weights, norms)), tails)| Part {
                 centre,
                 radius,
                 columns,
                 sizes,
+                tails,
                 lower,
                 upper,
                 weights,
@@ -279,8 +352,8 @@ impl Regions {
     }
 
     /// Makes each region of `finer`, which has so many `runs`, a run.
-    pub(super) fn gather(&mut self, finer: &Regions, runs: usize) -> Result<()> {
-        let d = self.d;
+    pub(super) fn gather(&mut self, finer: &Regions, runs: usize, tail: f64) -> Result<()> {
+        let (d, m) = (self.d, self.m);
         let lanes = |g: usize| LANES.min(runs - g * LANES);
         let corners = |g: usize| {
             let (region, (centre, _)) = (finer.region(g), finer.around(g));
@@ -294,6 +367,7 @@ impl Regions {
             corners
         };
         let mut fit = Fit::default();
+        let mut rows = try_with_capacity(self.len(), "the regions")?;
         for (task, mut part) in self.parts().enumerate() {
             let own = task * LANES..finer.len().min((task + 1) * LANES);
             let all = own.clone().map(corners).reduce(|mut all, one| {
@@ -304,10 +378,37 @@ impl Regions {
                 all
             });
             part.place(&all.unwrap_or_default());
+            fit.begin(m, d)?;
             for (lane, g) in own.enumerate() {
                 part.enclose(lane, &corners(g));
-                part.gather(lane, finer.region(g), finer.around(g).0, lanes(g), &mut fit)?;
+                part.gather(lane, (finer.region(g), m), finer.around(g).0, lanes(g), &mut fit)?;
             }
+            rows.push(part.keep(tail, &mut fit)?);
+        }
+        self.pack(rows)
+    }
+
+    /// Lays the rows of all regions side by side.
+    pub(super) fn pack(&mut self, rows: Vec<Vec<f32>>) -> Result<()> {
+        self.find_starts()?;
+        self.rows = try_with_capacity(rows.iter().map(Vec::len).sum(), "the regions")?;
+        rows.into_iter().for_each(|rows| self.rows.extend_from_slice(&rows));
+        Ok(())
+    }
+
+    /// A bit for each column of region `g`.
+    pub(super) fn words(&self, g: usize) -> &[u64] {
+        let words = self.m.div_ceil(64);
+        &self.columns[g * words..(g + 1) * words]
+    }
+
+    /// Finds where the rows of each region begin, from its columns.
+    pub(super) fn find_starts(&mut self) -> Result<()> {
+        let size = (2 + slopes(self.d)) * LANES;
+        self.starts = try_vec(self.len() + 1, 0, "the regions")?;
+        for g in 0..self.len() {
+            let columns: u32 = self.words(g).iter().map(|word| word.count_ones()).sum();
+            self.starts[g + 1] = self.starts[g] + columns as usize * size;
         }
         Ok(())
     }
@@ -324,10 +425,12 @@ impl Regions {
 
     /// Region `g`.
     pub(super) fn region(&self, g: usize) -> Region<'_> {
-        let (rows, corners) = ((2 + slopes(self.d)) * self.m * LANES, self.d * LANES);
+        let corners = self.d * LANES;
         Region {
-            columns: &self.columns[g * rows..(g + 1) * rows],
+            columns: self.words(g),
+            rows: &self.rows[self.starts[g]..self.starts[g + 1]],
             slopes: slopes(self.d),
+            tails: &self.tails.as_chunks().0[g],
             sizes: &self.sizes.as_chunks().0[g],
             lower: &self.lower[g * corners..(g + 1) * corners],
             upper: &self.upper[g * corners..(g + 1) * corners],
@@ -359,8 +462,9 @@ impl Regions {
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
-        let floats = self.columns.len() + self.sizes.len() + self.lower.len() + self.upper.len();
-        4 * (floats + self.weights.len() + self.norms.len() + self.radii.len()) + 8 * self.centres.len()
+        let floats = self.rows.len() + self.sizes.len() + self.tails.len() + self.lower.len() + self.upper.len();
+        4 * (floats + self.weights.len() + self.norms.len() + self.radii.len())
+            + 8 * (self.centres.len() + self.columns.len() + self.starts.len())
     }
 }
 

@@ -6,7 +6,7 @@ use super::index::{Index, IndexSource};
 use super::inducing_rows::InducingRows;
 use super::overlaps::Overlaps;
 use super::panels::Panels;
-use super::regions::{Regions, slopes};
+use super::regions::Regions;
 use crate::error::{Result, checked_area, try_vec};
 use crate::inducing::InducingPoints;
 use crate::metric::{AnyMetric, Correlation, Metric, NEW, Points};
@@ -74,8 +74,10 @@ struct SavedPanels {
 struct SavedRegions {
     centres: Array<f64>,
     radii: Array<f32>,
-    columns: Array<f32>,
+    columns: Array<u64>,
+    rows: Array<f32>,
     sizes: Array<f32>,
+    tails: Array<f32>,
     lower: Array<f32>,
     upper: Array<f32>,
     weights: Array<f32>,
@@ -319,7 +321,9 @@ impl Regions {
             centres: writer.array(&self.centres)?,
             radii: writer.array(&self.radii)?,
             columns: writer.array(&self.columns)?,
+            rows: writer.array(&self.rows)?,
             sizes: writer.array(&self.sizes)?,
+            tails: writer.array(&self.tails)?,
             lower: writer.array(&self.lower)?,
             upper: writer.array(&self.upper)?,
             weights: writer.array(&self.weights)?,
@@ -331,19 +335,29 @@ impl Regions {
     fn load(saved: SavedRegions, count: usize, (d, m): (usize, usize), reader: &Reader<'_, '_>) -> Result<Regions> {
         let what = "the regions";
         let area = |a: usize, b: usize| checked_area(a, b, what).map_err(corrupt);
-        let columns = area(count, area(area(2 + slopes(d), m)?, REGION)?)?;
-        let corners = area(count, area(d, REGION)?)?;
-        Ok(Regions {
+        let (words, corners) = (area(count, m.div_ceil(64))?, area(count, area(d, REGION)?)?);
+        let mut regions = Regions {
             d,
             m,
             centres: reader.exactly(&saved.centres, area(count, d)?, what)?,
             radii: reader.exactly(&saved.radii, count, what)?,
-            columns: reader.exactly(&saved.columns, columns, what)?,
+            columns: reader.exactly(&saved.columns, words, what)?,
+            rows: Vec::new(),
             sizes: reader.exactly(&saved.sizes, count * REGION, what)?,
+            tails: reader.exactly(&saved.tails, count * REGION, what)?,
             lower: reader.exactly(&saved.lower, corners, what)?,
             upper: reader.exactly(&saved.upper, corners, what)?,
             weights: reader.exactly(&saved.weights, count * REGION, what)?,
             norms: reader.exactly(&saved.norms, count * REGION, what)?,
-        })
+            starts: Vec::new(),
+        };
+        if m > 0
+            && (0..count).any(|g| regions.words(g).iter().rev().take(1).any(|word| m % 64 > 0 && word >> (m % 64) > 0))
+        {
+            return Err(corrupt("a region has a column that does not exist"));
+        }
+        regions.find_starts()?;
+        regions.rows = reader.exactly(&saved.rows, regions.starts[count], what)?;
+        Ok(regions)
     }
 }

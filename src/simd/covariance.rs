@@ -227,7 +227,11 @@ mod tests {
                 let mut value = [k[0] as f32];
                 declines_f32(shape, &[t as f32], &mut value);
                 let off = (f64::from(value[0]) - expected).abs();
-                assert!(off < 2e-6 * expected + 1e-9 / t, "{shape:?} at squared distance {t}: {}, not {expected}", value[0]);
+                assert!(
+                    off < 2e-6 * expected + 1e-9 / t,
+                    "{shape:?} at squared distance {t}: {}, not {expected}",
+                    value[0]
+                );
             }
         }
     }

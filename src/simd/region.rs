@@ -23,9 +23,12 @@ const STEEP: f32 = 4.0;
 /// A region: values of its panels, one a lane.
 #[derive(Clone, Copy)]
 pub(crate) struct Region<'a> {
-    /// For each column of V over the standard deviation: a, c, and so many rows b.
-    pub(crate) columns: &'a [f32],
+    /// A bit for each column of V that matters, and of each of these, over the standard deviation, a, c, and so many rows b.
+    pub(crate) columns: &'a [u64],
+    pub(crate) rows: &'a [f32],
     pub(crate) slopes: usize,
+    /// At least the norm of what is in no row.
+    pub(crate) tails: &'a [f32; LANES],
     /// At least the sum of the norms of a, c and b.
     pub(crate) sizes: &'a [f32; LANES],
     /// Lower and upper corners of the panels' boxes, a dimension after the other.
@@ -37,12 +40,20 @@ pub(crate) struct Region<'a> {
     pub(crate) norms: &'a [f32; LANES],
 }
 
+impl Region<'_> {
+    /// The columns that matter.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = usize> {
+        let m = self.columns.len() * 64;
+        (0..m).filter(|j| self.columns[j / 64] >> (j % 64) & 1 == 1)
+    }
+}
+
 /// A query in a region.
 #[derive(Clone, Copy)]
 pub(crate) struct Terms<'a> {
-    /// The columns where its row is not small, the row's values there, and the norm of the rest.
-    pub(crate) columns: &'a [u32],
-    pub(crate) values: &'a [f32],
+    /// A bit for each column where its row is not small, the row, and the norm of the rest.
+    pub(crate) columns: &'a [u64],
+    pub(crate) row: &'a [f32],
     pub(crate) rest: f32,
     pub(crate) coords: &'a [f32],
     pub(crate) weight: f32,
@@ -50,6 +61,8 @@ pub(crate) struct Terms<'a> {
     /// What rounding can add, for points of weight 1: and to products, for a size of 1.
     pub(crate) error: f32,
     pub(crate) product_error: f32,
+    /// Bounds that do not reach this do not matter.
+    pub(crate) least: f32,
 }
 
 /// An upper bound of the correlations of a query with the points of each panel.
@@ -103,16 +116,25 @@ impl RegionBounds<'_> {
         let size = (2 + B) * LANES;
         let zero = simd.splat_f32s(0.0);
         let (mut sums, mut spreads, mut slopes) = ([zero; N], [zero; N], [[zero; N]; B]);
-        for (&j, &value) in query.columns.iter().zip(query.values) {
-            let rows = S::as_simd_f32s(&region.columns[j as usize * size..(j as usize + 1) * size]).0;
-            let (value, abs) = (simd.splat_f32s(value), simd.splat_f32s(value.abs()));
-            for v in 0..N {
-                sums[v] = simd.mul_add_e_f32s(value, rows[v], sums[v]);
-                spreads[v] = simd.mul_add_e_f32s(abs, rows[N + v], spreads[v]);
-                for b in 0..B {
-                    slopes[b][v] = simd.mul_add_e_f32s(value, rows[(2 + b) * N + v], slopes[b][v]);
+        let mut before = 0;
+        for (word, (&own, &other)) in region.columns.iter().zip(query.columns).enumerate() {
+            let mut both = own & other;
+            while both != 0 {
+                let bit = both.trailing_zeros();
+                both &= both - 1;
+                let at = (before + (own & !(u64::MAX << bit)).count_ones() as usize) * size;
+                let rows = S::as_simd_f32s(&region.rows[at..at + size]).0;
+                let value = query.row[word * 64 + bit as usize];
+                let (value, abs) = (simd.splat_f32s(value), simd.splat_f32s(value.abs()));
+                for v in 0..N {
+                    sums[v] = simd.mul_add_e_f32s(value, rows[v], sums[v]);
+                    spreads[v] = simd.mul_add_e_f32s(abs, rows[N + v], spreads[v]);
+                    for b in 0..B {
+                        slopes[b][v] = simd.mul_add_e_f32s(value, rows[(2 + b) * N + v], slopes[b][v]);
+                    }
                 }
             }
+            before += own.count_ones() as usize;
         }
         let lanes = |sums: &[S::f32s; N]| {
             let mut to = [0.0f32; LANES];
@@ -126,72 +148,104 @@ impl RegionBounds<'_> {
 
     #[inline(always)]
     fn finish<S: pulp::Simd>(&self, products: &Products) -> [f32; LANES] {
-        let RegionBounds { shape, region, query } = *self;
-        let (mut near, mut far, mut middle) = ([0.0f32; LANES], [0.0f32; LANES], [0.0f32; LANES]);
+        let RegionBounds { region, query, .. } = *self;
+        let Products { middle: product, spread, slopes } = products;
+        let (mut near, mut far) = ([0.0f32; LANES], [0.0f32; LANES]);
         // Of the farthest over the nearest, with nothing that cancels.
         let mut range = [0.0f32; LANES];
-        let sides = || {
-            let sides = region.lower.as_chunks::<LANES>().0.iter().zip(region.upper.as_chunks::<LANES>().0);
-            query.coords.iter().zip(sides).map(|(&x, (lower, upper))| (x, lower, upper))
-        };
-        for (x, lower, upper) in sides() {
+        for (x, lower, upper) in self.sides() {
             for lane in 0..LANES {
                 let side = Side::new(x, lower[lane], upper[lane]);
                 near[lane] += side.near * side.near;
                 far[lane] += side.far * side.far;
                 range[lane] += (side.far - side.near) * (side.far + side.near);
+            }
+        }
+        let mut k = [0.0f32; 2 * LANES];
+        k[..LANES].copy_from_slice(&near);
+        k[LANES..].copy_from_slice(&far);
+        self.correlations::<S, { 2 * LANES }>(&mut k);
+        let (k_near, k_far) = k.split_at(LANES);
+        // What is above the correlation less the affine function, and above the negative of that: first each apart.
+        let (mut most, mut least) = ([0.0f32; LANES], [0.0f32; LANES]);
+        for lane in 0..LANES {
+            let beyond = slopes.iter().map(|slopes| slopes[lane].abs()).sum::<f32>();
+            most[lane] = query.weight * k_near[lane] - product[lane] + beyond;
+            least[lane] = product[lane] - query.weight * k_far[lane] + beyond;
+        }
+        let bounds = self.bounds(&most, &least, spread);
+        if region.slopes == 0 || bounds.iter().all(|&bound| bound < query.least) {
+            return bounds;
+        }
+
+        let mut middle = [0.0f32; LANES];
+        for (x, lower, upper) in self.sides() {
+            for lane in 0..LANES {
+                let side = Side::new(x, lower[lane], upper[lane]);
                 middle[lane] += side.middle * side.middle;
             }
         }
-        let mut squares = [0.0f32; 3 * LANES];
-        squares[..LANES].copy_from_slice(&near);
-        squares[LANES..2 * LANES].copy_from_slice(&far);
-        squares[2 * LANES..].copy_from_slice(&middle);
-        if S::IS_SCALAR {
-            correlations_f32::<false, { 3 * LANES }>(shape, &mut squares);
-        } else {
-            correlations_f32::<true, { 3 * LANES }>(shape, &mut squares);
-        }
-        let (k_near, k_far, k_middle) =
-            (&squares[..LANES], &squares[LANES..2 * LANES], squares[2 * LANES..].as_chunks::<LANES>().0[0]);
-        let mut declines = k_middle;
-        declines_f32(shape, &middle, &mut declines);
-
+        let mut k_middle = middle;
+        self.correlations::<S, LANES>(&mut k_middle);
+        let mut decline = k_middle;
+        declines_f32(self.shape, &middle, &mut decline);
         let (mut chord, mut half) = ([0.0f32; LANES], [0.0f32; LANES]);
+        // How far the tangent falls.
+        let mut steep = [0.0f32; LANES];
+        let mut tangent = [0.0f32; LANES];
         for lane in 0..LANES {
             // Not above 0: how much the correlation changes with t.
             chord[lane] = (query.weight * (k_far[lane] - k_near[lane]) / range[lane].max(f32::MIN_POSITIVE)).min(0.0);
             half[lane] = 0.5 / (chord[lane] - f32::MIN_POSITIVE);
-            declines[lane] *= query.weight;
+            decline[lane] *= query.weight;
+            most[lane] = query.weight * k_near[lane] - product[lane];
+            tangent[lane] = product[lane] - query.weight * k_middle[lane];
         }
-        // What is added to the value at the nearest corner, to minus the tangent's at the middle, and to minus that at the
-        // farthest corner; and how far the tangent falls.
-        let (mut above, mut below, mut steep, mut beyond) =
-            ([0.0f32; LANES], [0.0f32; LANES], [0.0f32; LANES], [0.0f32; LANES]);
-        for ((x, lower, upper), slopes) in sides().zip(products.slopes.iter().chain(std::iter::repeat(&[0.0; LANES]))) {
+        for ((x, lower, upper), slopes) in self.sides().zip(slopes) {
             for lane in 0..LANES {
                 let side = Side::new(x, lower[lane], upper[lane]);
                 let g = slopes[lane];
                 let inverse = side.half.max(NARROW).recip();
                 let y = ((g * half[lane] * inverse - side.middle) * inverse).max(-1.0).min(1.0);
                 let u = y * side.half + side.middle;
-                above[lane] += chord[lane] * (u - side.near) * (u + side.near) - g * y;
-                let (square, cross) =
-                    (declines[lane] * side.half * side.half, 2.0 * declines[lane] * side.middle * side.half);
-                below[lane] += square + (cross + g).abs();
+                most[lane] += chord[lane] * (u - side.near) * (u + side.near) - g * y;
+                let square = decline[lane] * side.half * side.half;
+                let cross = 2.0 * decline[lane] * side.middle * side.half;
+                tangent[lane] += square + (cross + g).abs();
                 steep[lane] += square + cross.abs();
-                beyond[lane] += g.abs();
             }
         }
+        for lane in 0..LANES {
+            let tangent = if steep[lane] <= STEEP * query.weight { tangent[lane] } else { f32::INFINITY };
+            least[lane] = least[lane].min(tangent);
+        }
+        self.bounds(&most, &least, spread)
+    }
+
+    /// Coordinates of the query, and the sides of the boxes in that dimension.
+    #[inline(always)]
+    fn sides(&self) -> impl Iterator<Item = (f32, &[f32; LANES], &[f32; LANES])> {
+        let (lower, upper) = (self.region.lower.as_chunks::<LANES>().0, self.region.upper.as_chunks::<LANES>().0);
+        self.query.coords.iter().zip(lower.iter().zip(upper)).map(|(&x, (lower, upper))| (x, lower, upper))
+    }
+
+    #[inline(always)]
+    fn correlations<S: pulp::Simd, const N: usize>(&self, squares: &mut [f32; N]) {
+        if S::IS_SCALAR {
+            correlations_f32::<false, N>(self.shape, squares);
+        } else {
+            correlations_f32::<true, N>(self.shape, squares);
+        }
+    }
+
+    /// Bounds from the largest and the negative of the least value, by how much V is off its function.
+    #[inline(always)]
+    fn bounds(&self, most: &[f32; LANES], least: &[f32; LANES], spread: &[f32; LANES]) -> [f32; LANES] {
+        let RegionBounds { region, query, .. } = *self;
         let mut bounds = [0.0f32; LANES];
         for lane in 0..LANES {
-            let sum = products.middle[lane];
-            let most = query.weight * k_near[lane] - sum + above[lane];
-            let farthest = sum - query.weight * k_far[lane] + beyond[lane];
-            let tangent = sum - query.weight * k_middle[lane] + below[lane];
-            let least = if steep[lane] <= STEEP * query.weight { farthest.min(tangent) } else { farthest };
-            let error = query.error + query.product_error * region.sizes[lane];
-            let bound = most.max(least) + products.spread[lane] + query.rest + error;
+            let error = query.error + query.product_error * region.sizes[lane] + query.norm * region.tails[lane];
+            let bound = most[lane].max(least[lane]) + spread[lane] + query.rest + error;
             bounds[lane] = (bound * region.weights[lane]).max((query.norm + query.error) * region.norms[lane]);
         }
         bounds
