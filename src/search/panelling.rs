@@ -25,7 +25,7 @@ const START_FACTOR: usize = 2;
 const START_PANELS: usize = 12;
 /// A query to which bounds leave one in so many points, and more than so many times what is wanted, is not searched for
 /// with panels.
-const MOST_LEFT: usize = 16;
+const MOST_LEFT: usize = 8;
 const MOST_WANTED: usize = 8;
 /// A query to which more than this share of the panels is open waits, to be searched for together with others like it.
 pub(super) const MOST_NEAR: f64 = 0.125;
