@@ -82,6 +82,11 @@ impl Metric for Euclidean {
         -squared * (1.0 - SLACK)
     }
 
+    fn least_score(&self, ball: Ball, least: f64) -> Option<f64> {
+        let farthest = ((-ball.reach).sqrt() + (-least).sqrt()) / (1.0 - SLACK).powi(2);
+        Some(-(farthest * farthest) * (1.0 + SLACK))
+    }
+
     fn bound(&self, _query_weight: f64, score: f64, ball: Ball) -> f64 {
         if ball.reach == f64::NEG_INFINITY {
             return 0.0;

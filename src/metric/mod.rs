@@ -139,6 +139,11 @@ pub(crate) trait Metric: Sync {
     /// all scores is allowed for, so what is below a threshold by this bound is below it as computed.
     fn bound(&self, query_weight: f64, score: f64, ball: Ball) -> f64;
 
+    /// Below this score with the centre no query's bound of a ball is `least` or more, if that is so of all queries alike.
+    fn least_score(&self, _ball: Ball, _least: f64) -> Option<f64> {
+        None
+    }
+
     /// Whether [`Metric::separation_bound`] tells all there is to tell, so that balls need not be looked at.
     fn is_spatial(&self) -> bool;
 

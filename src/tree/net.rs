@@ -218,6 +218,12 @@ impl<M: Metric> Growing<'_, M> {
                 for (c, &child) in children.iter().enumerate() {
                     let mut below = 0u32;
                     let has_children = !self.children[child as usize].is_empty();
+                    let ball = self.balls[child as usize];
+                    let least_score = self.metric.least_score(ball, least);
+                    let may_hold = |weight: f64, score: f64| match least_score {
+                        Some(least) => score >= least,
+                        None => self.metric.bound(weight, score, ball) >= least,
+                    };
                     for (row, &i) in members.iter().enumerate() {
                         let i = i as usize;
                         let score = scratch.scores[row * children.len() + c];
@@ -227,9 +233,7 @@ impl<M: Metric> Growing<'_, M> {
                                 *cover = Some((child, score));
                             }
                             found |= 1 << i;
-                        } else if has_children
-                            && self.metric.bound(weights[i], score, self.balls[child as usize]) >= least
-                        {
+                        } else if has_children && may_hold(weights[i], score) {
                             below |= 1 << i;
                         }
                     }
