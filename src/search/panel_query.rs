@@ -200,11 +200,6 @@ impl PanelQuery {
         let kernel = KERNEL_ERROR + UNIT * (2.0 * f64::from(radius) + (d + 12) as f64);
         ((terms * UNIT + kernel * weights + SLACK * self.true_weight.max(weights)) as f32).next_up()
     }
-
-    /// Columns that regions are looked at with.
-    pub(super) fn width(&self) -> usize {
-        self.width
-    }
 }
 
 fn square_of(row: &[f32]) -> f64 {

@@ -78,6 +78,15 @@ pub(crate) fn search<M: Metric, C: Collector>(
     found
 }
 
+/// The bits that are set.
+fn bits(mut mask: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let bit = (mask != 0).then(|| mask.trailing_zeros());
+        mask &= mask.wrapping_sub(1);
+        bit
+    })
+}
+
 /// A block of queries that is searched for.
 struct Panelling<'a, 's, M> {
     space: &'a Space<'s, M>,
@@ -188,8 +197,7 @@ impl<M: Metric> Panelling<'_, '_, M> {
         for (p, &mask) in open.iter().enumerate().filter(|&(_, &mask)| mask != 0) {
             let queries = &memory.queries;
             memory.numbers.clear();
-            let is_open = |&r: &u32| mask >> r & 1 == 1 && !queries[r as usize].list.lost;
-            memory.numbers.extend((0..self.queries.len as u32).filter(is_open));
+            memory.numbers.extend(bits(mask).filter(|&r| !queries[r as usize].list.lost));
             products += self.look(p, group, memory)?;
         }
         memory.open = open;
@@ -266,13 +274,13 @@ impl<M: Metric> Panelling<'_, '_, M> {
         let first = g * region::LANES;
         let end = open.len().min(first + region::LANES);
         let mut products = 0;
-        for (r, query) in queries.iter().enumerate().filter(|(r, _)| mask >> r & 1 == 1) {
-            let terms = query.in_region(self.coords(r), level.around(g), coords);
+        for r in bits(mask).map(|r| r as usize) {
+            let terms = queries[r].in_region(self.coords(r), level.around(g), coords);
+            products += region.products(terms);
             let bounds = region::bounds(self.metric.simd, shape, region, terms);
-            products += 2 * region::LANES * query.width();
             for (open, bound) in open[first..end].iter_mut().zip(bounds) {
                 // What is no number leaves all open.
-                *open |= if bound < query.list.least { 0 } else { 1u64 << r };
+                *open |= if bound < queries[r].list.least { 0 } else { 1u64 << r };
             }
         }
         products

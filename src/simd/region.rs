@@ -46,6 +46,12 @@ impl Region<'_> {
         let m = self.columns.len() * 64;
         (0..m).filter(|j| self.columns[j / 64] >> (j % 64) & 1 == 1)
     }
+
+    /// Multiply-adds that the bounds of a query take.
+    pub(crate) fn products(&self, query: Terms<'_>) -> usize {
+        let both = self.columns.iter().zip(query.columns).map(|(own, other)| (own & other).count_ones());
+        (2 + self.slopes) * LANES * both.sum::<u32>() as usize
+    }
 }
 
 /// A query in a region.
@@ -206,7 +212,7 @@ impl RegionBounds<'_> {
                 let side = Side::new(x, lower[lane], upper[lane]);
                 let g = slopes[lane];
                 let inverse = side.half.max(NARROW).recip();
-                let y = ((g * half[lane] * inverse - side.middle) * inverse).max(-1.0).min(1.0);
+                let y = ((g * half[lane] * inverse - side.middle) * inverse).clamp(-1.0, 1.0);
                 let u = y * side.half + side.middle;
                 most[lane] += chord[lane] * (u - side.near) * (u + side.near) - g * y;
                 let square = decline[lane] * side.half * side.half;
