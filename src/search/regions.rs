@@ -5,7 +5,7 @@
 
 use crate::error::{Result, checked_area, try_resize, try_vec, try_with_capacity};
 use crate::metric::Points;
-use crate::simd::region::{LANES, Region, SLOPES};
+use crate::simd::region::{LANES, Region, SLOPES, set_bits};
 use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
 
@@ -133,6 +133,12 @@ impl Fit {
     }
 }
 
+/// Middle and half of a side of a lane's box, corners given.
+fn side(lower: &[f32], upper: &[f32], lane: usize, k: usize) -> (f64, f64) {
+    let (lower, upper) = (f64::from(lower[k * LANES + lane]), f64::from(upper[k * LANES + lane]));
+    (0.5 * (lower + upper), 0.5 * (upper - lower))
+}
+
 /// The product of slopes and a place.
 fn along(slopes: &[f64; SLOPES], y: &[f64; SLOPES]) -> f64 {
     slopes.iter().zip(y).map(|(slope, y)| slope * y).sum()
@@ -204,8 +210,7 @@ impl Part<'_> {
 
     /// Middle and half of a side of a lane's box.
     fn side(&self, lane: usize, k: usize) -> (f64, f64) {
-        let (lower, upper) = (f64::from(self.lower[k * LANES + lane]), f64::from(self.upper[k * LANES + lane]));
-        (0.5 * (lower + upper), 0.5 * (upper - lower))
+        side(self.lower, self.upper, lane, k)
     }
 
     /// Keeps the columns that hold nearly all of what was fitted, so that a norm of `tail` at most is beyond them, in addition to
@@ -233,15 +238,9 @@ impl Part<'_> {
         }
         let rounded = |norm: f64| ((norm * (1.0 + 1e-6)) as f32).next_up();
         self.tails.iter_mut().zip(beyond).for_each(|(to, beyond)| *to = rounded(f64::from(*to) + beyond.sqrt()));
-        for &(_, j) in &fit.energies[..count] {
-            self.columns[j as usize / 64] |= 1 << (j % 64);
-        }
+        fit.energies[..count].iter().for_each(|&(_, j)| self.columns[j as usize / 64] |= 1 << (j % 64));
         let mut rows = try_with_capacity(count * size, "the regions")?;
-        for (_, column) in
-            fit.rows.chunks_exact(size).enumerate().filter(|&(j, _)| self.columns[j / 64] >> (j % 64) & 1 == 1)
-        {
-            rows.extend_from_slice(column);
-        }
+        set_bits(self.columns).for_each(|j| rows.extend_from_slice(&fit.rows[j * size..(j + 1) * size]));
         for lane in 0..LANES {
             let square =
                 |row: usize| rows.iter().skip(row * LANES + lane).step_by(size).map(|&x| f64::from(x).powi(2)).sum();
@@ -274,10 +273,7 @@ impl Part<'_> {
         let rows = (2 + b) * LANES;
         fit.clear(m)?;
         let all: Vec<usize> = (0..runs).filter(|&run| region.weights[run] > 0.0).collect();
-        let side = |run: usize, k: usize| {
-            let (lower, upper) = (f64::from(region.lower[k * LANES + run]), f64::from(region.upper[k * LANES + run]));
-            (0.5 * (lower + upper), 0.5 * (upper - lower))
-        };
+        let side = |run: usize, k: usize| side(region.lower, region.upper, run, k);
         fit.places.extend(all.iter().map(|&run| self.inside(lane, |k| centre[k] + side(run, k).0)));
         let mut shares = vec![[0.0; SLOPES]; all.len()];
         for (shares, &run) in shares.iter_mut().zip(&all) {
@@ -285,7 +281,7 @@ impl Part<'_> {
         }
         let value = |column: &[f32], row: usize, run: usize| f64::from(column[row * LANES + run]);
         let factors = factors(&fit.places, b);
-        let columns = || region.columns().zip(region.rows.chunks_exact(rows));
+        let columns = || set_bits(region.columns).zip(region.rows.chunks_exact(rows));
         for (j, column) in columns() {
             let slopes = &mut fit.slopes[j];
             for (factor, &run) in factors.iter().zip(&all) {

@@ -351,9 +351,8 @@ impl Regions {
             norms: reader.exactly(&saved.norms, count * REGION, what)?,
             starts: Vec::new(),
         };
-        if m > 0
-            && (0..count).any(|g| regions.words(g).iter().rev().take(1).any(|word| m % 64 > 0 && word >> (m % 64) > 0))
-        {
+        let stray = |g: usize| m % 64 > 0 && regions.words(g).last().is_some_and(|word| word >> (m % 64) > 0);
+        if (0..count).any(stray) {
             return Err(corrupt("a region has a column that does not exist"));
         }
         regions.find_starts()?;

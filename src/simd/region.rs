@@ -40,13 +40,12 @@ pub(crate) struct Region<'a> {
     pub(crate) norms: &'a [f32; LANES],
 }
 
-impl Region<'_> {
-    /// The columns that matter.
-    pub(crate) fn columns(&self) -> impl Iterator<Item = usize> {
-        let m = self.columns.len() * 64;
-        (0..m).filter(|j| self.columns[j / 64] >> (j % 64) & 1 == 1)
-    }
+/// The bits that are set.
+pub(crate) fn set_bits(words: &[u64]) -> impl Iterator<Item = usize> {
+    (0..words.len() * 64).filter(|j| words[j / 64] >> (j % 64) & 1 == 1)
+}
 
+impl Region<'_> {
     /// Multiply-adds that the bounds of a query take.
     pub(crate) fn products(&self, query: Terms<'_>) -> usize {
         let both = self.columns.iter().zip(query.columns).map(|(own, other)| (own & other).count_ones());
