@@ -82,6 +82,10 @@ impl Metric for Euclidean {
         -squared * (1.0 - SLACK)
     }
 
+    fn radius(&self, least: f64) -> Option<f64> {
+        Some((-least).sqrt() * (1.0 + SLACK))
+    }
+
     fn least_score(&self, ball: Ball, least: f64) -> Option<f64> {
         let farthest = ((-ball.reach).sqrt() + (-least).sqrt()) / (1.0 - SLACK).powi(2);
         Some(-(farthest * farthest) * (1.0 + SLACK))

@@ -144,6 +144,12 @@ pub(crate) trait Metric: Sync {
         None
     }
 
+    /// The distance of scaled coordinates within which all points lie that have at least this score, where scores are of
+    /// distances.
+    fn radius(&self, _least: f64) -> Option<f64> {
+        None
+    }
+
     /// Whether [`Metric::separation_bound`] tells all there is to tell, so that balls need not be looked at.
     fn is_spatial(&self) -> bool;
 

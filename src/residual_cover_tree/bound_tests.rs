@@ -84,7 +84,7 @@ fn bounds_hold_for_every_query_and_point() {
             all += found.1;
         }
         let Some(bound) = IndexSource::bound(&part.index, &part.metric, &options.covariance) else { continue };
-        let difference = panel_checks::check(&bound, &queries, &context);
+        let (difference, _) = panel_checks::check(&bound, &queries, &context);
         assert!(difference.is_finite(), "{context}");
         panelled += 1;
         at_inducing += usize::from(!bound.panels.inducing.at.is_empty());
@@ -92,4 +92,23 @@ fn bounds_hold_for_every_query_and_point() {
     }
     assert!(celled > 15 && excluded > 5000, "{celled} {excluded} of {all}");
     assert!(panelled > 10 && at_inducing > 5 && floored > 2, "{panelled} {at_inducing} {floored}");
+}
+
+/// With the correlation's range and V's apart, bounds are 0.38 above the largest scores of runs here; together 0.18.
+#[test]
+fn regions_are_close_bounds_of_rough_processes() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let coords = Array2::from_shape_fn((8192, 3), |_| rng.random::<f64>());
+    let kernel = Kernel { family: KernelFamily::Matern12, variance: 1.0, lengthscale: Lengthscale::Isotropic(0.2) };
+    let options = Options { covariance: Covariance::Stationary(kernel), threads: 1, ..Options::default() };
+    let options = Options { construction: Construction::Hybrid, ..options };
+    let data = Data::with_inducing(coords.view(), coords.slice(s![..200, ..]));
+    let tree = ResidualCoverTree::build(&options, &data, &mut Control::none()).unwrap();
+    let part = &tree.parts[0];
+    let AnyMetric::Correlation(metric) = &part.metric else { unreachable!() };
+    let mut queries = QueryBlock::default();
+    (0..30).for_each(|i| queries.push_stored(&metric.points, 270 * i));
+    let bound = IndexSource::bound(&part.index, &part.metric, &options.covariance).unwrap();
+    let (_, above) = panel_checks::check(&bound, &queries, "rough");
+    assert!(above < 0.2, "{above}");
 }

@@ -7,13 +7,14 @@ use crate::simd::panel::{self, Bounds};
 use crate::simd::region;
 
 /// Compares the scores of at most [`QUERIES`] queries with their bounds in every panel and region. Returns the mean
-/// difference of a panel's two bounds.
-pub(crate) fn check(bound: &PanelBound<'_>, queries: &QueryBlock, context: &str) -> f64 {
+/// difference of a panel's two bounds, and by how much the bounds of runs of one panel are above its largest score.
+pub(crate) fn check(bound: &PanelBound<'_>, queries: &QueryBlock, context: &str) -> (f64, f64) {
     let PanelBound { panels, metric, kernel } = *bound;
     let (m, d, shape) = (metric.points.m, panels.d, kernel.shape());
     let mut rows = Rows::default();
     let (mut coords, mut scores, mut scratch) = (vec![0.0; d], Vec::new(), ScoreScratch::default());
     let (mut difference, mut count) = (0.0, 0.0);
+    let mut above = Vec::new();
     let known = panels.inducing.origins.as_ref();
     for q in 0..queries.len {
         let mut query = PanelQuery::default();
@@ -43,6 +44,7 @@ pub(crate) fn check(bound: &PanelBound<'_>, queries: &QueryBlock, context: &str)
                 fine = run(&panels.regions, p, &mut coords);
                 coarse = run(&panels.coarse, p / region::LANES, &mut coords);
             }
+            let mut largest = 0.0f64;
             for (lane, (&i, score)) in members.iter().zip(&scores).enumerate() {
                 // Scored apart from panels.
                 if i == queries.positions[q] || query.at_inducing && view.weights[lane] == 0.0 {
@@ -57,8 +59,10 @@ pub(crate) fn check(bound: &PanelBound<'_>, queries: &QueryBlock, context: &str)
                 assert!(score <= f64::from(coarse) + 1e-10, "{score} > {coarse}: region of point {i}; {context}");
                 difference += upper - lower;
                 count += 1.0;
+                largest = largest.max(score);
             }
+            above.push(f64::from(fine) - largest);
         }
     }
-    difference / count
+    (difference / count, above.iter().sum::<f64>() / above.len() as f64)
 }

@@ -171,7 +171,8 @@ impl RegionBounds<'_> {
         k[LANES..].copy_from_slice(&far);
         self.correlations::<S, { 2 * LANES }>(&mut k);
         let (k_near, k_far) = k.split_at(LANES);
-        // What is above the correlation less the affine function, and above the negative of that: first each apart.
+        // What is above the correlation less the affine function, and above the negative of that: first from the largest and
+        // the least of each, which mostly will do.
         let (mut most, mut least) = ([0.0f32; LANES], [0.0f32; LANES]);
         for lane in 0..LANES {
             let beyond = slopes.iter().map(|slopes| slopes[lane].abs()).sum::<f32>();
@@ -194,12 +195,11 @@ impl RegionBounds<'_> {
         self.correlations::<S, LANES>(&mut k_middle);
         let mut decline = k_middle;
         declines_f32(self.shape, &middle, &mut decline);
+        // Slopes of the chords in t, not above 0, and half their reciprocals; the bound that the tangents give, and how far they
+        // fall.
         let (mut chord, mut half) = ([0.0f32; LANES], [0.0f32; LANES]);
-        // How far the tangent falls.
-        let mut steep = [0.0f32; LANES];
-        let mut tangent = [0.0f32; LANES];
+        let (mut tangent, mut steep) = ([0.0f32; LANES], [0.0f32; LANES]);
         for lane in 0..LANES {
-            // Not above 0: how much the correlation changes with t.
             chord[lane] = (query.weight * (k_far[lane] - k_near[lane]) / range[lane].max(f32::MIN_POSITIVE)).min(0.0);
             half[lane] = 0.5 / (chord[lane] - f32::MIN_POSITIVE);
             decline[lane] *= query.weight;
@@ -211,6 +211,7 @@ impl RegionBounds<'_> {
                 let side = Side::new(x, lower[lane], upper[lane]);
                 let g = slopes[lane];
                 let inverse = side.half.max(NARROW).recip();
+                // Where the chord less the affine function is largest.
                 let y = ((g * half[lane] * inverse - side.middle) * inverse).clamp(-1.0, 1.0);
                 let u = y * side.half + side.middle;
                 most[lane] += chord[lane] * (u - side.near) * (u + side.near) - g * y;
@@ -250,8 +251,11 @@ impl RegionBounds<'_> {
         let mut bounds = [0.0f32; LANES];
         for lane in 0..LANES {
             let error = query.error + query.product_error * region.sizes[lane] + query.norm * region.tails[lane];
-            let bound = most[lane].max(least[lane]) + spread[lane] + query.rest + error;
-            bounds[lane] = (bound * region.weights[lane]).max((query.norm + query.error) * region.norms[lane]);
+            // What is no number stays that.
+            let larger = if least[lane] > most[lane] { least[lane] } else { most[lane] };
+            let bound = (larger + spread[lane] + query.rest + error) * region.weights[lane];
+            let floor = (query.norm + query.error) * region.norms[lane];
+            bounds[lane] = if floor > bound { floor } else { bound };
         }
         bounds
     }

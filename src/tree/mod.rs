@@ -11,6 +11,7 @@
 //! Source: Beygelzimer, Kakade & Langford (ICML 2006); Elkin & Kurlin, *A new near-linear time algorithm for
 //! k-nearest neighbor search using a compressed cover tree* (ICML 2023), for the form with each point once.
 
+mod grid;
 mod net;
 mod pack;
 mod radii;

@@ -2,10 +2,12 @@
 //!
 //! A point becomes a node at the first level where no node is within that level's radius. Finding a node that covers
 //! a point is cheap (the one that covered it before, or its neighbours along a Hilbert curve); that no node does is
-//! proved once for each point, by a search of the tree as far as it is built, pruned by balls. Batches are checked
-//! against the tree in parallel and then, in order, against each other, so the tree does not depend on threads.
+//! proved once for each point, by a search of the tree as far as it is built, pruned by balls, or of few coordinates by a
+//! look at the cubes of a grid. Batches are checked against the tree in parallel and then, in order, against each other,
+//! so the tree does not depend on threads.
 
 use super::NO_PARENT;
+use super::grid::Grid;
 use crate::control::Control;
 use crate::error::{Result, try_collect, try_copy, try_push, try_vec, try_with_capacity};
 use crate::metric::{Ball, Candidates, Metric, QueryBlock, ScoreScratch};
@@ -41,6 +43,8 @@ struct Growing<'a, M> {
     cover_scores: Vec<f64>,
     /// Nodes so far.
     count: usize,
+    /// These, for the radius of the level that is built, if that helps.
+    grid: Option<Grid>,
     evaluations: AtomicU64,
 }
 
@@ -50,6 +54,7 @@ struct Scratch {
     queries: QueryBlock,
     score: ScoreScratch,
     scores: Vec<f64>,
+    near: Vec<u32>,
 }
 
 /// What a search for a cover found: a node and the score with it.
@@ -80,6 +85,7 @@ pub(crate) fn build_net<M: Metric>(
         cover: try_vec(n, root, "the tree")?,
         cover_scores: try_vec(n, M::SELF_SCORE, "the tree")?,
         count: 1,
+        grid: None,
         evaluations: AtomicU64::new(0),
     };
     tree.levels[root as usize] = 0;
@@ -95,6 +101,7 @@ pub(crate) fn build_net<M: Metric>(
         if all_equal {
             break;
         }
+        tree.make_grid(least)?;
         loose.clear();
         loose.extend(pending.iter().filter(|&&p| tree.cover_scores[p as usize] < least));
         for batch in loose.chunks_mut(BATCH) {
@@ -144,7 +151,10 @@ impl<M: Metric> Growing<'_, M> {
         let this = &*self;
         threads.run(tasks, &mut Control::none(), Scratch::default, |scratch, (points, covers)| {
             this.cover_by_neighbors(points, least, along, places, scratch, covers)?;
-            this.cover_by_search(points, least, scratch, covers)
+            match &this.grid {
+                Some(grid) => this.cover_by_grid(grid, points, least, scratch, covers),
+                None => this.cover_by_search(points, least, scratch, covers),
+            }
         })?;
 
         for (&p, cover) in near.iter().zip(&covers) {
@@ -154,7 +164,72 @@ impl<M: Metric> Growing<'_, M> {
             }
         }
         let uncovered: Vec<u32> = batch.iter().copied().filter(|&p| self.cover_scores[p as usize] < least).collect();
-        self.settle(&uncovered, level, least, threads)
+        if self.grid.is_some() {
+            self.settle_by_grid(&uncovered, level, least)
+        } else {
+            self.settle(&uncovered, level, least, threads)
+        }
+    }
+
+    /// Puts the nodes so far into a grid for the radius of a level.
+    fn make_grid(&mut self, least: f64) -> Result<()> {
+        let points = self.metric.points();
+        self.grid = self.metric.radius(least).map(|radius| Grid::new(points, radius)).transpose()?.flatten();
+        if let Some(grid) = &mut self.grid {
+            let nodes = (0..).zip(&self.levels).filter(|&(_, &level)| level != u8::MAX);
+            nodes.for_each(|(node, _)| grid.insert(points, node));
+        }
+        Ok(())
+    }
+
+    /// The node of `grid` with the largest score with point `p`, if that is at least `least`.
+    fn nearest_in(&self, grid: &Grid, p: u32, least: f64, scratch: &mut Scratch) -> Result<Cover> {
+        let Scratch { queries, score, scores, near } = scratch;
+        grid.around(self.metric.points(), p, near);
+        if near.is_empty() {
+            return Ok(None);
+        }
+        queries.clear();
+        queries.push_stored(self.metric.points(), p as usize);
+        self.score(queries, &queries.all, near, score, scores)?;
+        let best = (0..near.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b]).then(near[b].cmp(&near[a])));
+        Ok(best.map(|i| (near[i], scores[i])).filter(|&(_, score)| score >= least))
+    }
+
+    /// Finds covers by the grid for the points that have none yet.
+    fn cover_by_grid(
+        &self,
+        grid: &Grid,
+        points: &[u32],
+        least: f64,
+        scratch: &mut Scratch,
+        covers: &mut [Cover],
+    ) -> Result<()> {
+        for (&p, cover) in points.iter().zip(covers).filter(|(_, cover)| cover.is_none()) {
+            *cover = self.nearest_in(grid, p, least, scratch)?;
+        }
+        Ok(())
+    }
+
+    /// As [`Growing::settle`], by the grid.
+    fn settle_by_grid(&mut self, uncovered: &[u32], level: u8, least: f64) -> Result<()> {
+        let mut scratch = Scratch::default();
+        for &p in uncovered {
+            let Some(mut grid) = self.grid.take() else { continue };
+            let found = self.nearest_in(&grid, p, least, &mut scratch)?;
+            match found {
+                Some((node, score)) => {
+                    self.cover[p as usize] = node;
+                    self.cover_scores[p as usize] = score;
+                }
+                None => {
+                    grid.insert(self.metric.points(), p);
+                    self.add_node(p, level, &mut scratch)?;
+                }
+            }
+            self.grid = Some(grid);
+        }
+        Ok(())
     }
 
     /// Tries the covers of each point's neighbours along the Hilbert curve.

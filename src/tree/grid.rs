@@ -1,0 +1,83 @@
+//! Nodes by the cubes of a grid: those within a radius of a point are in the cubes around its own.
+
+use crate::error::{Result, try_vec};
+use crate::metric::Points;
+
+/// Points of more dimensions have too many cubes around theirs.
+const DIMENSIONS: usize = 3;
+/// Sides are longer than the radius by this share. What rounding does to a quotient of coordinate and side is less than a
+/// quarter of that, as long as no point has a larger one than [`MOST`].
+const MARGIN: f64 = 1e-3;
+const MOST: f64 = (1u64 << 40) as f64;
+/// The end of a chain.
+const NONE: u32 = u32::MAX;
+
+/// Nodes in chains by the hash of their cube; those of several cubes may share one.
+pub(super) struct Grid {
+    d: usize,
+    lower: [f64; DIMENSIONS],
+    side: f64,
+    heads: Vec<u32>,
+    /// The next node in the chain of each.
+    next: Vec<u32>,
+}
+
+impl Grid {
+    /// A grid without nodes, for points within `radius`; none where there are too many dimensions, or cubes.
+    pub(super) fn new(points: &Points, radius: f64) -> Result<Option<Grid>> {
+        let side = radius * (1.0 + MARGIN);
+        if points.d > DIMENSIONS || !side.is_normal() {
+            return Ok(None);
+        }
+        let mut lower = [0.0; DIMENSIONS];
+        for (j, lower) in lower.iter_mut().enumerate().take(points.d) {
+            let column = &points.coords[j * points.n..(j + 1) * points.n];
+            let (least, most) =
+                column.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &x| (x.min(a), x.max(b)));
+            *lower = least;
+            // Before the lower corner is subtracted, too: that rounds as well.
+            if least.abs().max(most.abs()).max(most - least) / side > MOST {
+                return Ok(None);
+            }
+        }
+        let heads = try_vec(points.n.next_power_of_two(), NONE, "the tree")?;
+        Ok(Some(Grid { d: points.d, lower, side, heads, next: try_vec(points.n, NONE, "the tree")? }))
+    }
+
+    /// The cube of a point.
+    fn cube(&self, points: &Points, i: u32) -> [i64; DIMENSIONS] {
+        let place = |j: usize| ((points.coord(i as usize, j) - self.lower[j]) / self.side).floor() as i64;
+        std::array::from_fn(|j| if j < self.d { place(j) } else { 0 })
+    }
+
+    /// The chain of a cube.
+    fn chain(&self, cube: [i64; DIMENSIONS]) -> usize {
+        const FACTORS: [u64; DIMENSIONS] = [0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f, 0x1656_67b1_9e37_79f9];
+        let mixed = cube
+            .iter()
+            .zip(FACTORS)
+            .fold(0, |sum: u64, (&x, factor)| (sum ^ x as u64).wrapping_mul(factor).rotate_left(29));
+        (mixed ^ mixed >> 32) as usize & (self.heads.len() - 1)
+    }
+
+    /// Adds a node.
+    pub(super) fn insert(&mut self, points: &Points, i: u32) {
+        let chain = self.chain(self.cube(points, i));
+        self.next[i as usize] = std::mem::replace(&mut self.heads[chain], i);
+    }
+
+    /// Writes the nodes in the cubes around that of point `i`, and perhaps others; some perhaps more than once.
+    pub(super) fn around(&self, points: &Points, i: u32, out: &mut Vec<u32>) {
+        out.clear();
+        let own = self.cube(points, i);
+        for t in 0..3usize.pow(self.d as u32) {
+            let offset = |j: usize| (t / 3usize.pow(j as u32) % 3) as i64 - 1;
+            let cube = std::array::from_fn(|j| if j < self.d { own[j] + offset(j) } else { 0 });
+            let mut node = self.heads[self.chain(cube)];
+            while node != NONE {
+                out.push(node);
+                node = self.next[node as usize];
+            }
+        }
+    }
+}
