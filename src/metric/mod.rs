@@ -144,8 +144,8 @@ pub(crate) trait Metric: Sync {
         None
     }
 
-    /// The distance of scaled coordinates within which all points lie that have at least this score, where scores are of
-    /// distances.
+    /// The distance of scaled coordinates within which all points lie that have at least this score, where scores are negative
+    /// squared distances.
     fn radius(&self, _least: f64) -> Option<f64> {
         None
     }

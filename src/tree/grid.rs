@@ -66,18 +66,26 @@ impl Grid {
         self.next[i as usize] = std::mem::replace(&mut self.heads[chain], i);
     }
 
-    /// Writes the nodes in the cubes around that of point `i`, and perhaps others; some perhaps more than once.
-    pub(super) fn around(&self, points: &Points, i: u32, out: &mut Vec<u32>) {
-        out.clear();
+    /// The node that is nearest to point `i`, of those within the radius and perhaps some more, with the squared distance as the
+    /// metric has it; the first of equals. And how many were looked at.
+    pub(super) fn nearest(&self, points: &Points, i: u32) -> (Option<(u32, f64)>, u64) {
         let own = self.cube(points, i);
+        let (mut nearest, mut count) = (None, 0);
         for t in 0..3usize.pow(self.d as u32) {
             let offset = |j: usize| (t / 3usize.pow(j as u32) % 3) as i64 - 1;
             let cube = std::array::from_fn(|j| if j < self.d { own[j] + offset(j) } else { 0 });
             let mut node = self.heads[self.chain(cube)];
             while node != NONE {
-                out.push(node);
+                let difference = |j| points.coord(i as usize, j) - points.coord(node as usize, j);
+                let squared = (0..self.d).map(difference).fold(0.0, |sum, difference| sum + difference * difference);
+                let nearer = |(other, least)| squared < least || squared == least && node < other;
+                if nearest.is_none_or(nearer) {
+                    nearest = Some((node, squared));
+                }
+                count += 1;
                 node = self.next[node as usize];
             }
         }
+        (nearest, count)
     }
 }

@@ -54,7 +54,6 @@ struct Scratch {
     queries: QueryBlock,
     score: ScoreScratch,
     scores: Vec<f64>,
-    near: Vec<u32>,
 }
 
 /// What a search for a cover found: a node and the score with it.
@@ -152,9 +151,10 @@ impl<M: Metric> Growing<'_, M> {
         threads.run(tasks, &mut Control::none(), Scratch::default, |scratch, (points, covers)| {
             this.cover_by_neighbors(points, least, along, places, scratch, covers)?;
             match &this.grid {
-                Some(grid) => this.cover_by_grid(grid, points, least, scratch, covers),
-                None => this.cover_by_search(points, least, scratch, covers),
+                Some(grid) => this.cover_by_grid(grid, points, least, covers),
+                None => this.cover_by_search(points, least, scratch, covers)?,
             }
+            Ok(())
         })?;
 
         for (&p, cover) in near.iter().zip(&covers) {
@@ -183,32 +183,17 @@ impl<M: Metric> Growing<'_, M> {
     }
 
     /// The node of `grid` with the largest score with point `p`, if that is at least `least`.
-    fn nearest_in(&self, grid: &Grid, p: u32, least: f64, scratch: &mut Scratch) -> Result<Cover> {
-        let Scratch { queries, score, scores, near } = scratch;
-        grid.around(self.metric.points(), p, near);
-        if near.is_empty() {
-            return Ok(None);
-        }
-        queries.clear();
-        queries.push_stored(self.metric.points(), p as usize);
-        self.score(queries, &queries.all, near, score, scores)?;
-        let best = (0..near.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b]).then(near[b].cmp(&near[a])));
-        Ok(best.map(|i| (near[i], scores[i])).filter(|&(_, score)| score >= least))
+    fn nearest_in(&self, grid: &Grid, p: u32, least: f64) -> Cover {
+        let (nearest, count) = grid.nearest(self.metric.points(), p);
+        self.evaluations.fetch_add(count, Ordering::Relaxed);
+        nearest.map(|(node, squared)| (node, -squared)).filter(|&(_, score)| score >= least)
     }
 
     /// Finds covers by the grid for the points that have none yet.
-    fn cover_by_grid(
-        &self,
-        grid: &Grid,
-        points: &[u32],
-        least: f64,
-        scratch: &mut Scratch,
-        covers: &mut [Cover],
-    ) -> Result<()> {
+    fn cover_by_grid(&self, grid: &Grid, points: &[u32], least: f64, covers: &mut [Cover]) {
         for (&p, cover) in points.iter().zip(covers).filter(|(_, cover)| cover.is_none()) {
-            *cover = self.nearest_in(grid, p, least, scratch)?;
+            *cover = self.nearest_in(grid, p, least);
         }
-        Ok(())
     }
 
     /// As [`Growing::settle`], by the grid.
@@ -216,8 +201,7 @@ impl<M: Metric> Growing<'_, M> {
         let mut scratch = Scratch::default();
         for &p in uncovered {
             let Some(mut grid) = self.grid.take() else { continue };
-            let found = self.nearest_in(&grid, p, least, &mut scratch)?;
-            match found {
+            match self.nearest_in(&grid, p, least) {
                 Some((node, score)) => {
                     self.cover[p as usize] = node;
                     self.cover_scores[p as usize] = score;
