@@ -100,8 +100,12 @@ fn regions_are_close_bounds_of_rough_processes() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let coords = Array2::from_shape_fn((8192, 3), |_| rng.random::<f64>());
     let kernel = Kernel { family: KernelFamily::Matern12, variance: 1.0, lengthscale: Lengthscale::Isotropic(0.2) };
-    let options = Options { covariance: Covariance::Stationary(kernel), threads: 1, ..Options::default() };
-    let options = Options { construction: Construction::Hybrid, ..options };
+    let options = Options {
+        covariance: Covariance::Stationary(kernel),
+        construction: Construction::Hybrid,
+        threads: 1,
+        ..Options::default()
+    };
     let data = Data::with_inducing(coords.view(), coords.slice(s![..200, ..]));
     let tree = ResidualCoverTree::build(&options, &data, &mut Control::none()).unwrap();
     let part = &tree.parts[0];

@@ -17,7 +17,7 @@ use crate::error::{Result, try_resize};
 use crate::kernel::Kernel;
 use crate::metric::{Correlation, Metric, NEW, QueryBlock};
 use crate::simd::panel::{self, Bounds, LANES, QUERIES};
-use crate::simd::region;
+use crate::simd::region::{self, bits};
 
 /// Points that a query may find in the panels it looks at first, as a multiple of the number wanted; and panels among
 /// which these are chosen, in addition to as many as hold so many.
@@ -76,15 +76,6 @@ pub(crate) fn search<M: Metric, C: Collector>(
     let found = search.run(group, &mut memory, scratch);
     scratch.panels = memory;
     found
-}
-
-/// The bits that are set.
-fn bits(mut mask: u64) -> impl Iterator<Item = u32> {
-    std::iter::from_fn(move || {
-        let bit = (mask != 0).then(|| mask.trailing_zeros());
-        mask &= mask.wrapping_sub(1);
-        bit
-    })
 }
 
 /// A block of queries that is searched for.

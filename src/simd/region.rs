@@ -41,8 +41,17 @@ pub(crate) struct Region<'a> {
 }
 
 /// The bits that are set.
+pub(crate) fn bits(mut mask: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let bit = (mask != 0).then(|| mask.trailing_zeros());
+        mask &= mask.wrapping_sub(1);
+        bit
+    })
+}
+
+/// Those of many words.
 pub(crate) fn set_bits(words: &[u64]) -> impl Iterator<Item = usize> {
-    (0..words.len() * 64).filter(|j| words[j / 64] >> (j % 64) & 1 == 1)
+    words.iter().enumerate().flat_map(|(word, &mask)| bits(mask).map(move |bit| word * 64 + bit as usize))
 }
 
 impl Region<'_> {
