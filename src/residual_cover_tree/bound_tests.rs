@@ -73,9 +73,10 @@ fn bounds_hold_for_every_query_and_point() {
         let (threads, mut control) = (Threads::new(1), Control::none());
         let (positions, leaf) = ((0..n as u32).collect::<Vec<_>>(), Cells::leaf_of(n, metric.points.width));
         let order = ordered(metric, &positions, leaf).unwrap();
-        let (cells, _) = Cells::new(metric, &order, leaf, (0.25, 0.8), &threads, &mut control).unwrap();
-        if let (Some(mut cells), true) = (cells, metric.is_metric()) {
-            cells.overlap(metric, &threads, &mut control).unwrap();
+        let alone = |i: u32| (part.tree.ids[i as usize] as usize) < m;
+        let cut = (0.25, 0.8);
+        let (cells, _) = Cells::new(metric, &order, leaf, cut, Some(&alone), &threads, &mut control).unwrap();
+        if let (Some(cells), true) = (cells, metric.is_metric()) {
             let owns: Vec<u32> = (0..4).map(|_| rng.random_range(0..cells.len() as u32)).collect();
             let bound = CellBound { cells: &cells, metric };
             let found = cell_checks::check(&bound, &queries, &owns, &context);

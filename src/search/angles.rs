@@ -1,24 +1,33 @@
-//! Search of residual correlations by angles: blocks of queries against the pivots of cells.
+//! Search of residual correlations by angles: blocks of queries against cells, whose pivots tell nearly what the scores of
+//! their members are.
 //!
-//! The pivots of the cells nearest to a query tell nearly what the scores of their members are: the k-th largest lower
-//! bound there is a threshold. The table of gaps excludes most other cells at no evaluation, and the overlaps of spans
-//! most of what is left. Of the rest the pivots are evaluated, for all queries of the group that a cell is open to at a
-//! time, since it is their rows of V that take the time. What the bounds cannot exclude is scored in the end.
+//! A stored point is known in the span of its own cell; a new one after the pivots of the cells nearest to it in space are
+//! evaluated. The products of that span with those of other cells (overlaps) tell what a query is there too, nearly, and so
+//! bound its scores with the members at no evaluation. Those of the cells where it is longest raise what neighbours must
+//! reach, and the best of them are scored at once; then the overlaps exclude most of the other cells, and most members of
+//! what is left. Only of cells that are not listed with the own one, but not excluded by the table of gaps either, the
+//! pivots are evaluated, for all queries of the group that a cell is open to at a time. What the bounds cannot exclude is
+//! scored in the end.
 
+use super::cells::NO_CELL;
 use super::certificate::{CellBound, Memory, coordinates, score_pivots, spans};
 use super::collect::Collector;
-use super::overlaps::{FEW_CELLS, Inside};
+use super::overlaps::{Inside, Projection};
 use super::shortlist::{Candidate, Shortlist};
 use super::space::{Group, Scratch, Space};
 use super::spatial::bounding_box;
 use crate::error::{Result, try_push, try_reserve, try_resize};
 use crate::metric::{Metric, NEW, QueryBlock};
-use crate::simd::spans::{InSpan, LANES, bound_members};
+use crate::simd::spans::{InSpan, bound_members};
 
 /// Queries of a group, at most: the more, the more of them share the rows of pivots that are fetched.
 pub(super) const GROUP: usize = 256;
-/// Allowed points in the cells that a query starts from, as a multiple of the number wanted.
+/// Allowed points in the cells that a query starts from, as a multiple of the number wanted; and, where overlaps choose them,
+/// these cells at most.
 const START_FACTOR: f64 = 8.0;
+const MOST_FIRST: usize = 32;
+/// Overlaps tell too little of a cell where they leave so many times as many members as there are pivots.
+const MOST_DIRECT: usize = 2;
 /// A query is given up where bounds leave it this share of the points it was bounded in, and so many times what is wanted.
 const MOST_LEFT: f64 = 0.25;
 const MOST_WANTED: usize = 16;
@@ -27,28 +36,47 @@ const MOST_WANTED: usize = 16;
 #[derive(Default)]
 pub(super) struct AngleQuery {
     list: Shortlist,
-    /// The cell whose span is nearest to it among those that it started from, the sine of the angle to the span, the
+    /// The cell, or point alone, whose span is nearest to it among those that are known, the sine of the angle to the span, the
     /// distance from what has its coordinates there, and these.
     own: u32,
     sine: f64,
     apart: f64,
     u: Vec<f32>,
+    /// Whether it is stored, so that these are known.
+    known: bool,
     /// The cells that it started from.
     started: Vec<u32>,
     /// Points of the cells that it was bounded in.
     seen: usize,
+    /// Whether too many cells are open to it.
+    waits: bool,
 }
 
-/// Searches for the queries of the group. Returns those to which too many points are left.
+/// What is known of one query and the cells that are listed with its own.
+#[derive(Default)]
+pub(super) struct Survey {
+    projection: Projection,
+    /// Those cells that are looked at, by their lanes.
+    chosen: Vec<u32>,
+    /// A bit for each cell that has been bounded, or has no neighbours of the query.
+    excluded: Vec<u64>,
+    /// Tree positions of what is best of these cells.
+    best: Vec<u32>,
+}
+
+/// Searches for the queries of the group. Returns those to which more than the share `most_near` of the cells is open, or too
+/// many points are left.
 pub(crate) fn search<M: Metric, C: Collector>(
     space: &Space<'_, M>,
     bound: &CellBound<'_>,
     queries: &QueryBlock,
     group: &mut Group<C>,
+    most_near: f64,
     scratch: &mut Scratch,
 ) -> Result<Vec<u32>> {
     let mut memory = std::mem::take(&mut scratch.angles);
-    let found = Angles { space, bound, queries }.run(group, &mut memory, scratch);
+    let most_near = (most_near * bound.cells.len() as f64) as usize;
+    let found = Angles { space, bound, queries, most_near }.run(group, &mut memory, scratch);
     scratch.angles = memory;
     found
 }
@@ -58,6 +86,8 @@ struct Angles<'a, 's, M> {
     space: &'a Space<'s, M>,
     bound: &'a CellBound<'a>,
     queries: &'a QueryBlock,
+    /// More cells than these make a query wait.
+    most_near: usize,
 }
 
 impl<M: Metric> Angles<'_, '_, M> {
@@ -67,12 +97,19 @@ impl<M: Metric> Angles<'_, '_, M> {
             try_reserve(&mut memory.queries, count, "the search")?;
             memory.queries.resize_with(count, AngleQuery::default);
         }
-        for (query, &home) in memory.queries.iter_mut().zip(&group.homes) {
+        for (q, query) in memory.queries.iter_mut().take(count).enumerate() {
             query.list.clear();
             query.u.clear();
             query.started.clear();
-            (query.own, query.sine, query.apart) = (home, 1.0, 1.0);
+            (query.own, query.sine, query.apart) = (group.homes[q], 1.0, 1.0);
+            let stored = self.space.certificates.overlaps && group.positions[q] != NEW;
+            let found = if stored { self.bound.cells.stored(group.positions[q], &mut query.u) } else { None };
+            query.known = found.is_some();
+            if let Some((own, sine)) = found {
+                (query.own, query.sine, query.apart) = (own, sine, sine);
+            }
             query.seen = 0;
+            query.waits = false;
         }
         for q in 0..count {
             self.raise(q, group, memory);
@@ -83,14 +120,15 @@ impl<M: Metric> Angles<'_, '_, M> {
         memory.open.clear();
         for q in 0..count {
             self.raise(q, group, memory);
-            self.open_near(q, memory, scratch)?;
+            self.survey(q, group, memory)?;
+            self.settle(q, group, memory, scratch)?;
         }
         self.look_at_open(group, memory, scratch)?;
         let mut others = Vec::new();
         for q in 0..count {
             self.raise(q, group, memory);
             let query = &memory.queries[q];
-            if query.list.lost {
+            if query.list.lost || query.waits {
                 others.push(q as u32);
             } else {
                 self.space.evaluate_some(group, &[q as u32], self.queries, query.list.positions(), scratch)?;
@@ -104,6 +142,7 @@ impl<M: Metric> Angles<'_, '_, M> {
     fn open_first<C: Collector>(&self, group: &Group<C>, memory: &mut Memory) -> Result<()> {
         let (cells, d) = (self.bound.cells, self.space.metric.points().d);
         let mut homes: Vec<(u32, u32)> = group.homes.iter().copied().zip(0..self.queries.len as u32).collect();
+        homes.retain(|&(_, q)| !memory.queries[q as usize].known);
         homes.sort_unstable();
         let mut order = Vec::new();
         for run in homes.chunk_by(|a, b| a.0 == b.0) {
@@ -130,37 +169,168 @@ impl<M: Metric> Angles<'_, '_, M> {
         Ok(())
     }
 
-    /// Opens to query `q` the cells that the table and the overlaps leave to it.
-    fn open_near(&self, q: usize, memory: &mut Memory, scratch: &mut Scratch) -> Result<()> {
-        let (cells, metric) = (self.bound.cells, self.bound.metric);
-        let query = &mut memory.queries[q];
+    /// Bounds for query `q` the members of those listed cells in whose spans most of it is: what is best there raises what the
+    /// others must reach.
+    fn survey<C: Collector>(&self, q: usize, group: &Group<C>, memory: &mut Memory) -> Result<()> {
+        let cells = self.bound.cells;
+        let Survey { excluded, projection, best, .. } = &mut memory.survey;
+        excluded.clear();
+        try_resize(excluded, cells.len().div_ceil(64), 0, "the search")?;
+        projection.clear();
+        best.clear();
+        let AngleQuery { started, own, u, apart, .. } = &memory.queries[q];
+        started.iter().for_each(|&c| exclude(excluded, c));
+        if u.is_empty() || !self.space.certificates.overlaps || cells.overlaps.is_empty() {
+            return Ok(());
+        }
+        let inside = Inside { own: *own as usize, u, sine: *apart };
+        cells.overlaps.project(self.bound.metric.simd, inside, projection)?;
+        self.choose_first(q, group, &mut memory.survey)?;
+        self.look_at_chosen(q, true, group, memory)?;
+        self.raise(q, group, memory);
+        self.choose_best(q, group, memory)
+    }
+
+    /// Scores what is best of query `q`, bounds the members of the other listed cells, and opens to it those cells that the table
+    /// and the overlaps leave many points of.
+    fn settle<C: Collector>(
+        &self,
+        q: usize,
+        group: &mut Group<C>,
+        memory: &mut Memory,
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let cells = self.bound.cells;
+        let best = memory.survey.best.iter().copied();
+        self.space.evaluate_some(group, &[q as u32], self.queries, best, scratch)?;
+        self.raise(q, group, memory);
+        self.choose_others(q, memory)?;
+        self.look_at_chosen(q, false, group, memory)?;
+        self.raise(q, group, memory);
+        let Memory { queries, survey, open, .. } = memory;
+        let query = &mut queries[q];
+        if query.list.lost {
+            return Ok(());
+        }
+        let near = &mut scratch.frontier;
+        near.clear();
+        if self.space.certificates.table {
+            cells.near(query.own as usize, query.sine.asin(), self.angle(q, query), near);
+        } else {
+            near.extend(0..cells.len() as u32);
+        }
+        near.retain(|&c| !is_excluded(&survey.excluded, c));
+        // Of a point alone all is known but for the members: where most cells are open, pivots tell hardly more.
+        query.list.lost = query.own as usize >= cells.len() && near.len() > cells.len() / 2;
+        query.waits = near.len() > self.most_near || query.list.lost;
+        if query.waits {
+            return Ok(());
+        }
+        scratch.counters.nodes_visited += cells.len() as u64;
+        scratch.counters.pruned_by_ball += (cells.len() - near.len()) as u64;
+        near.iter().try_for_each(|&c| open.add(c, q as u32))
+    }
+
+    /// The angle within which all points are that may be neighbours of query `q`.
+    fn angle(&self, q: usize, query: &AngleQuery) -> f64 {
+        let metric = self.bound.metric;
+        let slack = metric.slack(metric.weight(self.queries.inverse_sds[q]), self.space.largest_weight);
+        metric.length(f64::from(query.list.least) - slack)
+    }
+
+    /// Chooses those listed cells in whose spans the longest parts of query `q` are, until there are enough points in them that
+    /// it may find.
+    fn choose_first<C: Collector>(&self, q: usize, group: &Group<C>, survey: &mut Survey) -> Result<()> {
+        let (cells, keys) = (self.bound.cells, &self.space.keys.of);
+        let Survey { projection, chosen, excluded, .. } = survey;
+        let lanes = &projection.lanes;
+        chosen.clear();
+        try_reserve(chosen, lanes.len(), "the search")?;
+        let listed = |&t: &u32| lanes[t as usize].cell != NO_CELL && !is_excluded(excluded, lanes[t as usize].cell);
+        chosen.extend((0..lanes.len() as u32).filter(listed));
+        let longer = |&a: &u32, &b: &u32| lanes[b as usize].longest.total_cmp(&lanes[a as usize].longest);
+        if chosen.len() > MOST_FIRST {
+            chosen.select_nth_unstable_by(MOST_FIRST, longer);
+            chosen.truncate(MOST_FIRST);
+        }
+        chosen.sort_unstable_by(longer);
+        let enough = (group.collectors[q].wanted() as f64 * START_FACTOR) as usize;
+        let (mut met, mut count) = (0, 0);
+        while met < enough && count < chosen.len() {
+            let members = cells.view(lanes[chosen[count] as usize].cell as usize).members;
+            met += members.iter().filter(|&&i| keys[i as usize] < group.limits[q]).count();
+            count += 1;
+        }
+        chosen.truncate(count);
+        Ok(())
+    }
+
+    /// Chooses the listed cells that may have neighbours of query `q`, and excludes the others.
+    fn choose_others(&self, q: usize, memory: &mut Memory) -> Result<()> {
+        let Memory { queries, survey: Survey { projection, chosen, excluded, .. }, .. } = memory;
+        let angle = self.angle(q, &queries[q]).sin_cos();
+        chosen.clear();
+        try_reserve(chosen, projection.lanes.len(), "the search")?;
+        for (t, lane) in projection.lanes.iter().enumerate().filter(|(_, lane)| lane.cell != NO_CELL) {
+            if lane.is_beyond(angle, &self.bound.cells.cells[lane.cell as usize].margins) {
+                exclude(excluded, lane.cell);
+            } else if !is_excluded(excluded, lane.cell) {
+                chosen.push(t as u32);
+            }
+        }
+        Ok(())
+    }
+
+    /// Bounds the members of the listed cells that are chosen, `all` or those of which few are left by that.
+    fn look_at_chosen<C: Collector>(&self, q: usize, all: bool, group: &Group<C>, memory: &mut Memory) -> Result<()> {
+        let (cells, metric, keys) = (self.bound.cells, self.bound.metric, &self.space.keys.of);
+        let Memory { queries, survey: Survey { excluded, projection, chosen, .. }, bounds, .. } = memory;
+        let query = &mut queries[q];
         if query.list.lost {
             return Ok(());
         }
         let weight = metric.weight(self.queries.inverse_sds[q]);
-        let slack = metric.slack(weight, self.space.largest_weight);
-        let angle = metric.length(f64::from(query.list.least) - slack);
-        let offset = query.sine.asin();
-        let mut near = std::mem::take(&mut scratch.frontier);
-        near.clear();
-        if self.space.certificates.table {
-            cells.near(query.own as usize, offset, angle, &mut near);
-        } else {
-            near.extend(0..cells.len() as u32);
+        let (limit, itself) = (group.limits[q], group.positions[q]);
+        let itself = if self.space.exclude_self { itself } else { NEW };
+        let AngleQuery { own, u, apart, list, seen, .. } = query;
+        let least = if self.space.certificates.members { list.least } else { f32::NEG_INFINITY };
+        let inside = Inside { own: *own as usize, u, sine: *apart };
+        for &t in &*chosen {
+            let c = projection.lanes[t as usize].cell;
+            let projected = cells.overlaps.projected(metric, cells, inside, t as usize, projection);
+            let view = cells.view(c as usize);
+            let inside = projected.in_span(metric, &view.margins, weight, least);
+            let (sine, slack) = (inside.sine, inside.slack);
+            bound_members(metric.simd, &inside, view.coords, view.sines, bounds);
+            let left: u32 = bounds.reaches.iter().map(|reaches| reaches.count_ones()).sum();
+            if !all && left as usize > MOST_DIRECT * view.pivots.len() {
+                continue;
+            }
+            exclude(excluded, c);
+            list.reserve(view.members.len())?;
+            *seen += view.members.len();
+            for t in bounds.reaching().filter(|&t| t < view.members.len()) {
+                let position = view.members[t];
+                if keys[position as usize] < limit && position != itself {
+                    let lower = bounds.estimates[t] - (view.sines[t] * sine + slack);
+                    list.candidates.push(Candidate::new(position, lower, bounds.uppers[t]));
+                }
+            }
         }
-        if near.len() > FEW_CELLS && !query.u.is_empty() && self.space.certificates.overlaps {
-            memory.excluded.clear();
-            try_resize(&mut memory.excluded, cells.len().div_ceil(64), 0, "the search")?;
-            let inside = Inside { own: query.own as usize, u: &query.u, sine: query.apart, offset };
-            cells.overlaps.exclude(metric.simd, cells, inside, angle, &mut memory.excluded);
-            near.retain(|&c| memory.excluded[c as usize / 64] >> (c % 64) & 1 == 0);
+        Ok(())
+    }
+
+    /// Takes the candidates of the largest lower bounds, as many as are wanted, off the list of query `q`.
+    fn choose_best<C: Collector>(&self, q: usize, group: &Group<C>, memory: &mut Memory) -> Result<()> {
+        let Memory { queries, survey: Survey { best, .. }, .. } = memory;
+        let (list, wanted) = (&mut queries[q].list, group.collectors[q].wanted());
+        list.candidates.retain(|candidate| candidate.position != NEW);
+        let count = if wanted == 0 { 0 } else { wanted.min(list.candidates.len()) };
+        if count > 0 {
+            list.candidates.select_nth_unstable_by(count - 1, |a, b| b.lower.total_cmp(&a.lower));
         }
-        scratch.counters.nodes_visited += cells.len() as u64;
-        scratch.counters.pruned_by_ball += (cells.len() - near.len()) as u64;
-        for &c in near.iter().filter(|&c| !query.started.contains(c)) {
-            memory.open.add(c, q as u32)?;
-        }
-        scratch.frontier = near;
+        try_reserve(best, count, "the search")?;
+        best.extend(list.candidates.drain(..count).map(|candidate| candidate.position));
         Ok(())
     }
 
@@ -228,15 +398,10 @@ impl<M: Metric> Angles<'_, '_, M> {
             let least = if space.certificates.members { query.list.least } else { f32::NEG_INFINITY };
             let inside = InSpan { u, sine, slack, least };
             bound_members(bound.metric.simd, &inside, view.coords, view.sines, bounds);
-            for (run, &reaches) in bounds.reaches.iter().enumerate() {
-                let mut reaches = reaches;
-                while reaches != 0 {
-                    let t = run * LANES + reaches.trailing_zeros() as usize;
-                    reaches &= reaches - 1;
-                    if t < view.others.len() && allowed(view.others[t]) {
-                        let lower = bounds.estimates[t] - (view.sines[t] * sine + slack);
-                        query.list.candidates.push(Candidate::new(view.others[t], lower, bounds.uppers[t]));
-                    }
+            for t in bounds.reaching().filter(|&t| t >= rank && t < view.members.len()) {
+                if allowed(view.members[t]) {
+                    let lower = bounds.estimates[t] - (view.sines[t] * sine + slack);
+                    query.list.candidates.push(Candidate::new(view.members[t], lower, bounds.uppers[t]));
                 }
             }
             if query.list.crowded(group.collectors[q as usize].wanted()) {
@@ -250,6 +415,16 @@ impl<M: Metric> Angles<'_, '_, M> {
     fn raise<C: Collector>(&self, q: usize, group: &Group<C>, memory: &mut Memory) {
         raise(self.space, &mut memory.queries[q], &group.collectors[q], &mut memory.lowers);
     }
+}
+
+/// Sets the bit of a cell.
+fn exclude(excluded: &mut [u64], cell: u32) {
+    excluded[cell as usize / 64] |= 1 << (cell % 64);
+}
+
+/// Whether the bit of a cell is set.
+fn is_excluded(excluded: &[u64], cell: u32) -> bool {
+    excluded[cell as usize / 64] >> (cell % 64) & 1 != 0
 }
 
 /// Raises what a query's neighbours must reach.

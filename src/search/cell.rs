@@ -25,9 +25,9 @@ pub(super) struct Cell {
     pub(super) rank: usize,
     /// L^-1, rank x rank, row by row.
     pub(super) inverse: Vec<f64>,
-    /// w of each member that is no pivot, a padded row a coordinate.
+    /// w of each member, a padded row a coordinate.
     pub(super) coords: Vec<f32>,
-    /// At least abs(e) of each member that is no pivot, padded with zeros.
+    /// At least abs(e) of each member, 0 of pivots, padded with zeros.
     pub(super) offsets: Vec<f32>,
     pub(super) margins: Margins,
 }
@@ -135,17 +135,19 @@ impl Cell {
         let weight = |i: usize| metric.weight(points.inverse_sds[members[i] as usize]);
         let others: Vec<usize> = (0..count).filter(|i| !pivots.contains(i)).collect();
         let (margins, offsets) = factor.margins(&pivots, &others, &left, weight);
-        let padded = others.len().next_multiple_of(LANES);
+        let padded = count.next_multiple_of(LANES);
         let mut coords = try_vec(rank * padded, 0.0f32, "the cells")?;
         let mut sines = try_vec(padded, 0.0f32, "the cells")?;
-        for (place, (&i, &offset)) in others.iter().zip(&offsets).enumerate() {
+        let mut ordered = try_with_capacity(count, "the cells")?;
+        for (place, &i) in pivots.iter().chain(&others).enumerate() {
             for j in 0..rank {
                 coords[j * padded + place] = columns[j * count + i] as f32;
             }
-            sines[place] = (offset as f32).next_up().min(1.0);
+            ordered.push(members[i]);
         }
-        let mut ordered = try_with_capacity(members.len(), "the cells")?;
-        ordered.extend(pivots.iter().chain(&others).map(|&i| members[i]));
+        for (sine, &offset) in sines[rank..].iter_mut().zip(&offsets) {
+            *sine = (offset as f32).next_up().min(1.0);
+        }
         Ok(Cell { members: ordered, rank, inverse: factor.inverse, coords, offsets: sines, margins })
     }
 }
@@ -177,11 +179,12 @@ impl Factor<'_> {
         let mut margins = Margins {
             sine: 0.0,
             cosine: 1.0,
-            alpha: 0.0,
+            // Of a pivot.
+            alpha: 1.0,
             largest_alpha,
             span_weight,
             pivot_weight: weights.iter().copied().fold(0.0, f64::max),
-            weight: others.iter().map(|&i| weight(i)).fold(0.0, f64::max),
+            weight: (0..count).map(&weight).fold(0.0, f64::max),
         };
         let offset = |&i: &usize| {
             // alpha = L^-T w, w a row of L.

@@ -1,14 +1,14 @@
 //! For tests: that what cells say of their members' scores holds, point by point.
 
+use super::cells::NO_CELL;
 use super::certificate::{CellBound, Memory, coordinates, score_pivots, spans};
-use super::overlaps::Inside;
+use super::overlaps::{Inside, Projection};
 use super::space::Scratch;
-use crate::metric::{Candidates, Metric, QueryBlock};
+use crate::metric::{Candidates, Metric, NEW, QueryBlock};
 use crate::simd::spans::{InSpan, bound_members};
 
-/// Compares the scores of some queries with all that the cells bound them with, seen from the nearest span and from the
-/// cells `owns`. Returns how many
-/// cells overlaps exclude, of how many.
+/// Compares the scores of some queries with all that the cells bound them with, seen from the nearest span, from the cells
+/// `owns` and from where they are stored. Returns how many cells overlaps exclude, of how many.
 pub(crate) fn check(bound: &CellBound<'_>, queries: &QueryBlock, owns: &[u32], context: &str) -> (usize, usize) {
     let CellBound { cells, metric } = *bound;
     let (mut memory, mut scratch, mut scores) = (Memory::default(), Scratch::default(), Vec::new());
@@ -29,11 +29,11 @@ pub(crate) fn check(bound: &CellBound<'_>, queries: &QueryBlock, owns: &[u32], c
             coordinates(&memory.us, view.pivots.len(), 0, &mut memory.u);
             let inside = InSpan { u: &memory.u, sine: part.sine as f32, slack: part.slack as f32, least: 0.0 };
             bound_members(metric.simd, &inside, view.coords, view.sines, &mut memory.bounds);
-            scores.resize(view.others.len(), 0.0);
-            let others = Candidates::Gather(view.others);
-            metric.signed_scores(queries, &[q], &others, &mut scratch.score, &mut scores).unwrap();
+            scores.resize(view.members.len(), 0.0);
+            let members = Candidates::Gather(view.members);
+            metric.signed_scores(queries, &[q], &members, &mut scratch.score, &mut scores).unwrap();
             for ((score, &estimate), (&e, i)) in
-                scores.iter().zip(&memory.bounds.estimates).zip(view.sines.iter().zip(view.others))
+                scores.iter().zip(&memory.bounds.estimates).zip(view.sines.iter().zip(view.members))
             {
                 let (score, error) = (score.abs(), f64::from(e) * part.sine + part.slack);
                 let estimate = f64::from(estimate);
@@ -43,14 +43,42 @@ pub(crate) fn check(bound: &CellBound<'_>, queries: &QueryBlock, owns: &[u32], c
             let members = scores.iter().chain(&signed);
             *largest = members.fold(0.0, |most, score| most.max(score.abs()));
         }
+        // Seen from the spans of some cells, and from where it is stored.
+        let mut inside = Vec::new();
         for &own in owns.iter().chain([&nearest.1]) {
             let view = cells.view(own as usize);
             score_pivots(bound, queries, &[q], view.pivots, &mut memory, &mut scratch).unwrap();
             spans(bound, queries, &[q], &view, &mut memory).unwrap();
             let part = memory.parts[0];
             coordinates(&memory.us, view.pivots.len(), 0, &mut memory.u);
-            let offset = part.sine.asin();
-            let inside = Inside { own: own as usize, u: &memory.u, sine: part.apart, offset };
+            inside.push((own, memory.u.clone(), part.sine, part.apart));
+        }
+        let (position, mut u) = (queries.positions[q as usize], Vec::new());
+        if position != NEW {
+            let (own, sine) = cells.stored(position, &mut u).unwrap();
+            inside.push((own, u, sine, sine));
+        }
+        for (own, u, sine, apart) in inside {
+            let inside = Inside { own: own as usize, u: &u, sine: apart };
+            let mut projection = Projection::default();
+            cells.overlaps.project(metric.simd, inside, &mut projection).unwrap();
+            for t in 0..projection.lanes.len() {
+                if projection.lanes[t].cell == NO_CELL {
+                    continue;
+                }
+                let view = cells.view(projection.lanes[t].cell as usize);
+                let projected = cells.overlaps.projected(metric, cells, inside, t, &mut projection);
+                let found = projected.in_span(metric, &view.margins, weight, 0.0);
+                bound_members(metric.simd, &found, view.coords, view.sines, &mut memory.bounds);
+                scores.resize(view.members.len(), 0.0);
+                let members = Candidates::Gather(view.members);
+                metric.scores(queries, &[q], &members, &mut scratch.score, &mut scores).unwrap();
+                for ((score, &estimate), e) in scores.iter().zip(&memory.bounds.estimates).zip(view.sines) {
+                    let error = f64::from(e * found.sine + found.slack);
+                    let far = (score - f64::from(estimate)).abs() > error;
+                    assert!(!far, "{score}, {estimate} +- {error}: query {q} from {own}; {context}");
+                }
+            }
             // Those of some cells are as tight as can be.
             let tight = largest.iter().skip(q as usize % 5).step_by(5).copied();
             for threshold in [0.02, 0.2, 0.5, 0.7, 0.9, 0.99].into_iter().chain(tight) {
@@ -58,16 +86,20 @@ pub(crate) fn check(bound: &CellBound<'_>, queries: &QueryBlock, owns: &[u32], c
                 let heaviest =
                     metric.points.inverse_sds.iter().fold(0.0, |most: f64, isd| most.max(metric.weight(*isd)));
                 let angle = metric.length(threshold - metric.slack(weight, heaviest));
-                let mut bits = vec![0u64; cells.len().div_ceil(64)];
-                cells.overlaps.exclude(metric.simd, cells, inside, angle, &mut bits);
                 let mut near = Vec::new();
-                cells.near(own as usize, offset, angle, &mut near);
+                cells.near(own as usize, sine.asin(), angle, &mut near);
                 for (c, &largest) in largest.iter().enumerate().filter(|&(_, &largest)| largest >= threshold) {
                     let context = format!("cell {c} from {own}, query {q}, {largest} >= {threshold}; {context}");
-                    assert!(bits[c / 64] >> (c % 64) & 1 == 0, "excluded by overlaps: {context}");
                     assert!(near.contains(&(c as u32)), "excluded by the table: {context}");
                 }
-                excluded += near.iter().filter(|&&c| bits[c as usize / 64] >> (c % 64) & 1 == 1).count();
+                for lane in projection.lanes.iter().filter(|lane| near.contains(&lane.cell)) {
+                    let c = lane.cell as usize;
+                    if lane.is_beyond(angle.sin_cos(), &cells.view(c).margins) {
+                        let context = format!("cell {c} from {own}, query {q}; {context}");
+                        assert!(largest[c] < threshold, "{} >= {threshold}, excluded: {context}", largest[c]);
+                        excluded += 1;
+                    }
+                }
                 all += near.len();
             }
         }

@@ -9,15 +9,15 @@
 //! 2004), whose balls have one centre each.
 
 use super::cell::{Cell, CellScratch, Margins};
-use super::overlaps::Overlaps;
+use super::overlaps::{self, Overlaps};
 use super::spatial::{bounding_box, squared_gap};
+use super::table::{Kept, STEP};
 use crate::control::Control;
-use crate::error::{Result, try_collect, try_vec, try_with_capacity};
-use crate::metric::{Correlation, Metric, Points, QueryBlock, ScoreScratch};
+use crate::error::{Result, try_collect, try_push, try_resize, try_vec, try_with_capacity};
+use crate::metric::{Correlation, Metric, Points};
 use crate::parallel::Threads;
-use crate::simd::Simd;
 use crate::simd::panel::LANES as PANEL;
-use crate::simd::spans::{self, LANES};
+use crate::simd::spans::LANES;
 
 /// Points of a cell, unless that makes the table too large.
 const CELL: usize = PANEL;
@@ -25,11 +25,8 @@ const CELL: usize = PANEL;
 const SAMPLE: usize = 32;
 /// Cells around a cell that its queries start from.
 pub(super) const NEAREST: usize = 64;
-/// Cells whose rows of the table a task computes, and columns that it computes at a time.
-const ROWS: usize = 32;
-const COLUMNS: usize = 16;
-/// Radians of a step of the table.
-const STEP: f64 = std::f64::consts::FRAC_PI_2 / 255.0;
+/// Cells whose rows of the table a task computes.
+pub(super) const ROWS: usize = 32;
 /// The cell of a point that is in none.
 pub(super) const NO_CELL: u32 = u32::MAX;
 
@@ -39,7 +36,13 @@ pub(crate) struct Cells {
     pub(super) of: Vec<u32>,
     /// Angle between each tree position and the span of its cell, rounded up.
     pub(super) offsets: Vec<f32>,
+    /// The cells, and after these, `count`, the spans of points alone.
     pub(super) cells: Vec<Place>,
+    pub(super) count: usize,
+    /// The angle of each cell's farthest member to its span, in steps.
+    pub(super) farthest: Vec<f64>,
+    /// Tree positions of the points that have a span alone, in ascending order, and the places of these in `cells`.
+    pub(super) alone: Vec<(u32, u32)>,
     /// Number of pivots of all cells.
     pub(super) pivots: usize,
     /// Tree positions of members, L^-1, w and abs(e), cell by cell.
@@ -55,7 +58,7 @@ pub(crate) struct Cells {
     pub(super) around: Vec<u32>,
     /// The products of each cell's span with the nearest ones.
     pub(super) overlaps: Overlaps,
-    /// Row a has for each cell b angle(a, b) - angle of b's farthest member, in steps, rounded down.
+    /// Row a has for each cell b angle(a, b) - angle of b's farthest member, in steps, rounded down; a may be a point alone.
     pub(super) gaps: Vec<u8>,
 }
 
@@ -73,26 +76,15 @@ pub(super) struct Place {
 /// A cell, to be searched.
 pub(super) struct CellView<'a> {
     pub(super) margins: Margins,
-    /// Tree positions of the pivots and of the other members.
+    /// Tree positions of all members, of the pivots and of the others.
+    pub(super) members: &'a [u32],
     pub(super) pivots: &'a [u32],
     pub(super) others: &'a [u32],
     /// L^-1, row by row.
     pub(super) inverse: &'a [f64],
-    /// w of the others, a padded row a coordinate, and abs(e).
+    /// w of all members, pivots first, a padded row a coordinate, and abs(e).
     pub(super) coords: &'a [f32],
     pub(super) sines: &'a [f32],
-}
-
-/// Memory of one thread.
-#[derive(Default)]
-struct Scratch {
-    rows: QueryBlock,
-    columns: QueryBlock,
-    order: Vec<u32>,
-    score: ScoreScratch,
-    products: Vec<f64>,
-    turned: Vec<f64>,
-    squares: Vec<f64>,
 }
 
 impl Cells {
@@ -108,12 +100,14 @@ impl Cells {
 
     /// Makes cells of runs of `leaf` points and computes the table: about pivots^2 / 2 + n times the mean number of pivots
     /// of a cell evaluations, also returned. Members have an angle of `sine` to the span of their cell at most. None where a
-    /// sample of cells tells that more than the share `most_pivots` of the points would have to be pivots.
+    /// sample of cells tells that more than the share `most_pivots` of the points would have to be pivots. With overlaps, and
+    /// points alone, if it is told which points are at inducing points.
     pub(crate) fn new(
         metric: &Correlation,
         order: &[u32],
         leaf: usize,
         (sine, most_pivots): (f64, f64),
+        at_inducing: Option<&dyn Fn(u32) -> bool>,
         threads: &Threads,
         control: &mut Control<'_>,
     ) -> Result<(Option<Self>, u64)> {
@@ -141,21 +135,78 @@ impl Cells {
         evaluations += built.iter().map(|cell| cell.rank * cell.members.len()).sum::<usize>();
         let mut cells = Cells::pack(built, points, n)?;
         cells.look_around(threads)?;
-        cells.measure(metric, threads, control)?;
         evaluations += cells.pivots * cells.pivots / 2;
+        let mut gaps = try_vec(count * count, 0, what)?;
+        match at_inducing {
+            Some(at_inducing) => {
+                let mut overlaps = Overlaps::default();
+                let around = |own: usize, near: &mut Vec<u32>| {
+                    near.clear();
+                    near.extend_from_slice(cells.around(own));
+                };
+                let (mut listed, sampled) = overlaps::listed(&cells, 0..count, around, metric, threads, control)?;
+                let kept = Kept { listed: &listed, room: overlaps::room(n, points.width) };
+                let pairs = cells.measure(0, &mut gaps, Some(kept), metric, threads, control)?;
+                overlaps.add(&cells, &pairs, &listed, threads, control)?;
+                drop(pairs);
+                // What is near a point alone the table tells, not space.
+                cells.stand_alone(metric, at_inducing)?;
+                let owns = cells.cells.len();
+                try_resize(&mut gaps, owns * count, 0, what)?;
+                let rows = &mut gaps[count * count..];
+                cells.measure(count, rows, None, metric, threads, control)?;
+                let near = |own: usize, near: &mut Vec<u32>| {
+                    let row = &rows[(own - count) * count..(own - count + 1) * count];
+                    near.clear();
+                    near.extend(0..count as u32);
+                    near.sort_unstable_by_key(|&c| (row[c as usize], c));
+                };
+                let (more, sampled_alone) = overlaps::listed(&cells, count..owns, near, metric, threads, control)?;
+                listed.extend(more);
+                let kept = Kept { listed: &listed, room: usize::MAX };
+                let pairs = cells.measure(count, rows, Some(kept), metric, threads, control)?;
+                overlaps.add(&cells, &pairs, &listed, threads, control)?;
+                cells.overlaps = overlaps;
+                evaluations += sampled + sampled_alone + 2 * cells.alone.len() * cells.pivots;
+            }
+            None => drop(cells.measure(0, &mut gaps, None, metric, threads, control)?),
+        }
+        cells.gaps = gaps;
         Ok((Some(cells), evaluations as u64))
     }
 
-    /// Adds the overlaps; returns evaluations.
-    pub(crate) fn overlap(
-        &mut self,
-        metric: &Correlation,
-        threads: &Threads,
-        control: &mut Control<'_>,
-    ) -> Result<u64> {
-        let (overlaps, evaluations) = Overlaps::new(self, metric, threads, control)?;
-        self.overlaps = overlaps;
-        Ok(evaluations as u64)
+    /// Gives the points at inducing points a span alone, at most as many as there are cells: a query there has little in common
+    /// with what is around it.
+    fn stand_alone(&mut self, metric: &Correlation, at_inducing: &dyn Fn(u32) -> bool) -> Result<()> {
+        let what = "the cells";
+        let one = (self.inverses.len(), self.coords.len(), self.sines.len());
+        let mut s = CellScratch::default();
+        for start in 0..self.members.len() {
+            if !at_inducing(self.members[start]) || self.alone.len() == self.count {
+                continue;
+            }
+            let margins = Cell::new(metric, &self.members[start..=start], 0.0, &mut s)?.margins;
+            try_push(&mut self.alone, (self.members[start], self.cells.len() as u32), what)?;
+            try_push(&mut self.farthest, 0.0, what)?;
+            let (inverse, coords, sines) = one;
+            try_push(&mut self.cells, Place { rank: 1, start, count: 1, inverse, coords, sines, margins }, what)?;
+        }
+        self.alone.sort_unstable();
+        if !self.alone.is_empty() {
+            self.add_one()?;
+        }
+        Ok(())
+    }
+
+    /// Adds L^-1, w and abs(e) of a point alone: all share these.
+    fn add_one(&mut self) -> Result<()> {
+        let what = "the cells";
+        try_push(&mut self.inverses, 1.0, what)?;
+        try_push(&mut self.coords, 1.0, what)?;
+        let len = self.coords.len() + LANES - 1;
+        try_resize(&mut self.coords, len, 0.0, what)?;
+        let len = self.sines.len() + LANES;
+        try_resize(&mut self.sines, len, 0.0, what)
     }
 
     /// Lays the cells' parts side by side. `n` is the number of members.
@@ -167,6 +218,9 @@ impl Cells {
             of: try_vec(points.n, NO_CELL, what)?,
             offsets: try_vec(points.n, 0.0, what)?,
             cells: try_with_capacity(count, what)?,
+            count,
+            farthest: try_collect(built.iter().map(|cell| Ok(cell.margins.sine.asin() / STEP)), what)?,
+            alone: Vec::new(),
             pivots: total(|cell| cell.rank),
             members: try_with_capacity(n, what)?,
             inverses: try_with_capacity(total(|cell| cell.inverse.len()), what)?,
@@ -175,7 +229,7 @@ impl Cells {
             boxes: try_with_capacity(2 * d * count, what)?,
             d,
             around: try_vec(count * NEAREST.min(count), 0, what)?,
-            gaps: try_vec(count * count, 0, what)?,
+            gaps: Vec::new(),
             overlaps: Overlaps::default(),
         };
         for (c, cell) in built.into_iter().enumerate() {
@@ -183,7 +237,7 @@ impl Cells {
             for (place, &i) in cell.members.iter().enumerate() {
                 cells.of[i as usize] = c as u32;
                 if place >= rank {
-                    let angle = f64::from(cell.offsets[place - rank]).asin();
+                    let angle = f64::from(cell.offsets[place]).asin();
                     cells.offsets[i as usize] = (angle as f32).next_up();
                 }
             }
@@ -206,95 +260,33 @@ impl Cells {
         Ok(cells)
     }
 
-    /// The table of gaps, and each cell's nearest.
-    fn measure(&mut self, metric: &Correlation, threads: &Threads, control: &mut Control<'_>) -> Result<()> {
-        let count = self.cells.len();
-        let mut gaps = std::mem::take(&mut self.gaps);
-        let tasks = try_collect(gaps.chunks_mut(ROWS * count).enumerate().map(Ok), "the cells")?;
-        threads.run(tasks, control, Scratch::default, |s, (task, gaps)| {
-            // From the diagonal on.
-            let first = task * ROWS;
-            let rows = first..first + gaps.len() / count;
-            self.gather(metric.points(), rows.clone(), &mut s.order, &mut s.rows);
-            for start in (first..count).step_by(COLUMNS) {
-                let columns = start..(start + COLUMNS).min(count);
-                self.between(metric, rows.clone(), columns, s, |a, b, steps| gaps[(a - first) * count + b] = steps)?;
-            }
-            Ok(())
-        })?;
-        mirror(&mut gaps, count);
-        for row in gaps.chunks_exact_mut(count) {
-            for (gap, cell) in row.iter_mut().zip(&self.cells) {
-                *gap = (f64::from(*gap) - cell.margins.sine.asin() / STEP).floor().max(0.0) as u8;
-            }
-        }
-        self.gaps = gaps;
-        Ok(())
-    }
-
-    /// Copies the pivots of some cells to `block`.
-    fn gather(&self, points: &Points, cells: std::ops::Range<usize>, order: &mut Vec<u32>, block: &mut QueryBlock) {
-        order.clear();
-        block.clear();
-        cells.for_each(|c| order.extend_from_slice(self.view(c).pivots));
-        order.iter().for_each(|&i| block.push_stored(points, i as usize));
-    }
-
-    /// The angles between the spans of the cells `rows`, whose pivots are in `s`, and `columns`, in steps, rounded down.
-    fn between(
-        &self,
-        metric: &Correlation,
-        rows: std::ops::Range<usize>,
-        columns: std::ops::Range<usize>,
-        s: &mut Scratch,
-        mut found: impl FnMut(usize, usize, u8),
-    ) -> Result<()> {
-        self.gather(metric.points(), columns.clone(), &mut s.order, &mut s.columns);
-        let (height, width) = (s.rows.len, s.columns.len);
-        s.products.resize(height * width, 0.0);
-        s.turned.resize(height * width, 0.0);
-        metric.signed_products(&s.rows, &s.columns, &s.order, &mut s.score, &mut s.products)?;
-        // L_a^-1 R_ab L_b^-T, along the rows and then, turned, along the columns.
-        self.multiply_inverses(metric.simd, rows.clone(), width, &mut s.products);
-        turn(&s.products, width, &mut s.turned);
-        self.multiply_inverses(metric.simd, columns.clone(), height, &mut s.turned);
-        s.squares.resize(height, 0.0);
-        let mut block = &s.turned[..];
-        for b in columns {
-            let view = self.view(b);
-            let (own, rest) = block.split_at(view.pivots.len() * height);
-            block = rest;
-            spans::squares(metric.simd, own, &mut s.squares);
-            let mut squares = &s.squares[..];
-            for a in rows.clone() {
-                let other = self.view(a);
-                let (own, rest) = squares.split_at(other.pivots.len());
-                squares = rest;
-                let norm = own.iter().sum::<f64>().sqrt();
-                let cosine = other.margins.between(&view.margins, metric, norm).min(1.0);
-                found(a, b, (cosine.acos() / STEP) as u8);
-            }
-        }
-        Ok(())
-    }
-
-    /// Multiplies the rows of `width` values that belong to each of some cells by its L^-1.
-    fn multiply_inverses(&self, simd: Simd, cells: std::ops::Range<usize>, width: usize, mut rows: &mut [f64]) {
-        for c in cells {
-            let view = self.view(c);
-            let own = rows.split_off_mut(..view.pivots.len() * width).unwrap_or_default();
-            spans::multiply_lower(simd, view.inverse, own, width);
-        }
-    }
-
     /// Number of cells.
     pub(crate) fn len(&self) -> usize {
-        self.cells.len()
+        self.count
     }
 
-    /// Number of points of every cell but the last.
-    pub(super) fn leaf(&self) -> usize {
-        self.cells[0].count
+    /// The span of a point alone, if it has one.
+    pub(super) fn alone(&self, position: u32) -> Option<u32> {
+        let found = self.alone.binary_search_by_key(&position, |&(position, _)| position);
+        found.ok().map(|place| self.alone[place].1)
+    }
+
+    /// The cell of a stored point, or its span alone, if there are overlaps with that: its coordinates there in `u`, and at least
+    /// the sine of the angle between them, which is the distance from what has these coordinates.
+    pub(super) fn stored(&self, position: u32, u: &mut Vec<f32>) -> Option<(u32, f64)> {
+        if self.overlaps.is_empty() {
+            return None;
+        }
+        u.clear();
+        if let Some(own) = self.alone(position) {
+            u.push(1.0);
+            return Some((own, 0.0));
+        }
+        let own = self.of(position)?;
+        let view = self.view(own as usize);
+        let t = view.members.iter().position(|&i| i == position)?;
+        u.extend(view.coords.iter().skip(t).step_by(view.sines.len()));
+        Some((own, f64::from(view.sines[t])))
     }
 
     /// Number of pivots of all cells.
@@ -302,14 +294,15 @@ impl Cells {
         self.pivots
     }
 
-    /// Cell `c`.
+    /// Cell `c`, or the span of a point alone.
     pub(super) fn view(&self, c: usize) -> CellView<'_> {
         let cell = &self.cells[c];
         let members = &self.members[cell.start..cell.start + cell.count];
         let (pivots, others) = members.split_at(cell.rank);
-        let padded = others.len().next_multiple_of(LANES);
+        let padded = members.len().next_multiple_of(LANES);
         CellView {
             margins: cell.margins,
+            members,
             pivots,
             others,
             inverse: &self.inverses[cell.inverse..cell.inverse + cell.rank * cell.rank],
@@ -394,40 +387,11 @@ impl Cells {
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
         let words = self.of.len() + self.offsets.len() + self.members.len() + self.coords.len() + self.sines.len();
-        let places = self.cells.len() * std::mem::size_of::<Place>();
+        let places = self.cells.len() * std::mem::size_of::<Place>() + 8 * self.alone.len();
         4 * (words + self.around.len())
             + 8 * (self.inverses.len() + self.boxes.len())
             + places
             + self.gaps.len()
             + self.overlaps.bytes()
-    }
-}
-
-/// Writes the transpose of rows of `width` values, in blocks that stay in the cache.
-fn turn(matrix: &[f64], width: usize, out: &mut [f64]) {
-    const TILE: usize = 16;
-    let height = matrix.len() / width;
-    for top in (0..height).step_by(TILE) {
-        for left in (0..width).step_by(TILE) {
-            for j in left..(left + TILE).min(width) {
-                for i in top..(top + TILE).min(height) {
-                    out[j * height + i] = matrix[i * width + j];
-                }
-            }
-        }
-    }
-}
-
-/// Copies what is above the diagonal of a square matrix below it, in blocks that stay in the cache.
-fn mirror(matrix: &mut [u8], count: usize) {
-    const TILE: usize = 64;
-    for top in (0..count).step_by(TILE) {
-        for left in (0..=top).step_by(TILE) {
-            for i in top..(top + TILE).min(count) {
-                for j in left..(left + TILE).min(i) {
-                    matrix[i * count + j] = matrix[j * count + i];
-                }
-            }
-        }
     }
 }

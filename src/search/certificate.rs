@@ -1,6 +1,6 @@
 //! Certificates: what a query's scores with the pivots of cells say of the cells' members.
 
-use super::angles::AngleQuery;
+use super::angles::{AngleQuery, Survey};
 use super::cells::{CellView, Cells};
 use super::open::Open;
 use super::space::Scratch;
@@ -33,8 +33,7 @@ pub(crate) struct Memory {
     pub(super) queries: Vec<AngleQuery>,
     pub(super) lowers: Vec<f32>,
     pub(super) open: Open,
-    /// A bit for each cell that overlaps exclude.
-    pub(super) excluded: Vec<u64>,
+    pub(super) survey: Survey,
 }
 
 /// What is known of a query and a cell.

@@ -1,6 +1,7 @@
 //! What the automatic traversal searches residual correlations with, over all points of a tree or a prefix of them:
 //! cells where a few points of each hold nearly all of it, and panels where few columns of V do.
 
+use super::inducing_rows::at_inducing;
 use super::spatial::kd_order;
 use super::{CellBound, Cells, FEW, InducingRows, PanelBound, Panels};
 use crate::control::Control;
@@ -14,10 +15,10 @@ use std::sync::{Arc, OnceLock};
 
 /// Cells are not used where a larger share of the points than this would have to be pivots.
 const MOST_PIVOTS: f64 = 0.5;
-/// The sine of the angle that members may have to the span of their cell. Smaller ones make the table sharper and the pivots
-/// more. Where pivots are evaluated: with 0.2, 0.22, 0.25 and 0.3 the benchmark's gold takes 37, 38, 39 and 43 microseconds a
-/// query.
-const SINE: f64 = 0.2;
+/// The sine of the angle that members may have to the span of their cell, the first of these that is possible. Smaller ones
+/// make bounds sharper, and the pivots more: with 0.12, 0.15, 0.2 and 0.25 the benchmark's gold takes 32, 32, 34 and 44
+/// microseconds a query, its predecessors 33, 26, 29 and 36, and its tree 1.4, 1.2, 1.1 and 0.9 seconds.
+const SINES: [f64; 2] = [0.15, 0.2];
 /// Where there are panels only the table counts: with 0.13, 0.15, 0.18, 0.21 and 0.25 the benchmark's square-512 takes 12, 13,
 /// 14, 16 and 20 microseconds a query, and its tree 0.95, 0.82, 0.70, 0.60 and 0.53 seconds; the search of its square is no
 /// faster with less than 0.18. The first of these is chosen whose table takes at most so many evaluations a point.
@@ -122,9 +123,12 @@ impl IndexSource {
         let order = ordered(metric, &positions, leaf)?;
         let fit = panelled && leaf == PANEL && Panels::fit(&*self.inducing_rows(metric, inducing)?, metric, &order)?;
         let most_sharp = MOST_PIVOTS.min((2.0 * MOST_EVALUATIONS / order.len() as f64).sqrt());
+        // In large cells the spans tell little more than the table; where there are panels, these tell more.
+        let at_inducing = at_inducing(&metric.points, inducing);
+        let alone = (!fit && leaf == PANEL).then_some(&at_inducing as &dyn Fn(u32) -> bool);
         let sharp = SHARP.iter().filter(|_| fit).map(|&sine| (sine, most_sharp));
-        for cut in sharp.chain([(SINE, MOST_PIVOTS)]) {
-            let (cells, evaluations) = Cells::new(metric, &order, leaf, cut, threads, control)?;
+        for cut in sharp.chain(SINES.map(|sine| (sine, MOST_PIVOTS))) {
+            let (cells, evaluations) = Cells::new(metric, &order, leaf, cut, alone, threads, control)?;
             index.evaluations += evaluations;
             if cells.is_some() {
                 index.cells = cells;
@@ -141,11 +145,6 @@ impl IndexSource {
                 Some(_) => None,
                 None => self.panels(metric, inducing, ordered(metric, &positions, PANEL)?, true, threads, control)?,
             };
-        }
-        // In large cells the spans tell little more than the table.
-        let small = |cells: &&mut Cells| index.panels.is_none() && cells.leaf() == PANEL;
-        if let Some(cells) = index.cells.as_mut().filter(small) {
-            index.evaluations += cells.overlap(metric, threads, control)?;
         }
         Ok(index)
     }

@@ -8,7 +8,7 @@
 use super::origins::Origins;
 use crate::error::{Result, try_copy, try_vec};
 use crate::inducing::InducingPoints;
-use crate::metric::{Correlation, Metric, NEW, QueryBlock};
+use crate::metric::{Correlation, Metric, NEW, Points, QueryBlock};
 use crate::saved::corrupt;
 use crate::simd::padded;
 use std::collections::HashMap;
@@ -28,6 +28,18 @@ pub(crate) struct InducingRows {
     pub(crate) at: Vec<(u32, u32)>,
     /// What queries are taken relative to, if the inducing points are known.
     pub(super) origins: Option<Origins>,
+}
+
+/// The inducing point at each place, by the bits of its coordinates.
+fn places_of(inducing: &InducingPoints, d: usize) -> HashMap<Vec<u64>, u32> {
+    let (coords, m) = (inducing.coords(), inducing.len());
+    (0..m).map(|z| (place((0..d).map(|j| coords[j * m + z])), z as u32)).collect()
+}
+
+/// Whether stored points are at inducing points.
+pub(super) fn at_inducing<'a>(points: &'a Points, inducing: Option<&InducingPoints>) -> impl Fn(u32) -> bool + 'a {
+    let places = inducing.map(|inducing| places_of(inducing, points.d)).unwrap_or_default();
+    move |i| places.contains_key(&place((0..points.d).map(|j| points.coord(i as usize, j))))
 }
 
 /// The place of a point; 0.0 and -0.0 are one.
@@ -72,8 +84,7 @@ impl InducingRows {
         let mut places = HashMap::new();
         let mut at = Vec::new();
         if let Some(inducing) = inducing {
-            let (coords, m) = (inducing.coords(), inducing.len());
-            places = (0..m).map(|z| (place((0..points.d).map(|j| coords[j * m + z])), z as u32)).collect();
+            places = places_of(inducing, points.d);
             for i in (0..points.n).filter(|&i| metric.weight(points.inverse_sds[i]) > SMALL * median) {
                 if let Some(&z) = places.get(&place((0..points.d).map(|j| points.coord(i, j)))) {
                     at.push((z, i as u32));

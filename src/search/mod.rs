@@ -35,6 +35,7 @@ mod saved;
 mod shortlist;
 mod space;
 mod spatial;
+mod table;
 
 pub(crate) use blocks::Blocks;
 pub(crate) use cells::Cells;
@@ -150,9 +151,10 @@ fn automatic<M: Metric, C: Collector>(
         (Stage::Near, Some(bound), _) => panelling::search(space, bound, queries, group, panelling::MOST_NEAR, scratch),
         (Stage::Wide, Some(bound), _) => panelling::search(space, bound, queries, group, 1.0, scratch),
         (Stage::Pivots, Some(_), Some(bound)) if bound.cells.pivots() * FEW_PIVOTS < bound.cells.members.len() => {
-            angles::search(space, bound, queries, group, scratch)
+            angles::search(space, bound, queries, group, 1.0, scratch)
         }
-        (Stage::Near, None, Some(bound)) => angles::search(space, bound, queries, group, scratch),
+        (Stage::Near, None, Some(bound)) => angles::search(space, bound, queries, group, panelling::MOST_NEAR, scratch),
+        (Stage::Wide, None, Some(bound)) => angles::search(space, bound, queries, group, 1.0, scratch),
         _ => Ok(queries.all.clone()),
     }
 }

@@ -1,47 +1,61 @@
-//! Overlaps: products of the span of each cell with the spans nearest to it in angle.
+//! Overlaps: products of the span of each cell with the spans near it in angle.
 //!
 //! The table of angles bounds the product of any two unit vectors in two spans. Of one query more is known: it is v + e, v
 //! in the span of its own cell, whose coordinates there are u, and abs(e) is small. With G the products of the orthonormal
-//! bases of both spans its part in the other span is at most abs(G u) + abs(e) long, mostly far less than what the table
-//! says, and G is in 8 bits. So a query looks at few more cells than if its products with all pivots were known.
+//! bases of both spans its coordinates in the other span are G u, but for abs(e) and what rounding G to 8 bits loses. Where
+//! that is short no member of the other cell is near; elsewhere it bounds the score with each member, as evaluated pivots
+//! do, at no evaluation. With 1,024 stored queries the benchmark's gold takes 214 evaluations a query where it took 651 when
+//! overlaps did no more than exclude cells.
+//!
+//! Points at inducing points have spans alone: they have hardly anything in common with the rest of their cells.
 
+use super::cell::Margins;
 use super::cells::{Cells, NO_CELL};
+use super::table::{Pair, Pairs};
 use crate::control::Control;
-use crate::error::{Result, checked_area, try_collect, try_resize, try_vec, try_with_capacity};
+use crate::error::{
+    Result, checked_area, out_of_memory, try_collect, try_push, try_reserve, try_resize, try_vec, try_with_capacity,
+};
 use crate::metric::{Candidates, Correlation, Metric, QueryBlock, ScoreScratch};
 use crate::parallel::Threads;
 use crate::simd::Simd;
-use crate::simd::overlap::{LANES, squares};
+use crate::simd::overlap::{Group, LANES, project};
+use crate::simd::spans::InSpan;
+use std::ops::Range;
 
-/// Products take this share of the bytes of V at most. With products of 384, 640 and all 1,024 cells the
-/// benchmark's gold takes 1,136, 919 and 804 evaluations a query.
+/// Pairs of cells take this share of the bytes of V at most, and their products with both cells twice as much.
 const SHARE: usize = 3;
-/// Groups in which cells are sorted by rank, so that a group's are alike.
-const BAND: usize = 4 * LANES;
-/// Bytes of a listed cell but for its products.
-const PER_CELL: f64 = 12.0;
-/// Cells from which on it is worth while to look at overlaps.
-pub(super) const FEW_CELLS: usize = 16;
+/// Neighbours for which enough cells are listed, and points among which these are looked for, as a multiple. With 48, 64, 80 and
+/// 100 the benchmark's gold takes 244, 214, 196 and 186 evaluations a query, and its tree 196, 201, 206 and 213 MB.
+const WANTED: usize = 64;
+const START_FACTOR: usize = 8;
 /// What rounding in `f32` can add to a bound of cosines.
 const ROUNDING: f64 = 1e-5;
 
-/// The products of each cell.
+/// The products of each cell with those that are listed with it, in groups of [`LANES`].
 #[derive(Default)]
 pub(crate) struct Overlaps {
-    /// Groups of each cell.
-    pub(super) groups: usize,
-    /// Rows of each group: the largest rank of its cells. And the least of their gaps in the table.
-    pub(super) rows: Vec<u32>,
-    pub(super) gaps: Vec<u8>,
+    /// Where the groups of each cell begin, and where the last one's end.
+    pub(super) starts: Vec<u32>,
     /// The cells of each group, [`NO_CELL`] where it is not full.
     pub(super) cells: Vec<u32>,
     /// The norm of G u is at most so many times that of the entries, which are integers.
     pub(super) scales: Vec<f32>,
     /// What rounding of all kinds can add, for u of norm 1.
     pub(super) errors: Vec<f32>,
-    /// The products, group by group, a row of [`LANES`] for each dimension of the own span; and where they begin.
+    /// The products, group by group, a row of [`LANES`] for each dimension of the other span and of the own one.
     pub(super) products: Vec<i8>,
-    pub(super) places: Vec<usize>,
+    /// What follows of these.
+    pub(super) groups: Vec<OverlapGroup>,
+}
+
+/// A group.
+#[derive(Clone, Copy, Default)]
+pub(super) struct OverlapGroup {
+    /// Where its products begin.
+    place: usize,
+    /// Rows: the largest rank of its cells.
+    rows: u32,
 }
 
 /// What a query is in the span of its own cell.
@@ -51,8 +65,34 @@ pub(super) struct Inside<'a> {
     /// Its coordinates, and at least its distance from the span.
     pub(super) u: &'a [f32],
     pub(super) sine: f64,
-    /// The angle to the span.
-    pub(super) offset: f64,
+}
+
+/// Nearly what a query is in the span of another cell: coordinates there, the norm of these, and at least the distance from
+/// them of what they should be.
+pub(super) struct Projected<'a> {
+    pub(super) u: &'a [f32],
+    pub(super) length: f32,
+    pub(super) error: f32,
+}
+
+/// What a query is in the spans of all cells that are listed with its own.
+#[derive(Default)]
+pub(super) struct Projection {
+    /// The cell, the length of the query's part in its span, and an upper bound of that.
+    pub(super) lanes: Vec<Lane>,
+    /// The parts, group by group a row for each dimension, and where those of each group begin.
+    parts: Vec<[f32; LANES]>,
+    starts: Vec<u32>,
+    /// One of them.
+    u: Vec<f32>,
+}
+
+/// A listed cell.
+#[derive(Clone, Copy)]
+pub(super) struct Lane {
+    pub(super) cell: u32,
+    length: f32,
+    pub(super) longest: f32,
 }
 
 /// Memory of one thread.
@@ -61,196 +101,276 @@ struct Scratch {
     queries: QueryBlock,
     score: ScoreScratch,
     scores: Vec<f64>,
-    half: Vec<f64>,
-    whole: Vec<f64>,
-    pivots: Vec<u32>,
+    points: Vec<u32>,
+    near: Vec<u32>,
+}
+
+/// Bytes that pairs may take, of `n` points with rows of V of `width` values.
+pub(super) fn room(n: usize, width: usize) -> usize {
+    n * width * size_of::<f64>() / SHARE
+}
+
+impl Projection {
+    /// Forgets all.
+    pub(super) fn clear(&mut self) {
+        self.lanes.clear();
+    }
+}
+
+impl Projected<'_> {
+    /// What bounds the members of the cell, of these margins, for the query of such a weight.
+    pub(super) fn in_span(&self, metric: &Correlation, margins: &Margins, weight: f64, least: f32) -> InSpan<'_> {
+        let shortest = f64::from((self.length - self.error).max(0.0));
+        let square = 1.0 - shortest * shortest + margins.square_slack(metric, weight);
+        let slack = (margins.slack(metric, weight) as f32).next_up() + self.error;
+        InSpan { u: self.u, sine: (square.clamp(0.0, 1.0).sqrt() as f32).next_up(), slack, least }
+    }
+}
+
+impl Lane {
+    /// Whether no member of the cell, of these margins, is within an angle of the query that has this sine and cosine: members
+    /// are within an angle phi of the span, so that cos(angle + phi) is more than what is longest.
+    pub(super) fn is_beyond(&self, (sine, cosine): (f64, f64), margins: &Margins) -> bool {
+        f64::from(self.longest) < (cosine - ROUNDING) * margins.cosine - sine * margins.sine
+    }
 }
 
 impl Overlaps {
-    /// Computes the products of every cell of `cells`, whose table is there; also returns evaluations.
-    pub(super) fn new(
+    /// Adds the products `pairs` of the next cells, or points alone, as far as `listed` says of each of these.
+    pub(super) fn add(
+        &mut self,
         cells: &Cells,
-        metric: &Correlation,
+        pairs: &[Pairs],
+        listed: &[u16],
         threads: &Threads,
         control: &mut Control<'_>,
-    ) -> Result<(Self, usize)> {
+    ) -> Result<()> {
         let what = "the cells";
-        let count = cells.len();
-        // As many as there is room for, the nearest in the table.
-        let room = cells.members.len() * metric.points().width * std::mem::size_of::<f64>() / SHARE;
-        let rank = cells.pivots() as f64 / count as f64;
-        let most = (room as f64 / (count as f64 * (rank * rank + PER_CELL))) as usize;
-        let most = most.min(count);
-        let groups = most.div_ceil(LANES);
-        let lanes = checked_area(count, groups * LANES, what)?;
-        let mut overlaps = Overlaps {
-            groups,
-            rows: try_vec(count * groups, 0, what)?,
-            gaps: try_vec(count * groups, 0, what)?,
-            cells: try_vec(lanes, NO_CELL, what)?,
-            scales: try_vec(lanes, 0.0, what)?,
-            errors: try_vec(lanes, 0.0, what)?,
-            ..Overlaps::default()
-        };
-        if groups == 0 {
-            return Ok((overlaps, 0));
+        if self.starts.is_empty() {
+            try_push(&mut self.starts, 0, what)?;
         }
-        let lists = overlaps.cells.chunks_mut(groups * LANES);
-        let parts = overlaps.rows.chunks_mut(groups).zip(overlaps.gaps.chunks_mut(groups));
-        let tasks = try_collect(lists.zip(parts).enumerate().map(Ok), what)?;
-        threads.run(tasks, control, Vec::new, |order, (own, (list, (rows, gaps)))| {
-            choose(cells, own, most, order, list);
-            for ((group, rows), gap) in list.chunks(LANES).zip(rows).zip(gaps) {
-                let all = || group.iter().filter(|&&c| c != NO_CELL).map(|&c| c as usize);
-                *rows = all().map(|c| cells.view(c).pivots.len()).max().unwrap_or(0) as u32;
-                *gap = all().map(|c| cells.gaps(own)[c]).min().unwrap_or(u8::MAX);
-            }
-            Ok(())
-        })?;
-        let total = overlaps.place(cells)?;
-        overlaps.products = try_vec(total, 0, what)?;
-        let mut tasks = try_with_capacity(count, what)?;
-        let mut products = &mut overlaps.products[..];
-        let lanes = overlaps.scales.chunks_mut(groups * LANES).zip(overlaps.errors.chunks_mut(groups * LANES));
-        for (own, (scales, errors)) in lanes.enumerate() {
-            let ends = (own + 1) * groups;
-            let end = overlaps.places.get(ends).copied().unwrap_or(total) - overlaps.places[own * groups];
-            tasks.push((own, scales, errors, products.split_off_mut(..end).unwrap_or_default()));
+        let first = self.starts.len() - 1;
+        let lists = Place::all(cells, pairs, first..listed.len(), listed)?;
+        try_reserve(&mut self.starts, lists.len(), what)?;
+        let (before, mut groups) = (self.groups.len(), self.groups.len());
+        for list in &lists {
+            groups += list.len().div_ceil(LANES);
+            self.starts.push(u32::try_from(groups).map_err(|_| out_of_memory(groups, what))?);
         }
-        let (lists, rows) = (&overlaps.cells, &overlaps.rows);
-        threads.run(tasks, control, Scratch::default, |s, (own, scales, errors, mut products)| {
-            let rank = cells.view(own).pivots.len();
-            for g in 0..groups {
-                let (lanes, group) = (g * LANES..(g + 1) * LANES, own * groups + g);
-                let size = rows[group] as usize * rank * LANES;
-                let products = products.split_off_mut(..size).unwrap_or_default();
-                let list = &lists[group * LANES..(group + 1) * LANES];
-                fill(cells, metric, own, list, (&mut scales[lanes.clone()], &mut errors[lanes], products), s)?;
-            }
-            Ok(())
-        })?;
-        let rank = |c: u32| cells.view(c as usize).pivots.len();
-        let listed = |own: usize| overlaps.cells[own * groups * LANES..(own + 1) * groups * LANES].iter();
-        let others = |own: usize| listed(own).filter(|&&c| c != NO_CELL).map(|&c| rank(c)).sum::<usize>();
-        let evaluations = (0..count).map(|own| rank(own as u32) * others(own)).sum();
-        Ok((overlaps, evaluations))
-    }
-
-    /// Finds where the groups' products begin; returns their number.
-    pub(super) fn place(&mut self, cells: &Cells) -> Result<usize> {
-        self.places = try_vec(self.rows.len(), 0, "the cells")?;
-        let mut at = 0;
-        for (group, (place, &rows)) in self.places.iter_mut().zip(&self.rows).enumerate() {
-            *place = at;
-            let size = (rows as usize).saturating_mul(cells.view(group / self.groups).pivots.len() * LANES);
-            // Of a damaged file: then there are never so many.
-            at = at.saturating_add(size);
+        let lanes = checked_area(groups, LANES, what)?;
+        try_resize(&mut self.cells, lanes, NO_CELL, what)?;
+        try_resize(&mut self.scales, lanes, 0.0, what)?;
+        try_resize(&mut self.errors, lanes, 0.0, what)?;
+        for (own, list) in (first..).zip(&lists) {
+            let lanes = &mut self.cells[self.starts[own] as usize * LANES..];
+            lanes.iter_mut().zip(list).for_each(|(cell, place)| *cell = place.of(pairs).other(own as u32));
         }
-        Ok(at)
-    }
-
-    /// Adds to `excluded`, a bit for each cell, those in which no member is within `angle` of a query.
-    pub(super) fn exclude(&self, simd: Simd, cells: &Cells, query: Inside<'_>, angle: f64, excluded: &mut [u64]) {
-        let most = cells.steps(query.offset, angle);
-        let norm = query.u.iter().map(|u| u * u).sum::<f32>().sqrt();
-        let (sine, cosine) = angle.sin_cos();
-        let (sine, cosine) = (sine as f32, (cosine - ROUNDING) as f32);
-        let rest = (query.sine + ROUNDING) as f32;
-        for group in query.own * self.groups..(query.own + 1) * self.groups {
-            if self.gaps[group] > most {
-                continue;
-            }
-            let end = self.places[group] + self.rows[group] as usize * query.u.len() * LANES;
-            let squares = squares(simd, &self.products[self.places[group]..end], query.u);
-            let own = group * LANES..(group + 1) * LANES;
-            for (lane, &c) in self.cells[own.clone()].iter().enumerate().filter(|&(_, &c)| c != NO_CELL) {
-                let at = own.start + lane;
-                let longest = self.scales[at] * squares[lane].sqrt() + self.errors[at] * norm + rest;
-                // Members are within an angle phi of the span: none is within `angle` where cos(angle + phi) is more.
-                let margins = &cells.cells[c as usize].margins;
-                let least = cosine * margins.cosine as f32 - sine * margins.sine as f32;
-                if longest < least {
-                    excluded[c as usize / 64] |= 1 << (c % 64);
+        let total = self.place(cells)?;
+        let held = self.products.len();
+        try_resize(&mut self.products, total, 0, what)?;
+        let mut tasks = try_with_capacity(groups - before, what)?;
+        let mut products = &mut self.products[held..];
+        let new = before * LANES..;
+        let mut lanes = self.scales[new.clone()].chunks_mut(LANES).zip(self.errors[new].chunks_mut(LANES));
+        for (own, list) in (first..).zip(&lists) {
+            let rank = cells.cells[own].rank;
+            for (group, list) in self.groups[self.starts[own] as usize..].iter().zip(list.chunks(LANES)) {
+                let products = products.split_off_mut(..group.rows as usize * rank * LANES).unwrap_or_default();
+                if let Some((scales, errors)) = lanes.next() {
+                    tasks.push((own, list, (scales, errors, products)));
                 }
             }
         }
+        threads.run(
+            tasks,
+            control,
+            || (),
+            |(), (own, list, (scales, errors, products))| {
+                let rank = cells.cells[own].rank;
+                for (lane, place) in list.iter().enumerate() {
+                    let pair = place.of(pairs);
+                    (scales[lane], errors[lane]) = (pair.scale, pair.error);
+                    let other = cells.cells[pair.other(own as u32) as usize].rank;
+                    // A row for each dimension of the other span.
+                    let (row, column) = if pair.a == own as u32 { (1, other) } else { (rank, 1) };
+                    let from = &pairs[place.task as usize].products[pair.start as usize..][..rank * other];
+                    for j in 0..other {
+                        for i in 0..rank {
+                            products[(j * rank + i) * LANES + lane] = from[j * row + i * column];
+                        }
+                    }
+                }
+                Ok(())
+            },
+        )
+    }
+
+    /// Whether the cells have none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.starts.is_empty()
+    }
+
+    /// The groups of cell `own`: none, if the cells have no overlaps.
+    fn of(&self, own: usize) -> Range<usize> {
+        match self.starts.get(own..own + 2) {
+            Some(ends) => ends[0] as usize..ends[1] as usize,
+            None => 0..0,
+        }
+    }
+
+    /// Finds what follows of the groups; returns the number of products.
+    pub(super) fn place(&mut self, cells: &Cells) -> Result<usize> {
+        self.groups = try_with_capacity(self.cells.len() / LANES, "the cells")?;
+        let mut place = 0usize;
+        for (own, ends) in self.starts.windows(2).enumerate() {
+            let lanes = ends[0] as usize * LANES..ends[1] as usize * LANES;
+            for group in self.cells[lanes].chunks(LANES) {
+                let listed = || group.iter().filter(|&&c| c != NO_CELL).map(|&c| c as usize);
+                let rows = listed().map(|c| cells.view(c).pivots.len()).max().unwrap_or(0);
+                self.groups.push(OverlapGroup { place, rows: rows as u32 });
+                // Of a damaged file: then there are never so many.
+                place = place.saturating_add(rows.saturating_mul(cells.view(own).pivots.len() * LANES));
+            }
+        }
+        Ok(place)
+    }
+
+    /// Finds what a query is in the spans that are listed with its own.
+    pub(super) fn project(&self, simd: Simd, query: Inside<'_>, projection: &mut Projection) -> Result<()> {
+        let what = "the search";
+        let groups = self.of(query.own);
+        let Projection { lanes, parts, starts, .. } = projection;
+        let rows = self.groups[groups.clone()].iter().map(|group| group.rows as usize).sum();
+        lanes.clear();
+        try_reserve(lanes, groups.len() * LANES, what)?;
+        starts.clear();
+        try_reserve(starts, groups.len(), what)?;
+        try_resize(parts, rows, [0.0; LANES], what)?;
+        let norm = query.u.iter().map(|u| u * u).sum::<f32>().sqrt();
+        let rest = (query.sine + ROUNDING) as f32;
+        let (scales, errors) = (self.scales.as_chunks::<LANES>().0, self.errors.as_chunks::<LANES>().0);
+        let cells = self.cells.as_chunks::<LANES>().0;
+        let mut start = 0;
+        for g in groups {
+            let OverlapGroup { place, rows } = self.groups[g];
+            let end = place + rows as usize * query.u.len() * LANES;
+            let group = Group { products: &self.products[place..end], scales: &scales[g] };
+            let lengths = project(simd, group, query.u, &mut parts[start..start + rows as usize]);
+            lanes.extend((0..LANES).map(|lane| {
+                let longest = lengths[lane] + errors[g][lane] * norm + rest;
+                Lane { cell: cells[g][lane], length: lengths[lane], longest }
+            }));
+            starts.push(start as u32);
+            start += rows as usize;
+        }
+        Ok(())
+    }
+
+    /// What the query is in the span of lane `t` of `projection`, which is that of a cell.
+    pub(super) fn projected<'p>(
+        &self,
+        metric: &Correlation,
+        cells: &Cells,
+        query: Inside<'_>,
+        t: usize,
+        projection: &'p mut Projection,
+    ) -> Projected<'p> {
+        let Projection { lanes, parts, starts, u } = projection;
+        let Lane { cell, length, longest } = lanes[t];
+        let other = &cells.cells[cell as usize];
+        // Scales are larger than units by this factor, and bases may stretch what is not in the own span by no more.
+        let factor = cells.cells[query.own].margins.reach(&other.margins, metric).0 as f32;
+        let error = factor * (longest - length) + (factor - 1.0) * length + ROUNDING as f32;
+        let first = starts[t / LANES] as usize;
+        u.clear();
+        u.extend(parts[first..first + other.rank].iter().map(|row| row[t % LANES]));
+        Projected { u, length, error }
     }
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
-        let words = self.rows.len() + self.cells.len() + self.scales.len() + self.errors.len();
-        4 * words + self.gaps.len() + self.products.len() + std::mem::size_of::<usize>() * self.places.len()
+        let words = self.starts.len() + self.cells.len() + self.scales.len() + self.errors.len();
+        4 * words + self.products.len() + std::mem::size_of::<OverlapGroup>() * self.groups.len()
     }
 }
 
-/// Writes the cells whose products with `own` are held, the `most` nearest in the table; those of a band by rank.
-fn choose(cells: &Cells, own: usize, most: usize, order: &mut Vec<u32>, list: &mut [u32]) {
-    let gaps = cells.gaps(own);
-    order.clear();
-    order.extend(0..gaps.len() as u32);
-    let nearer = |&c: &u32| (gaps[c as usize], c);
-    if most < order.len() {
-        order.select_nth_unstable_by_key(most, nearer);
-        order.truncate(most);
-    }
-    order.sort_unstable_by_key(nearer);
-    for band in order.chunks_mut(BAND) {
-        band.sort_unstable_by_key(|&c| (cells.view(c as usize).pivots.len(), c));
-    }
-    list.iter_mut().zip(&*order).for_each(|(to, &c)| *to = c);
+/// A pair that is listed with a cell, or point alone, by its place.
+#[derive(Clone, Copy)]
+struct Place {
+    task: u32,
+    pair: u32,
 }
 
-/// The products of cell `own` with those of a group: scales, errors and products of each.
-fn fill(
-    cells: &Cells,
-    metric: &Correlation,
-    own: usize,
-    list: &[u32],
-    (scales, errors, products): (&mut [f32], &mut [f32], &mut [i8]),
-    s: &mut Scratch,
-) -> Result<()> {
-    let what = "the cells";
-    let view = cells.view(own);
-    let rank = view.pivots.len();
-    s.queries.clear();
-    view.pivots.iter().for_each(|&i| s.queries.push_stored(metric.points(), i as usize));
-    s.pivots.clear();
-    let group = || list.iter().filter(|&&c| c != NO_CELL).map(|&c| cells.view(c as usize));
-    group().for_each(|other| s.pivots.extend_from_slice(other.pivots));
-    let width = s.pivots.len();
-    try_resize(&mut s.scores, rank * width, 0.0, what)?;
-    metric.signed_scores(&s.queries, &s.queries.all, &Candidates::Gather(&s.pivots), &mut s.score, &mut s.scores)?;
-    // Rows of the own orthonormal basis with the others' pivots.
-    s.half.clear();
-    try_resize(&mut s.half, rank * width, 0.0, what)?;
-    for (j, out) in s.half.chunks_exact_mut(width).enumerate() {
-        for (row, &factor) in s.scores.chunks_exact(width).zip(&view.inverse[j * rank..=j * rank + j]) {
-            out.iter_mut().zip(row).for_each(|(out, x)| *out += factor * x);
+impl Place {
+    /// What is listed with each of the cells, or points alone, `owns`; those of a rank side by side.
+    fn all(cells: &Cells, pairs: &[Pairs], owns: Range<usize>, listed: &[u16]) -> Result<Vec<Vec<Place>>> {
+        let what = "the cells";
+        let mut counts = try_vec(owns.len(), 0usize, what)?;
+        for pair in pairs.iter().flat_map(|pairs| &pairs.list) {
+            pair.owns(listed).for_each(|own| counts[own as usize - owns.start] += 1);
         }
-    }
-    let mut start = 0;
-    for (lane, other) in group().enumerate() {
-        let ranks = other.pivots.len();
-        s.whole.clear();
-        for i in 0..ranks {
-            let factors = &other.inverse[i * ranks..=i * ranks + i];
-            for j in 0..rank {
-                let row = &s.half[j * width + start..j * width + start + ranks];
-                s.whole.push(factors.iter().zip(row).map(|(l, x)| l * x).sum());
+        let mut lists: Vec<Vec<Place>> =
+            try_collect(counts.into_iter().map(|count| try_with_capacity(count, what)), what)?;
+        for (task, pairs) in pairs.iter().enumerate() {
+            for (t, pair) in pairs.list.iter().enumerate() {
+                let place = Place { task: task as u32, pair: t as u32 };
+                pair.owns(listed).for_each(|own| lists[own as usize - owns.start].push(place));
             }
         }
-        start += ranks;
-        let most = s.whole.iter().fold(0.0f64, |most, x| most.max(x.abs()));
-        let unit = most / f64::from(i8::MAX);
-        let mut lost = 0.0;
-        for (at, &x) in s.whole.iter().enumerate() {
-            let value = if unit > 0.0 { (x / unit).round() } else { 0.0 };
-            lost += (x - value * unit).powi(2);
-            products[at * LANES + lane] = value as i8;
+        for (own, list) in owns.zip(&mut lists) {
+            let other = |place: &Place| place.of(pairs).other(own as u32);
+            list.sort_unstable_by_key(|place| (cells.cells[other(place) as usize].rank, other(place)));
         }
-        let (factor, slack) = view.margins.reach(&other.margins, metric);
-        scales[lane] = ((factor * unit) as f32).next_up();
-        errors[lane] = ((factor * (slack + lost.sqrt())) as f32).next_up();
+        Ok(lists)
     }
-    Ok(())
+
+    /// The pair.
+    fn of(self, pairs: &[Pairs]) -> &Pair {
+        &pairs[self.task as usize].list[self.pair as usize]
+    }
+}
+
+/// For each of the cells, or points alone, `owns` the gap in the table below which there may be one of the [`WANTED`] nearest
+/// of its points, as a sample tells; `near` writes cells near it. And evaluations.
+pub(super) fn listed(
+    cells: &Cells,
+    owns: Range<usize>,
+    near: impl Fn(usize, &mut Vec<u32>) + Sync,
+    metric: &Correlation,
+    threads: &Threads,
+    control: &mut Control<'_>,
+) -> Result<(Vec<u16>, usize)> {
+    let what = "the cells";
+    let mut listed = try_vec(owns.len(), (0u16, 0usize), what)?;
+    let tasks = try_collect(owns.zip(&mut listed).map(Ok), what)?;
+    threads.run(tasks, control, Scratch::default, |s, (own, (listed, evaluations))| {
+        let view = cells.view(own);
+        s.points.clear();
+        near(own, &mut s.near);
+        for &c in &s.near {
+            s.points.extend_from_slice(cells.view(c as usize).members);
+            if s.points.len() >= START_FACTOR * WANTED {
+                break;
+            }
+        }
+        // The first pivot, the last one and the last member.
+        let mut sample = vec![0, view.pivots.len() - 1, view.members.len() - 1];
+        sample.dedup();
+        s.queries.clear();
+        sample.iter().for_each(|&t| s.queries.push_stored(metric.points(), view.members[t] as usize));
+        *evaluations = s.queries.len * s.points.len();
+        try_resize(&mut s.scores, *evaluations, 0.0, what)?;
+        let others = Candidates::Gather(&s.points);
+        metric.scores(&s.queries, &s.queries.all, &others, &mut s.score, &mut s.scores)?;
+        let wanted = WANTED.min(s.points.len());
+        for scores in s.scores.chunks_exact_mut(s.points.len()) {
+            let (_, least, _) = scores.select_nth_unstable_by(wanted - 1, |a, b| b.total_cmp(a));
+            let reach = cells.steps(view.margins.sine.asin(), metric.length(*least));
+            *listed = (*listed).max(u16::from(reach) + 1);
+        }
+        Ok(())
+    })?;
+    let evaluations = listed.iter().map(|(_, evaluations)| evaluations).sum();
+    let listed = try_collect(listed.iter().map(|&(listed, _)| Ok(listed)), what)?;
+    Ok((listed, evaluations))
 }

@@ -7,6 +7,7 @@ use super::inducing_rows::InducingRows;
 use super::overlaps::Overlaps;
 use super::panels::Panels;
 use super::regions::Regions;
+use super::table::STEP;
 use crate::error::{Result, checked_area, try_vec};
 use crate::inducing::InducingPoints;
 use crate::metric::{AnyMetric, Correlation, Metric, NEW, Points};
@@ -31,6 +32,8 @@ struct SavedCells {
     offsets: Array<f32>,
     /// Rank, number of members and margins of each cell.
     cells: Vec<(u32, u32, Margins)>,
+    /// Place among the members, and margins, of each point alone.
+    alone: Vec<(u32, Margins)>,
     members: Array<u32>,
     inverses: Array<f64>,
     coords: Array<f32>,
@@ -43,9 +46,7 @@ struct SavedCells {
 
 #[derive(Serialize, Deserialize)]
 struct SavedOverlaps {
-    groups: u32,
-    rows: Array<u32>,
-    gaps: Array<u8>,
+    starts: Array<u32>,
     cells: Array<u32>,
     scales: Array<f32>,
     errors: Array<f32>,
@@ -131,7 +132,8 @@ impl Cells {
         let place = |place: &Place| (place.rank as u32, place.count as u32, place.margins);
         Ok(SavedCells {
             offsets: writer.array(&self.offsets)?,
-            cells: self.cells.iter().map(place).collect(),
+            cells: self.cells[..self.count].iter().map(place).collect(),
+            alone: self.cells[self.count..].iter().map(|place| (place.start as u32, place.margins)).collect(),
             members: writer.array(&self.members)?,
             inverses: writer.array(&self.inverses)?,
             coords: writer.array(&self.coords)?,
@@ -163,7 +165,7 @@ impl Cells {
                     _ => return Err(corrupt("a cell has a point that does not exist, or that another one has")),
                 }
             }
-            let padded = (size - rank).next_multiple_of(LANES);
+            let padded = size.next_multiple_of(LANES);
             start += size;
             pivots += rank;
             inverse += rank * rank;
@@ -173,15 +175,31 @@ impl Cells {
         if start != members.len() || count == 0 {
             return Err(corrupt("a point is in no cell"));
         }
+        let mut alone = Vec::with_capacity(saved.alone.len());
+        for (start, margins) in saved.alone {
+            let start = start as usize;
+            let position = members.get(start).ok_or_else(|| corrupt("a point alone does not exist"))?;
+            alone.push((*position, cells.len() as u32));
+            cells.push(Place { rank: 1, start, count: 1, inverse, coords, sines, margins });
+        }
+        alone.sort_unstable();
+        if !alone.is_empty() {
+            (inverse, coords, sines) = (inverse + 1, coords + LANES, sines + LANES);
+        }
         let area = |a: usize, b: usize| checked_area(a, b, what).map_err(corrupt);
         let around = reader.exactly(&saved.around, area(count, NEAREST.min(count))?, what)?;
         if around.iter().any(|&cell| cell as usize >= count) {
             return Err(corrupt("a cell has a neighbour that does not exist"));
         }
+        let owns = cells.len();
+        let farthest = cells.iter().map(|cell: &Place| cell.margins.sine.asin() / STEP).collect();
         let mut cells = Cells {
             of,
             offsets: reader.exactly(&saved.offsets, n, what)?,
             cells,
+            count,
+            farthest,
+            alone,
             pivots,
             members,
             inverses: reader.exactly(&saved.inverses, inverse, what)?,
@@ -190,7 +208,7 @@ impl Cells {
             boxes: reader.exactly(&saved.boxes, area(count, 2 * d)?, what)?,
             d,
             around,
-            gaps: reader.exactly(&saved.gaps, area(count, count)?, what)?,
+            gaps: reader.exactly(&saved.gaps, area(owns, count)?, what)?,
             overlaps: Overlaps::default(),
         };
         cells.overlaps = Overlaps::load(saved.overlaps, &cells, reader)?;
@@ -201,9 +219,7 @@ impl Cells {
 impl Overlaps {
     fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedOverlaps> {
         Ok(SavedOverlaps {
-            groups: self.groups as u32,
-            rows: writer.array(&self.rows)?,
-            gaps: writer.array(&self.gaps)?,
+            starts: writer.array(&self.starts)?,
             cells: writer.array(&self.cells)?,
             scales: writer.array(&self.scales)?,
             errors: writer.array(&self.errors)?,
@@ -214,14 +230,17 @@ impl Overlaps {
     /// Those of `cells`.
     fn load(saved: SavedOverlaps, cells: &Cells, reader: &Reader<'_, '_>) -> Result<Overlaps> {
         let what = "the cells";
-        let area = |a: usize, b: usize| checked_area(a, b, what).map_err(corrupt);
-        let groups = saved.groups as usize;
-        let all = area(cells.len(), groups)?;
-        let lanes = area(all, OVERLAP)?;
+        let starts = reader.array(&saved.starts, what)?;
+        // Of cells without overlaps there are none.
+        let ordered =
+            starts.is_empty() || starts.len() == cells.cells.len() + 1 && starts[0] == 0 && starts.is_sorted();
+        if !ordered {
+            return Err(corrupt("the overlaps of a cell end before they begin"));
+        }
+        let groups = starts.last().map_or(0, |&end| end as usize);
+        let lanes = checked_area(groups, OVERLAP, what).map_err(corrupt)?;
         let mut overlaps = Overlaps {
-            groups,
-            rows: reader.exactly(&saved.rows, all, what)?,
-            gaps: reader.exactly(&saved.gaps, all, what)?,
+            starts,
             cells: reader.exactly(&saved.cells, lanes, what)?,
             scales: reader.exactly(&saved.scales, lanes, what)?,
             errors: reader.exactly(&saved.errors, lanes, what)?,
@@ -229,9 +248,6 @@ impl Overlaps {
         };
         if overlaps.cells.iter().any(|&c| c != NO_CELL && c as usize >= cells.len()) {
             return Err(corrupt("a cell overlaps with one that does not exist"));
-        }
-        if overlaps.rows.iter().any(|&rows| rows as usize > cells.pivots()) {
-            return Err(corrupt("a cell overlaps with one of too many pivots"));
         }
         let total = overlaps.place(cells)?;
         overlaps.products = reader.exactly(&saved.products, total, what)?;

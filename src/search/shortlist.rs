@@ -82,7 +82,7 @@ impl Shortlist {
             let (_, lower, _) = lowers.select_nth_unstable_by(wanted - 1, |a, b| b.total_cmp(a));
             least = least.max(f64::from(*lower));
         }
-        self.least = ((least - slack) as f32).next_down();
+        self.least = self.least.max(((least - slack) as f32).next_down());
         if !all {
             let least = self.least;
             self.candidates.retain(|candidate| candidate.upper.is_nan() || candidate.upper >= least);

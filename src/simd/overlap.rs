@@ -1,4 +1,4 @@
-//! Norms of a query's part in the span of its own cell, projected on the spans of other cells, a cell a lane.
+//! A query's part in the span of its own cell, projected on the spans of other cells, a cell a lane.
 
 use super::Simd;
 use pulp::WithSimd;
@@ -6,24 +6,34 @@ use pulp::WithSimd;
 /// Cells of a group.
 pub(crate) const LANES: usize = 16;
 
-/// Squares of the norms of G u, for each lane its own G, whose entries are in `products` row by row; `u` is no part of a
-/// row longer than it.
-pub(crate) fn squares(simd: Simd, products: &[i8], u: &[f32]) -> [f32; LANES] {
-    simd.run(Squares { products, u })
+/// A group of cells: products row by row, [`LANES`] for each entry of u, and their units.
+#[derive(Clone, Copy)]
+pub(crate) struct Group<'a> {
+    pub(crate) products: &'a [i8],
+    pub(crate) scales: &'a [f32; LANES],
 }
 
-struct Squares<'a> {
-    products: &'a [i8],
+/// Writes G u to `parts`, row by row, for each lane its own G; returns the lengths of these. `u` is no part of a row longer
+/// than it.
+pub(crate) fn project(simd: Simd, group: Group<'_>, u: &[f32], parts: &mut [[f32; LANES]]) -> [f32; LANES] {
+    debug_assert_eq!(group.products.len(), parts.len() * u.len() * LANES);
+    simd.run(Project { group, u, parts })
+}
+
+struct Project<'a> {
+    group: Group<'a>,
     u: &'a [f32],
+    parts: &'a mut [[f32; LANES]],
 }
 
-impl WithSimd for Squares<'_> {
+impl WithSimd for Project<'_> {
     type Output = [f32; LANES];
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) -> [f32; LANES] {
         let mut squares = [0.0f32; LANES];
-        for row in self.products.as_chunks::<LANES>().0.chunks_exact(self.u.len()) {
+        let rows = self.group.products.as_chunks::<LANES>().0.chunks_exact(self.u.len());
+        for (row, part) in rows.zip(self.parts) {
             let mut sums = [0.0f32; LANES];
             for (products, u) in row.iter().zip(self.u) {
                 for lane in 0..LANES {
@@ -31,9 +41,11 @@ impl WithSimd for Squares<'_> {
                 }
             }
             for lane in 0..LANES {
+                sums[lane] *= self.group.scales[lane];
                 squares[lane] += sums[lane] * sums[lane];
             }
+            *part = sums;
         }
-        squares
+        squares.map(f32::sqrt)
     }
 }

@@ -1,6 +1,7 @@
 //! Products with the spans of cells: of a query's coordinates with those of the members, and of spans with each other.
 
 use super::Simd;
+use super::region::bits;
 use pulp::WithSimd;
 
 /// Members come in whole numbers of these.
@@ -14,6 +15,14 @@ pub(crate) struct MemberBounds {
     pub(crate) uppers: Vec<f32>,
     /// A bit for each upper bound that is not below what matters, [`LANES`] a mask: what is no number matters.
     pub(crate) reaches: Vec<u16>,
+}
+
+impl MemberBounds {
+    /// The members whose bound is not below what matters.
+    pub(crate) fn reaching(&self) -> impl Iterator<Item = usize> {
+        let runs = self.reaches.iter().enumerate();
+        runs.flat_map(|(run, &reaches)| bits(u64::from(reaches)).map(move |lane| run * LANES + lane as usize))
+    }
 }
 
 /// A query in the span of a cell: its coordinates there, its sine, what rounding can add to a bound, and what bounds must

@@ -1,0 +1,292 @@
+//! The table of angles between the spans of cells; and of pairs that are near in it the products of their bases.
+
+use super::cells::{Cells, ROWS};
+use crate::control::Control;
+use crate::error::{Result, try_collect, try_push, try_reserve};
+use crate::metric::{Correlation, Points, QueryBlock, ScoreScratch};
+use crate::parallel::Threads;
+use crate::simd::{Simd, spans};
+use std::ops::Range;
+
+/// Columns of the table that a task computes at a time.
+const COLUMNS: usize = 16;
+/// Radians of a step of the table.
+pub(super) const STEP: f64 = std::f64::consts::FRAC_PI_2 / 255.0;
+
+/// What products are kept for: those with each cell, or point alone, whose gap from it is below its entry in `listed`, as far
+/// as there is room for so many bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Kept<'a> {
+    pub(super) listed: &'a [u16],
+    pub(super) room: usize,
+}
+
+/// The products of some pairs of spans, G of each rounded to integers.
+#[derive(Default)]
+pub(super) struct Pairs {
+    pub(super) list: Vec<Pair>,
+    /// Row by row, a row for each dimension of the span of a, pair by pair.
+    pub(super) products: Vec<i8>,
+}
+
+/// A cell, or a point alone, and another cell.
+#[derive(Clone, Copy)]
+pub(super) struct Pair {
+    pub(super) a: u32,
+    pub(super) b: u32,
+    /// Where the products begin.
+    pub(super) start: u32,
+    /// The gaps seen from a and from b, in steps; a point alone is not seen.
+    gaps: (u16, u16),
+    /// The norm of G u is at most so many times that of the integers, and what rounding of all kinds can add for u of norm 1.
+    pub(super) scale: f32,
+    pub(super) error: f32,
+}
+
+impl Pair {
+    /// With which of the two it is listed.
+    pub(super) fn owns(&self, listed: &[u16]) -> impl Iterator<Item = u32> {
+        let a = self.gaps.0 < listed[self.a as usize];
+        let b = self.b != self.a && self.gaps.1 < listed[self.b as usize];
+        a.then_some(self.a).into_iter().chain(b.then_some(self.b))
+    }
+
+    /// The one that is not `own`.
+    pub(super) fn other(&self, own: u32) -> u32 {
+        if self.a == own { self.b } else { self.a }
+    }
+}
+
+/// Memory of one thread.
+#[derive(Default)]
+struct Scratch {
+    rows: QueryBlock,
+    columns: QueryBlock,
+    order: Vec<u32>,
+    score: ScoreScratch,
+    products: Vec<f64>,
+    turned: Vec<f64>,
+    squares: Vec<f64>,
+    pair: Vec<f64>,
+}
+
+/// What is found of two spans: L_a^-1 R_ab L_b^-T, a value for each dimension of a in a row of `height` for each one of b.
+struct Between<'a> {
+    turned: &'a [f64],
+    height: usize,
+    from: usize,
+    norm: f64,
+}
+
+impl Cells {
+    /// Rows of the table of gaps: those of all cells, or from `top` on those of points alone. Also the products that are to be
+    /// kept.
+    pub(super) fn measure(
+        &self,
+        top: usize,
+        gaps: &mut [u8],
+        kept: Option<Kept<'_>>,
+        metric: &Correlation,
+        threads: &Threads,
+        control: &mut Control<'_>,
+    ) -> Result<Vec<Pairs>> {
+        let (what, count) = ("the cells", self.len());
+        let height = ROWS * count;
+        let mut pairs: Vec<Pairs> = try_collect((0..gaps.len().div_ceil(height)).map(|_| Ok(Pairs::default())), what)?;
+        let total = if top == 0 { count * (count + 1) / 2 } else { gaps.len() };
+        let tasks = try_collect(gaps.chunks_mut(height).zip(&mut pairs).enumerate().map(Ok), what)?;
+        threads.run(tasks, control, Scratch::default, |s, (task, (gaps, pairs))| {
+            let first = top + task * ROWS;
+            let rows = first..first + gaps.len() / count;
+            self.gather(&metric.points, rows.clone(), &mut s.order, &mut s.rows);
+            let mut pair = std::mem::take(&mut s.pair);
+            // Of cells from the diagonal on.
+            let from = if top == 0 { first } else { 0 };
+            for start in (from..count).step_by(COLUMNS) {
+                let columns = start..(start + COLUMNS).min(count);
+                self.between(metric, rows.clone(), columns, s, |a, b, between| {
+                    let (own, other) = (&self.cells[a].margins, &self.cells[b].margins);
+                    let cosine = own.between(other, metric, between.norm).min(1.0);
+                    let steps = (cosine.acos() / STEP) as u8;
+                    gaps[(a - first) * count + b] = steps;
+                    let Some(kept) = kept.filter(|_| top > 0 || a <= b) else { return Ok(()) };
+                    let back = if a < count { u16::from(self.gap(steps, a)) } else { u16::MAX };
+                    let gaps = (u16::from(self.gap(steps, b)), back);
+                    let found = Pair { a: a as u32, b: b as u32, start: 0, gaps, scale: 0.0, error: 0.0 };
+                    if found.owns(kept.listed).next().is_none() {
+                        return Ok(());
+                    }
+                    pairs.add(
+                        found,
+                        (self.cells[a].rank, self.cells[b].rank),
+                        &between,
+                        own.reach(other, metric),
+                        &mut pair,
+                    )
+                })?;
+            }
+            s.pair = pair;
+            if let Some(kept) = kept {
+                // Of a band as many as are its share of all pairs.
+                let (own, end) = (rows.len(), if top == 0 { count - first } else { count });
+                let room = kept.room as f64 * (own * end) as f64 / total as f64;
+                pairs.limit(room as usize, |pair| self.cells[pair.a as usize].rank * self.cells[pair.b as usize].rank);
+                // Vectors that grow have room for twice as much.
+                pairs.list.shrink_to_fit();
+                pairs.products.shrink_to_fit();
+            }
+            Ok(())
+        })?;
+        if top == 0 {
+            mirror(gaps, count);
+        }
+        for row in gaps.chunks_exact_mut(count) {
+            row.iter_mut().enumerate().for_each(|(b, gap)| *gap = self.gap(*gap, b));
+        }
+        Ok(pairs)
+    }
+
+    /// What is left of an angle to the span of cell `b`, in steps, to its farthest member.
+    fn gap(&self, steps: u8, b: usize) -> u8 {
+        (f64::from(steps) - self.farthest[b]).floor().max(0.0) as u8
+    }
+
+    /// Copies the pivots of some cells to `block`.
+    fn gather(&self, points: &Points, cells: Range<usize>, order: &mut Vec<u32>, block: &mut QueryBlock) {
+        order.clear();
+        block.clear();
+        cells.for_each(|c| order.extend_from_slice(self.view(c).pivots));
+        order.iter().for_each(|&i| block.push_stored(points, i as usize));
+    }
+
+    /// Calls `found` for each pair of the spans `rows`, whose pivots are in `s`, and `columns`.
+    fn between(
+        &self,
+        metric: &Correlation,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        s: &mut Scratch,
+        mut found: impl FnMut(usize, usize, Between<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.gather(&metric.points, columns.clone(), &mut s.order, &mut s.columns);
+        let (height, width) = (s.rows.len, s.columns.len);
+        s.products.resize(height * width, 0.0);
+        s.turned.resize(height * width, 0.0);
+        metric.signed_products(&s.rows, &s.columns, &s.order, &mut s.score, &mut s.products)?;
+        // L_a^-1 R_ab L_b^-T, along the rows and then, turned, along the columns.
+        self.multiply_inverses(metric.simd, rows.clone(), width, &mut s.products);
+        turn(&s.products, width, &mut s.turned);
+        self.multiply_inverses(metric.simd, columns.clone(), height, &mut s.turned);
+        s.squares.resize(height, 0.0);
+        let mut block = &s.turned[..];
+        for b in columns {
+            let turned = block.split_off(..self.cells[b].rank * height).unwrap_or_default();
+            spans::squares(metric.simd, turned, &mut s.squares);
+            let mut from = 0;
+            for a in rows.clone() {
+                let end = from + self.cells[a].rank;
+                let norm = s.squares[from..end].iter().sum::<f64>().sqrt();
+                found(a, b, Between { turned, height, from, norm })?;
+                from = end;
+            }
+        }
+        Ok(())
+    }
+
+    /// Multiplies the rows of `width` values that belong to each of some cells by its L^-1.
+    fn multiply_inverses(&self, simd: Simd, cells: Range<usize>, width: usize, mut rows: &mut [f64]) {
+        for c in cells {
+            let view = self.view(c);
+            let own = rows.split_off_mut(..view.pivots.len() * width).unwrap_or_default();
+            spans::multiply_lower(simd, view.inverse, own, width);
+        }
+    }
+}
+
+impl Pairs {
+    /// Adds a pair of such ranks; `reach` are the factor and slack of [`super::cell::Margins::reach`].
+    fn add(
+        &mut self,
+        pair: Pair,
+        (rank_a, rank_b): (usize, usize),
+        between: &Between<'_>,
+        (factor, slack): (f64, f64),
+        values: &mut Vec<f64>,
+    ) -> Result<()> {
+        let what = "the cells";
+        values.clear();
+        for i in 0..rank_a {
+            values.extend(between.turned[between.from + i..].iter().step_by(between.height).take(rank_b));
+        }
+        let most = values.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+        let unit = most / f64::from(i8::MAX);
+        let inverse = if unit > 0.0 { unit.recip() } else { 0.0 };
+        let start = self.products.len() as u32;
+        try_reserve(&mut self.products, values.len(), what)?;
+        let mut lost = 0.0;
+        self.products.extend(values.iter().map(|&x| {
+            // Rounded, by what cuts off.
+            let value = (x * inverse + 128.5) as i32 - 128;
+            lost += (x - f64::from(value) * unit).powi(2);
+            value as i8
+        }));
+        let scale = ((factor * unit) as f32).next_up();
+        let error = ((factor * (slack + lost.sqrt())) as f32).next_up();
+        try_push(&mut self.list, Pair { start, scale, error, ..pair }, what)
+    }
+
+    /// Drops the pairs with the largest gaps, until the others take at most `room` bytes.
+    fn limit(&mut self, room: usize, size: impl Fn(&Pair) -> usize) {
+        let gap = |pair: &Pair| pair.gaps.0.min(pair.gaps.1);
+        let mut sizes = [0usize; 256];
+        self.list.iter().for_each(|pair| sizes[usize::from(gap(pair).min(255))] += size(pair) + size_of::<Pair>());
+        let mut all = 0usize;
+        let fits = sizes.iter().take_while(|&&size| {
+            all += size;
+            all <= room
+        });
+        let fits = fits.count();
+        if fits < sizes.len() {
+            let mut products = Vec::new();
+            self.list.retain_mut(|pair| {
+                let keep = usize::from(gap(pair)) < fits;
+                if keep {
+                    let start = pair.start as usize;
+                    pair.start = products.len() as u32;
+                    products.extend_from_slice(&self.products[start..start + size(pair)]);
+                }
+                keep
+            });
+            self.products = products;
+        }
+    }
+}
+
+/// Writes the transpose of rows of `width` values, in blocks that stay in the cache.
+fn turn(matrix: &[f64], width: usize, out: &mut [f64]) {
+    const TILE: usize = 16;
+    let height = matrix.len() / width;
+    for top in (0..height).step_by(TILE) {
+        for left in (0..width).step_by(TILE) {
+            for j in left..(left + TILE).min(width) {
+                for i in top..(top + TILE).min(height) {
+                    out[j * height + i] = matrix[i * width + j];
+                }
+            }
+        }
+    }
+}
+
+/// Copies what is above the diagonal of a square matrix below it, in blocks that stay in the cache.
+fn mirror(matrix: &mut [u8], count: usize) {
+    const TILE: usize = 64;
+    for top in (0..count).step_by(TILE) {
+        for left in (0..=top).step_by(TILE) {
+            for i in top..(top + TILE).min(count) {
+                for j in left..(left + TILE).min(i) {
+                    matrix[i * count + j] = matrix[j * count + i];
+                }
+            }
+        }
+    }
+}
