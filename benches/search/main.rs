@@ -15,7 +15,7 @@
 //!
 //! - stored: gold, cube, cube-512, cube-rough, square, square-512: 32,768 points, 1,024 of them asked for their 50
 //!   nearest
-//! - predecessors: all points of those but gold, and of the house sales, k = 30, tree included
+//! - predecessors: all points of those, and of the house sales, k = 30, tree included
 //! - new-points: 10,000 points that are not stored, k = 50
 //! - choices: traversals, constructions and orders side by side
 //! - batches: batch sizes and thread counts, on square
