@@ -13,7 +13,7 @@ use super::overlaps::{self, Overlaps};
 use super::spatial::{bounding_box, squared_gap};
 use super::table::{Kept, STEP};
 use crate::control::Control;
-use crate::error::{Result, try_collect, try_push, try_resize, try_vec, try_with_capacity};
+use crate::error::{Result, try_collect, try_push, try_reserve, try_resize, try_vec, try_with_capacity};
 use crate::metric::{Correlation, Metric, Points};
 use crate::parallel::Threads;
 use crate::simd::panel::LANES as PANEL;
@@ -36,7 +36,7 @@ pub(crate) struct Cells {
     pub(super) of: Vec<u32>,
     /// Angle between each tree position and the span of its cell, rounded up.
     pub(super) offsets: Vec<f32>,
-    /// The cells, and after these, `count`, the spans of points alone.
+    /// The cells, of which there are `count`, and after these the spans of points alone.
     pub(super) cells: Vec<Place>,
     pub(super) count: usize,
     /// The angle of each cell's farthest member to its span, in steps.
@@ -162,6 +162,7 @@ impl Cells {
                     near.sort_unstable_by_key(|&c| (row[c as usize], c));
                 };
                 let (more, sampled_alone) = overlaps::listed(&cells, count..owns, near, metric, threads, control)?;
+                try_reserve(&mut listed, more.len(), what)?;
                 listed.extend(more);
                 let kept = Kept { listed: &listed, room: usize::MAX };
                 let pairs = cells.measure(count, rows, Some(kept), metric, threads, control)?;

@@ -15,7 +15,8 @@ use std::sync::{Arc, OnceLock};
 
 /// Cells are not used where a larger share of the points than this would have to be pivots.
 const MOST_PIVOTS: f64 = 0.5;
-/// The sine of the angle that members may have to the span of their cell, the first of these that is possible. Smaller ones
+/// The sine of the angle that members may have to the span of their cell, the first of these that is possible, where there are
+/// no panels, and the last where there are. Smaller ones
 /// make bounds sharper, and the pivots more: with 0.12, 0.15, 0.2 and 0.25 the benchmark's gold takes 32, 32, 34 and 44
 /// microseconds a query, its predecessors 33, 26, 29 and 36, and its tree 1.4, 1.2, 1.1 and 0.9 seconds.
 const SINES: [f64; 2] = [0.15, 0.2];
@@ -127,7 +128,7 @@ impl IndexSource {
         let at_inducing = at_inducing(&metric.points, inducing);
         let alone = (!fit && leaf == PANEL).then_some(&at_inducing as &dyn Fn(u32) -> bool);
         let sharp = SHARP.iter().filter(|_| fit).map(|&sine| (sine, most_sharp));
-        for cut in sharp.chain(SINES.map(|sine| (sine, MOST_PIVOTS))) {
+        for cut in sharp.chain(SINES.iter().skip(usize::from(fit)).map(|&sine| (sine, MOST_PIVOTS))) {
             let (cells, evaluations) = Cells::new(metric, &order, leaf, cut, alone, threads, control)?;
             index.evaluations += evaluations;
             if cells.is_some() {

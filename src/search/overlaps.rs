@@ -355,6 +355,7 @@ pub(super) fn listed(
         }
         // The first pivot, the last one and the last member.
         let mut sample = vec![0, view.pivots.len() - 1, view.members.len() - 1];
+        // Of a point alone they are one.
         sample.dedup();
         s.queries.clear();
         sample.iter().for_each(|&t| s.queries.push_stored(metric.points(), view.members[t] as usize));

@@ -2,7 +2,7 @@
 
 use super::cells::{Cells, ROWS};
 use crate::control::Control;
-use crate::error::{Result, try_collect, try_push, try_reserve};
+use crate::error::{Result, try_collect, try_push, try_reserve, try_with_capacity};
 use crate::metric::{Correlation, Points, QueryBlock, ScoreScratch};
 use crate::parallel::Threads;
 use crate::simd::{Simd, spans};
@@ -79,8 +79,8 @@ struct Between<'a> {
 }
 
 impl Cells {
-    /// Rows of the table of gaps: those of all cells, or from `top` on those of points alone. Also the products that are to be
-    /// kept.
+    /// Computes rows of the table of gaps: those of all cells, or from `top` on those of points alone. Returns the products that
+    /// are to be kept.
     pub(super) fn measure(
         &self,
         top: usize,
@@ -130,7 +130,8 @@ impl Cells {
                 // Of a band as many as are its share of all pairs.
                 let (own, end) = (rows.len(), if top == 0 { count - first } else { count });
                 let room = kept.room as f64 * (own * end) as f64 / total as f64;
-                pairs.limit(room as usize, |pair| self.cells[pair.a as usize].rank * self.cells[pair.b as usize].rank);
+                let rank = |cell: u32| self.cells[cell as usize].rank;
+                pairs.limit(room as usize, |pair| rank(pair.a) * rank(pair.b))?;
                 // Vectors that grow have room for twice as much.
                 pairs.list.shrink_to_fit();
                 pairs.products.shrink_to_fit();
@@ -236,7 +237,7 @@ impl Pairs {
     }
 
     /// Drops the pairs with the largest gaps, until the others take at most `room` bytes.
-    fn limit(&mut self, room: usize, size: impl Fn(&Pair) -> usize) {
+    fn limit(&mut self, room: usize, size: impl Fn(&Pair) -> usize) -> Result<()> {
         let gap = |pair: &Pair| pair.gaps.0.min(pair.gaps.1);
         let mut sizes = [0usize; 256];
         self.list.iter().for_each(|pair| sizes[usize::from(gap(pair).min(255))] += size(pair) + size_of::<Pair>());
@@ -247,7 +248,7 @@ impl Pairs {
         });
         let fits = fits.count();
         if fits < sizes.len() {
-            let mut products = Vec::new();
+            let mut products = try_with_capacity(self.products.len(), "the cells")?;
             self.list.retain_mut(|pair| {
                 let keep = usize::from(gap(pair)) < fits;
                 if keep {
@@ -259,6 +260,7 @@ impl Pairs {
             });
             self.products = products;
         }
+        Ok(())
     }
 }
 
