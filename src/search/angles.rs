@@ -9,7 +9,7 @@
 //! pivots are evaluated, for all queries of the group that a cell is open to at a time. What the bounds cannot exclude is
 //! scored in the end.
 
-use super::cells::NO_CELL;
+use super::cells::{CellView, NO_CELL};
 use super::certificate::{CellBound, Memory, coordinates, score_pivots, spans};
 use super::collect::Collector;
 use super::overlaps::{Inside, Projection};
@@ -18,7 +18,7 @@ use super::space::{Group, Scratch, Space};
 use super::spatial::bounding_box;
 use crate::error::{Result, try_push, try_reserve, try_resize};
 use crate::metric::{Metric, NEW, QueryBlock};
-use crate::simd::spans::{InSpan, bound_members};
+use crate::simd::spans::{InSpan, MemberBounds, bound_members};
 
 /// Queries of a group, at most: the more, the more of them share the rows of pivots that are fetched.
 pub(super) const GROUP: usize = 256;
@@ -154,9 +154,8 @@ impl<M: Metric> Angles<'_, '_, M> {
             cells.by_distance(&corners, cells.around(run[0].0 as usize), &mut order);
             let mut met = 0;
             for &(_, c) in &order {
-                let view = cells.view(c as usize);
-                let members = view.pivots.iter().chain(view.others);
-                met += members.filter(|&&i| self.space.keys.of[i as usize] < limit).count();
+                let members = cells.view(c as usize).members;
+                met += members.iter().filter(|&&i| self.space.keys.of[i as usize] < limit).count();
                 for q in rows() {
                     memory.open.add(c, q as u32)?;
                     try_push(&mut memory.queries[q].started, c, "the search")?;
@@ -309,13 +308,8 @@ impl<M: Metric> Angles<'_, '_, M> {
             exclude(excluded, c);
             list.reserve(view.members.len())?;
             *seen += view.members.len();
-            for t in bounds.reaching().filter(|&t| t < view.members.len()) {
-                let position = view.members[t];
-                if keys[position as usize] < limit && position != itself {
-                    let lower = bounds.estimates[t] - (view.sines[t] * sine + slack);
-                    list.candidates.push(Candidate::new(position, lower, bounds.uppers[t]));
-                }
-            }
+            let allowed = |i: u32| keys[i as usize] < limit && i != itself;
+            list_reaching(list, &view, 0, bounds, (sine, slack), allowed);
         }
         Ok(())
     }
@@ -376,8 +370,8 @@ impl<M: Metric> Angles<'_, '_, M> {
             let own = if space.exclude_self { own } else { NEW };
             let allowed = |i: u32| space.keys.of[i as usize] < limit && i != own;
             let query = &mut queries[q as usize];
-            query.seen += rank + view.others.len();
-            query.list.reserve(rank + view.others.len())?;
+            query.seen += view.members.len();
+            query.list.reserve(view.members.len())?;
             for (&pivot, rho) in view.pivots.iter().zip(signed) {
                 let score = rho.abs() as f32;
                 if score >= query.list.least && allowed(pivot) {
@@ -398,12 +392,7 @@ impl<M: Metric> Angles<'_, '_, M> {
             let least = if space.certificates.members { query.list.least } else { f32::NEG_INFINITY };
             let inside = InSpan { u, sine, slack, least };
             bound_members(bound.metric.simd, &inside, view.coords, view.sines, bounds);
-            for t in bounds.reaching().filter(|&t| t >= rank && t < view.members.len()) {
-                if allowed(view.members[t]) {
-                    let lower = bounds.estimates[t] - (view.sines[t] * sine + slack);
-                    query.list.candidates.push(Candidate::new(view.members[t], lower, bounds.uppers[t]));
-                }
-            }
+            list_reaching(&mut query.list, &view, rank, bounds, (sine, slack), allowed);
             if query.list.crowded(group.collectors[q as usize].wanted()) {
                 raise(space, query, &group.collectors[q as usize], lowers);
             }
@@ -414,6 +403,23 @@ impl<M: Metric> Angles<'_, '_, M> {
     /// Raises what the neighbours of query `q` must reach.
     fn raise<C: Collector>(&self, q: usize, group: &Group<C>, memory: &mut Memory) {
         raise(self.space, &mut memory.queries[q], &group.collectors[q], &mut memory.lowers);
+    }
+}
+
+/// Adds the members that may matter, from the place `first` on, to a list that has room for them.
+fn list_reaching(
+    list: &mut Shortlist,
+    view: &CellView<'_>,
+    first: usize,
+    bounds: &MemberBounds,
+    (sine, slack): (f32, f32),
+    allowed: impl Fn(u32) -> bool,
+) {
+    for t in bounds.reaching().filter(|&t| t >= first && t < view.members.len()) {
+        if allowed(view.members[t]) {
+            let lower = bounds.estimates[t] - (view.sines[t] * sine + slack);
+            list.candidates.push(Candidate::new(view.members[t], lower, bounds.uppers[t]));
+        }
     }
 }
 

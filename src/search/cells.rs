@@ -13,7 +13,7 @@ use super::overlaps::{self, Overlaps};
 use super::spatial::{bounding_box, squared_gap};
 use super::table::{Kept, STEP};
 use crate::control::Control;
-use crate::error::{Result, try_collect, try_push, try_reserve, try_resize, try_vec, try_with_capacity};
+use crate::error::{Result, try_collect, try_push, try_resize, try_vec, try_with_capacity};
 use crate::metric::{Correlation, Metric, Points};
 use crate::parallel::Threads;
 use crate::simd::panel::LANES as PANEL;
@@ -76,10 +76,9 @@ pub(super) struct Place {
 /// A cell, to be searched.
 pub(super) struct CellView<'a> {
     pub(super) margins: Margins,
-    /// Tree positions of all members, of the pivots and of the others.
+    /// Tree positions of all members, and of the pivots, which come first.
     pub(super) members: &'a [u32],
     pub(super) pivots: &'a [u32],
-    pub(super) others: &'a [u32],
     /// L^-1, row by row.
     pub(super) inverse: &'a [f64],
     /// w of all members, pivots first, a padded row a coordinate, and abs(e).
@@ -154,7 +153,9 @@ impl Cells {
                 let owns = cells.cells.len();
                 try_resize(&mut gaps, owns * count, 0, what)?;
                 let rows = &mut gaps[count * count..];
-                cells.measure(count, rows, None, metric, threads, control)?;
+                try_resize(&mut listed, owns, u16::MAX, what)?;
+                let kept = Kept { listed: &listed, room: usize::MAX };
+                let pairs = cells.measure(count, rows, Some(kept), metric, threads, control)?;
                 let near = |own: usize, near: &mut Vec<u32>| {
                     let row = &rows[(own - count) * count..(own - count + 1) * count];
                     near.clear();
@@ -162,13 +163,10 @@ impl Cells {
                     near.sort_unstable_by_key(|&c| (row[c as usize], c));
                 };
                 let (more, sampled_alone) = overlaps::listed(&cells, count..owns, near, metric, threads, control)?;
-                try_reserve(&mut listed, more.len(), what)?;
-                listed.extend(more);
-                let kept = Kept { listed: &listed, room: usize::MAX };
-                let pairs = cells.measure(count, rows, Some(kept), metric, threads, control)?;
+                listed[count..].copy_from_slice(&more);
                 overlaps.add(&cells, &pairs, &listed, threads, control)?;
                 cells.overlaps = overlaps;
-                evaluations += sampled + sampled_alone + 2 * cells.alone.len() * cells.pivots;
+                evaluations += sampled + sampled_alone + cells.alone.len() * cells.pivots;
             }
             None => drop(cells.measure(0, &mut gaps, None, metric, threads, control)?),
         }
@@ -299,13 +297,11 @@ impl Cells {
     pub(super) fn view(&self, c: usize) -> CellView<'_> {
         let cell = &self.cells[c];
         let members = &self.members[cell.start..cell.start + cell.count];
-        let (pivots, others) = members.split_at(cell.rank);
         let padded = members.len().next_multiple_of(LANES);
         CellView {
             margins: cell.margins,
             members,
-            pivots,
-            others,
+            pivots: &members[..cell.rank],
             inverse: &self.inverses[cell.inverse..cell.inverse + cell.rank * cell.rank],
             coords: &self.coords[cell.coords..cell.coords + cell.rank * padded],
             sines: &self.sines[cell.sines..cell.sines + padded],

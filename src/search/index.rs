@@ -125,8 +125,8 @@ impl IndexSource {
         let fit = panelled && leaf == PANEL && Panels::fit(&*self.inducing_rows(metric, inducing)?, metric, &order)?;
         let most_sharp = MOST_PIVOTS.min((2.0 * MOST_EVALUATIONS / order.len() as f64).sqrt());
         // In large cells the spans tell little more than the table; where there are panels, these tell more.
-        let at_inducing = at_inducing(&metric.points, inducing);
-        let alone = (!fit && leaf == PANEL).then_some(&at_inducing as &dyn Fn(u32) -> bool);
+        let at_inducing = (!fit && leaf == PANEL).then(|| at_inducing(&metric.points, inducing));
+        let alone = at_inducing.as_ref().map(|at_inducing| at_inducing as &dyn Fn(u32) -> bool);
         let sharp = SHARP.iter().filter(|_| fit).map(|&sine| (sine, most_sharp));
         for cut in sharp.chain(SINES.iter().skip(usize::from(fit)).map(|&sine| (sine, MOST_PIVOTS))) {
             let (cells, evaluations) = Cells::new(metric, &order, leaf, cut, alone, threads, control)?;
