@@ -39,8 +39,6 @@ pub(crate) struct Cells {
     /// The cells, of which there are `count`, and after these the spans of points alone.
     pub(super) cells: Vec<Place>,
     pub(super) count: usize,
-    /// The angle of each cell's farthest member to its span, in steps.
-    pub(super) farthest: Vec<f64>,
     /// Tree positions of the points that have a span alone, in ascending order, and the places of these in `cells`.
     pub(super) alone: Vec<(u32, u32)>,
     /// Number of pivots of all cells.
@@ -186,7 +184,6 @@ impl Cells {
             }
             let margins = Cell::new(metric, &self.members[start..=start], 0.0, &mut s)?.margins;
             try_push(&mut self.alone, (self.members[start], self.cells.len() as u32), what)?;
-            try_push(&mut self.farthest, 0.0, what)?;
             let (inverse, coords, sines) = one;
             try_push(&mut self.cells, Place { rank: 1, start, count: 1, inverse, coords, sines, margins }, what)?;
         }
@@ -218,7 +215,6 @@ impl Cells {
             offsets: try_vec(points.n, 0.0, what)?,
             cells: try_with_capacity(count, what)?,
             count,
-            farthest: try_collect(built.iter().map(|cell| Ok(cell.margins.sine.asin() / STEP)), what)?,
             alone: Vec::new(),
             pivots: total(|cell| cell.rank),
             members: try_with_capacity(n, what)?,

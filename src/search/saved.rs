@@ -7,7 +7,6 @@ use super::inducing_rows::InducingRows;
 use super::overlaps::Overlaps;
 use super::panels::Panels;
 use super::regions::Regions;
-use super::table::STEP;
 use crate::error::{Result, checked_area, try_vec};
 use crate::inducing::InducingPoints;
 use crate::metric::{AnyMetric, Correlation, Metric, NEW, Points};
@@ -192,13 +191,11 @@ impl Cells {
             return Err(corrupt("a cell has a neighbour that does not exist"));
         }
         let owns = cells.len();
-        let farthest = cells.iter().map(|cell: &Place| cell.margins.sine.asin() / STEP).collect();
         let mut cells = Cells {
             of,
             offsets: reader.exactly(&saved.offsets, n, what)?,
             cells,
             count,
-            farthest,
             alone,
             pivots,
             members,

@@ -91,6 +91,9 @@ impl Cells {
         control: &mut Control<'_>,
     ) -> Result<Vec<Pairs>> {
         let (what, count) = ("the cells", self.len());
+        // What is left of an angle to a span, in steps, to the cell's farthest member.
+        let farthest = try_collect(self.cells.iter().map(|cell| Ok(cell.margins.sine.asin() / STEP)), what)?;
+        let gap = |steps: u8, b: usize| (f64::from(steps) - farthest[b]).floor().max(0.0) as u8;
         let height = ROWS * count;
         let mut pairs: Vec<Pairs> = try_collect((0..gaps.len().div_ceil(height)).map(|_| Ok(Pairs::default())), what)?;
         let total = if top == 0 { count * (count + 1) / 2 } else { gaps.len() };
@@ -110,8 +113,8 @@ impl Cells {
                     let steps = (cosine.acos() / STEP) as u8;
                     gaps[(a - first) * count + b] = steps;
                     let Some(kept) = kept.filter(|_| top > 0 || a <= b) else { return Ok(()) };
-                    let back = if a < count { u16::from(self.gap(steps, a)) } else { u16::MAX };
-                    let gaps = (u16::from(self.gap(steps, b)), back);
+                    let back = if a < count { u16::from(gap(steps, a)) } else { u16::MAX };
+                    let gaps = (u16::from(gap(steps, b)), back);
                     let found = Pair { a: a as u32, b: b as u32, start: 0, gaps, scale: 0.0, error: 0.0 };
                     if found.owns(kept.listed).next().is_none() {
                         return Ok(());
@@ -142,14 +145,9 @@ impl Cells {
             mirror(gaps, count);
         }
         for row in gaps.chunks_exact_mut(count) {
-            row.iter_mut().enumerate().for_each(|(b, gap)| *gap = self.gap(*gap, b));
+            row.iter_mut().enumerate().for_each(|(b, steps)| *steps = gap(*steps, b));
         }
         Ok(pairs)
-    }
-
-    /// What is left of an angle to the span of cell `b`, in steps, to its farthest member.
-    fn gap(&self, steps: u8, b: usize) -> u8 {
-        (f64::from(steps) - self.farthest[b]).floor().max(0.0) as u8
     }
 
     /// Copies the pivots of some cells to `block`.
