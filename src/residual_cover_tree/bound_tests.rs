@@ -7,7 +7,7 @@ use crate::kernel::{Covariance, Kernel, KernelFamily, Lengthscale};
 use crate::metric::{AnyMetric, Metric, QueryBlock};
 use crate::options::{Construction, Options};
 use crate::parallel::Threads;
-use crate::search::{CellBound, Cells, IndexSource, cell_checks, ordered, panel_checks};
+use crate::search::{CellBound, Cells, IndexSource, Listing, cell_checks, ordered, panel_checks};
 use ndarray::{Array2, s};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -75,7 +75,8 @@ fn bounds_hold_for_every_query_and_point() {
         let order = ordered(metric, &positions, leaf).unwrap();
         let alone = |i: u32| (part.tree.ids[i as usize] as usize) < m;
         let cut = (0.25, 0.8);
-        let (cells, _) = Cells::new(metric, &order, leaf, cut, Some(&alone), &threads, &mut control).unwrap();
+        let listing = if seed % 2 == 0 { Listing::Near(&alone) } else { Listing::Around };
+        let (cells, _) = Cells::new(metric, &order, leaf, cut, listing, &threads, &mut control).unwrap();
         if let (Some(cells), true) = (cells, metric.is_metric()) {
             let owns: Vec<u32> = (0..4).map(|_| rng.random_range(0..cells.len() as u32)).collect();
             let bound = CellBound { cells: &cells, metric };

@@ -94,7 +94,7 @@ fn panels_of_cells() {
     let mut tree = tree(2, KernelFamily::Matern52, 0.1, 150, 23);
     let index = &tree.parts[0].index;
     assert!(index.cells.is_some() && index.panels.is_some());
-    each_may_be_off(&mut tree, &[("points", |on| on.points = false)]);
+    each_may_be_off(&mut tree, &[("overlaps", |on| on.overlaps = false), ("points", |on| on.points = false)]);
     // Regions take the place of the table where it is off.
     let ids: Array1<i64> = (0..300).map(|t| t * 19).collect();
     let query = Query::ids(ids.view(), 20);

@@ -55,7 +55,7 @@ pub(super) struct AngleQuery {
 /// What is known of one query and the cells that are listed with its own.
 #[derive(Default)]
 pub(super) struct Survey {
-    projection: Projection,
+    pub(super) projection: Projection,
     /// Those cells that are looked at, by their lanes.
     chosen: Vec<u32>,
     /// A bit for each cell that has been bounded, or has no neighbours of the query.

@@ -11,7 +11,7 @@
 use super::cell::{Cell, CellScratch, Margins};
 use super::overlaps::{self, Overlaps};
 use super::spatial::{bounding_box, squared_gap};
-use super::table::{Kept, STEP};
+use super::table::{self, Kept, STEP};
 use crate::control::Control;
 use crate::error::{Result, try_collect, try_push, try_resize, try_vec, try_with_capacity};
 use crate::metric::{Correlation, Metric, Points};
@@ -25,10 +25,22 @@ const CELL: usize = PANEL;
 const SAMPLE: usize = 32;
 /// Cells around a cell that its queries start from.
 pub(super) const NEAREST: usize = 64;
+/// Of these, cells that overlaps are computed with where cells are panels.
+const LISTED_AROUND: usize = 48;
 /// Cells whose rows of the table a task computes.
 pub(super) const ROWS: usize = 32;
 /// The cell of a point that is in none.
 pub(super) const NO_CELL: u32 = u32::MAX;
+
+/// What overlaps are computed of.
+#[derive(Clone, Copy)]
+pub(crate) enum Listing<'a> {
+    Nothing,
+    /// Cells and those nearest to them in space.
+    Around,
+    /// Cells, and points alone, and those where points are near to theirs; told which points are at inducing points.
+    Near(&'a dyn Fn(u32) -> bool),
+}
 
 /// The cells of some points of a tree.
 pub(crate) struct Cells {
@@ -97,14 +109,13 @@ impl Cells {
 
     /// Makes cells of runs of `leaf` points and computes the table: about pivots^2 / 2 + n times the mean number of pivots
     /// of a cell evaluations, also returned. Members have an angle of `sine` to the span of their cell at most. None where a
-    /// sample of cells tells that more than the share `most_pivots` of the points would have to be pivots. With overlaps, and
-    /// points alone, if it is told which points are at inducing points.
+    /// sample of cells tells that more than the share `most_pivots` of the points would have to be pivots.
     pub(crate) fn new(
         metric: &Correlation,
         order: &[u32],
         leaf: usize,
         (sine, most_pivots): (f64, f64),
-        at_inducing: Option<&dyn Fn(u32) -> bool>,
+        overlaps: Listing<'_>,
         threads: &Threads,
         control: &mut Control<'_>,
     ) -> Result<(Option<Self>, u64)> {
@@ -132,44 +143,83 @@ impl Cells {
         evaluations += built.iter().map(|cell| cell.rank * cell.members.len()).sum::<usize>();
         let mut cells = Cells::pack(built, points, n)?;
         cells.look_around(threads)?;
-        evaluations += cells.pivots * cells.pivots / 2;
-        let mut gaps = try_vec(count * count, 0, what)?;
-        match at_inducing {
-            Some(at_inducing) => {
-                let mut overlaps = Overlaps::default();
-                let around = |own: usize, near: &mut Vec<u32>| {
-                    near.clear();
-                    near.extend_from_slice(cells.around(own));
-                };
-                let (mut listed, sampled) = overlaps::listed(&cells, 0..count, around, metric, threads, control)?;
-                let kept = Kept { listed: &listed, room: overlaps::room(n, points.width) };
-                let pairs = cells.measure(0, &mut gaps, Some(kept), metric, threads, control)?;
-                overlaps.add(&cells, &pairs, &listed, threads, control)?;
-                drop(pairs);
-                // What is near a point alone the table tells, not space.
-                cells.stand_alone(metric, at_inducing)?;
-                let owns = cells.cells.len();
-                try_resize(&mut gaps, owns * count, 0, what)?;
-                let rows = &mut gaps[count * count..];
-                try_resize(&mut listed, owns, u16::MAX, what)?;
-                let kept = Kept { listed: &listed, room: usize::MAX };
-                let pairs = cells.measure(count, rows, Some(kept), metric, threads, control)?;
-                let near = |own: usize, near: &mut Vec<u32>| {
-                    let row = &rows[(own - count) * count..(own - count + 1) * count];
-                    near.clear();
-                    near.extend(0..count as u32);
-                    near.sort_unstable_by_key(|&c| (row[c as usize], c));
-                };
-                let (more, sampled_alone) = overlaps::listed(&cells, count..owns, near, metric, threads, control)?;
-                listed[count..].copy_from_slice(&more);
-                overlaps.add(&cells, &pairs, &listed, threads, control)?;
-                cells.overlaps = overlaps;
-                evaluations += sampled + sampled_alone + cells.alone.len() * cells.pivots;
-            }
-            None => drop(cells.measure(0, &mut gaps, None, metric, threads, control)?),
-        }
-        cells.gaps = gaps;
+        evaluations += match overlaps {
+            Listing::Nothing => cells.measure_gaps(metric, threads, control)?,
+            Listing::Around => cells.list_around(metric, threads, control)?,
+            Listing::Near(at_inducing) => cells.list_near(metric, at_inducing, threads, control)?,
+        };
         Ok((Some(cells), evaluations as u64))
+    }
+
+    /// Computes the table; returns evaluations.
+    fn measure_gaps(&mut self, metric: &Correlation, threads: &Threads, control: &mut Control<'_>) -> Result<usize> {
+        let mut gaps = try_vec(self.count * self.count, 0, "the cells")?;
+        self.measure(0, &mut gaps, None, metric, threads, control)?;
+        self.gaps = gaps;
+        Ok(self.pivots * self.pivots / 2)
+    }
+
+    /// Computes the table, and overlaps of each cell with those nearest to it in space.
+    fn list_around(&mut self, metric: &Correlation, threads: &Threads, control: &mut Control<'_>) -> Result<usize> {
+        let (what, count) = ("the cells", self.count);
+        let mut gaps = try_vec(count * count, 0, what)?;
+        for a in 0..count {
+            for b in self.around(a).iter().take(LISTED_AROUND).map(|&b| b as usize) {
+                gaps[a * count + b] |= table::LISTED;
+                gaps[b * count + a] |= table::LISTS;
+            }
+        }
+        let listed = try_vec(count, table::FAR, what)?;
+        let kept =
+            Kept { listed: &listed, marked: true, room: overlaps::room(self.members.len(), metric.points.width) };
+        let pairs = self.measure(0, &mut gaps, Some(kept), metric, threads, control)?;
+        let mut overlaps = Overlaps::default();
+        overlaps.add(self, &pairs, &listed, threads, control)?;
+        (self.overlaps, self.gaps) = (overlaps, gaps);
+        Ok(self.pivots * self.pivots / 2)
+    }
+
+    /// Computes the table, and overlaps of each cell with those where its points may have near ones; and both of the points at
+    /// inducing points, which are alone.
+    fn list_near(
+        &mut self,
+        metric: &Correlation,
+        at_inducing: &dyn Fn(u32) -> bool,
+        threads: &Threads,
+        control: &mut Control<'_>,
+    ) -> Result<usize> {
+        let (what, count) = ("the cells", self.count);
+        let room = overlaps::room(self.members.len(), metric.points.width);
+        let mut gaps = try_vec(count * count, 0, what)?;
+        let mut overlaps = Overlaps::default();
+        let around = |own: usize, near: &mut Vec<u32>| {
+            near.clear();
+            near.extend_from_slice(self.around(own));
+        };
+        let (mut listed, sampled) = overlaps::listed(self, 0..count, around, metric, threads, control)?;
+        let kept = Kept { listed: &listed, marked: false, room };
+        let pairs = self.measure(0, &mut gaps, Some(kept), metric, threads, control)?;
+        overlaps.add(self, &pairs, &listed, threads, control)?;
+        drop(pairs);
+        // What is near a point alone the table tells, not space.
+        self.stand_alone(metric, at_inducing)?;
+        let owns = self.cells.len();
+        try_resize(&mut gaps, owns * count, 0, what)?;
+        let rows = &mut gaps[count * count..];
+        try_resize(&mut listed, owns, table::FAR, what)?;
+        let kept = Kept { listed: &listed, marked: false, room: usize::MAX };
+        let pairs = self.measure(count, rows, Some(kept), metric, threads, control)?;
+        let near = |own: usize, near: &mut Vec<u32>| {
+            let row = &rows[(own - count) * count..(own - count + 1) * count];
+            near.clear();
+            near.extend(0..count as u32);
+            near.sort_unstable_by_key(|&c| (row[c as usize], c));
+        };
+        let (more, sampled_alone) = overlaps::listed(self, count..owns, near, metric, threads, control)?;
+        listed[count..].copy_from_slice(&more);
+        overlaps.add(self, &pairs, &listed, threads, control)?;
+        (self.overlaps, self.gaps) = (overlaps, gaps);
+        Ok(self.pivots * self.pivots / 2 + sampled + sampled_alone + self.alone.len() * self.pivots)
     }
 
     /// Gives the points at inducing points a span alone, at most as many as there are cells: a query there has little in common

@@ -1,6 +1,7 @@
 //! What the automatic traversal searches residual correlations with, over all points of a tree or a prefix of them:
 //! cells where a few points of each hold nearly all of it, and panels where few columns of V do.
 
+use super::cells::Listing;
 use super::inducing_rows::at_inducing;
 use super::spatial::kd_order;
 use super::{CellBound, Cells, FEW, InducingRows, PanelBound, Panels};
@@ -124,12 +125,16 @@ impl IndexSource {
         let order = ordered(metric, &positions, leaf)?;
         let fit = panelled && leaf == PANEL && Panels::fit(&*self.inducing_rows(metric, inducing)?, metric, &order)?;
         let most_sharp = MOST_PIVOTS.min((2.0 * MOST_EVALUATIONS / order.len() as f64).sqrt());
-        // In large cells the spans tell little more than the table; where there are panels, these tell more.
-        let at_inducing = (!fit && leaf == PANEL).then(|| at_inducing(&metric.points, inducing));
-        let alone = at_inducing.as_ref().map(|at_inducing| at_inducing as &dyn Fn(u32) -> bool);
+        let at_inducing = at_inducing(&metric.points, inducing);
+        let overlaps = match (fit, leaf) {
+            (true, _) => Listing::Around,
+            (false, PANEL) => Listing::Near(&at_inducing),
+            // In large cells the spans tell little more than the table.
+            _ => Listing::Nothing,
+        };
         let sharp = SHARP.iter().filter(|_| fit).map(|&sine| (sine, most_sharp));
         for cut in sharp.chain(SINES.iter().skip(usize::from(fit)).map(|&sine| (sine, MOST_PIVOTS))) {
-            let (cells, evaluations) = Cells::new(metric, &order, leaf, cut, alone, threads, control)?;
+            let (cells, evaluations) = Cells::new(metric, &order, leaf, cut, overlaps, threads, control)?;
             index.evaluations += evaluations;
             if cells.is_some() {
                 index.cells = cells;

@@ -115,6 +115,14 @@ impl Projection {
     pub(super) fn clear(&mut self) {
         self.lanes.clear();
     }
+
+    /// The listed cells no member of which is within an angle of the query.
+    pub(super) fn beyond(&self, angle: f64, cells: &Cells) -> impl Iterator<Item = u32> {
+        let angle = angle.sin_cos();
+        let lanes = self.lanes.iter().filter(|lane| lane.cell != NO_CELL);
+        let beyond = lanes.filter(move |lane| lane.is_beyond(angle, &cells.cells[lane.cell as usize].margins));
+        beyond.map(|lane| lane.cell)
+    }
 }
 
 impl Projected<'_> {

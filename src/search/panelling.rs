@@ -6,8 +6,9 @@
 //! The panels nearest to a query in space are looked at first: the k-th largest of the lower bounds there is a threshold.
 //! Then the table of angles between cells, where there is one, or the bounds of regions leave some panels open to it.
 
-use super::certificate::{CellBound, score_pivots, spans};
+use super::certificate::{CellBound, Part, coordinates, score_pivots, spans};
 use super::collect::Collector;
+use super::overlaps::Inside;
 use super::panel_query::{PanelQuery, Rows, SLACK};
 use super::panels::Panels;
 use super::regions::Regions;
@@ -205,8 +206,12 @@ impl<M: Metric> Panelling<'_, '_, M> {
         scratch: &mut Scratch,
     ) -> Result<()> {
         let (cells, query) = (bound.cells, &memory.queries[r]);
-        let (own, offset) = match cells.of(group.positions[r]) {
-            Some(own) => (own, cells.offset(group.positions[r])),
+        let mut u = std::mem::take(&mut scratch.angles.u);
+        let (own, offset, apart) = match cells.of(group.positions[r]) {
+            Some(own) => {
+                let sine = cells.stored(group.positions[r], &mut u).map_or(1.0, |(_, sine)| sine);
+                (own, cells.offset(group.positions[r]), sine)
+            }
             None => {
                 // That of the nearest panel.
                 let own = query.nearest.unwrap_or(group.homes[r]);
@@ -214,21 +219,34 @@ impl<M: Metric> Panelling<'_, '_, M> {
                 let mut scores = std::mem::take(&mut scratch.angles);
                 score_pivots(bound, self.queries, &[r as u32], view.pivots, &mut scores, scratch)?;
                 spans(bound, self.queries, &[r as u32], &view, &mut scores)?;
-                let sine = scores.parts[0].sine;
+                coordinates(&scores.us, view.pivots.len(), 0, &mut u);
+                let Part { sine, apart, .. } = scores.parts[0];
                 scratch.angles = scores;
-                (own, sine.asin())
+                (own, sine.asin(), apart)
             }
         };
         let slack = self.metric.slack(query.true_weight, self.space.largest_weight);
+        let angle = self.metric.length(f64::from(query.list.least) - slack);
         let mut near = std::mem::take(&mut scratch.frontier);
         near.clear();
-        cells.near(own as usize, offset, self.metric.length(f64::from(query.list.least) - slack), &mut near);
-        scratch.counters.nodes_visited += cells.len() as u64;
-        scratch.counters.pruned_by_ball += (cells.len() - near.len()) as u64;
-        memory.queries[r].waits = near.len() > self.most_near;
-        if !memory.queries[r].waits {
-            near.iter().for_each(|&c| memory.open[c as usize] |= 1u64 << r);
+        cells.near(own as usize, offset, angle, &mut near);
+        near.iter().for_each(|&c| memory.open[c as usize] |= 1u64 << r);
+        let mut left = near.len();
+        if self.space.certificates.overlaps && !cells.overlaps.is_empty() {
+            let projection = &mut scratch.angles.survey.projection;
+            cells.overlaps.project(self.metric.simd, Inside { own: own as usize, u: &u, sine: apart }, projection)?;
+            for c in projection.beyond(angle, cells) {
+                left -= (memory.open[c as usize] >> r & 1) as usize;
+                memory.open[c as usize] &= !(1u64 << r);
+            }
         }
+        scratch.counters.nodes_visited += cells.len() as u64;
+        scratch.counters.pruned_by_ball += (cells.len() - left) as u64;
+        memory.queries[r].waits = left > self.most_near;
+        if memory.queries[r].waits {
+            near.iter().for_each(|&c| memory.open[c as usize] &= !(1u64 << r));
+        }
+        scratch.angles.u = u;
         scratch.frontier = near;
         Ok(())
     }

@@ -14,12 +14,20 @@ const COLUMNS: usize = 16;
 pub(super) const STEP: f64 = std::f64::consts::FRAC_PI_2 / 255.0;
 
 /// What products are kept for: those with each cell, or point alone, whose gap from it is below its entry in `listed`, as far
-/// as there is room for so many bytes.
+/// as there is room for so many bytes; of these those alone that the table is `marked` with, if it is.
 #[derive(Clone, Copy)]
 pub(super) struct Kept<'a> {
     pub(super) listed: &'a [u16],
+    pub(super) marked: bool,
     pub(super) room: usize,
 }
+
+/// Marks of an entry of the table: that its column is to be listed with its row, and the other way round.
+pub(super) const LISTED: u8 = 1;
+pub(super) const LISTS: u8 = 2;
+/// More than any gap; and a gap of what is never listed.
+pub(super) const FAR: u16 = 256;
+const NEVER: u16 = u16::MAX;
 
 /// The products of some pairs of spans, G of each rounded to integers.
 #[derive(Default)]
@@ -36,7 +44,7 @@ pub(super) struct Pair {
     pub(super) b: u32,
     /// Where the products begin.
     pub(super) start: u32,
-    /// The gaps seen from a and from b, in steps; a point alone is not seen.
+    /// The gaps seen from a and from b, in steps; or [`NEVER`], where one is not to be listed with the other.
     gaps: (u16, u16),
     /// The norm of G u is at most so many times that of the integers, and what rounding of all kinds can add for u of norm 1.
     pub(super) scale: f32,
@@ -111,10 +119,14 @@ impl Cells {
                     let (own, other) = (&self.cells[a].margins, &self.cells[b].margins);
                     let cosine = own.between(other, metric, between.norm).min(1.0);
                     let steps = (cosine.acos() / STEP) as u8;
-                    gaps[(a - first) * count + b] = steps;
+                    let mark = std::mem::replace(&mut gaps[(a - first) * count + b], steps);
                     let Some(kept) = kept.filter(|_| top > 0 || a <= b) else { return Ok(()) };
-                    let back = if a < count { u16::from(gap(steps, a)) } else { u16::MAX };
-                    let gaps = (u16::from(gap(steps, b)), back);
+                    let seen = |to: usize, as_marked: u8| {
+                        let listed = !kept.marked || mark & as_marked != 0;
+                        if listed { u16::from(gap(steps, to)) } else { NEVER }
+                    };
+                    // A point alone is listed with none.
+                    let gaps = (seen(b, LISTED), if a < count { seen(a, LISTS) } else { NEVER });
                     let found = Pair { a: a as u32, b: b as u32, start: 0, gaps, scale: 0.0, error: 0.0 };
                     if found.owns(kept.listed).next().is_none() {
                         return Ok(());
