@@ -434,7 +434,7 @@ fn is_excluded(excluded: &[u64], cell: u32) -> bool {
 }
 
 /// Raises what a query's neighbours must reach.
-fn raise<M: Metric, C: Collector>(space: &Space<'_, M>, query: &mut AngleQuery, collector: &C, lowers: &mut Vec<f32>) {
+fn raise<M: Metric, C: Collector>(space: &Space<'_, M>, query: &mut AngleQuery, collector: &C, lowers: &mut Vec<i32>) {
     // Where nothing is wanted in particular, what is left is mostly found.
     let (of, more) = match collector.wanted() {
         0 => (space.tree.len(), 0),

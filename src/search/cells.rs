@@ -10,7 +10,7 @@
 
 use super::cell::{Cell, CellScratch, Margins};
 use super::overlaps::{self, Overlaps};
-use super::spatial::{bounding_box, squared_gap};
+use super::spatial::{at_distance, bounding_box, squared_gap};
 use super::table::{self, Kept, STEP};
 use crate::control::Control;
 use crate::error::{Result, try_collect, try_push, try_resize, try_vec, try_with_capacity};
@@ -393,6 +393,15 @@ impl Cells {
             order.truncate(NEAREST);
         }
         order.sort_unstable_by(nearer);
+    }
+
+    /// Writes the `most` of the cells around `own` that are nearest to `x`, which is in its box: see [`at_distance`].
+    pub(super) fn nearest(&self, own: usize, x: &[f64], most: usize, out: &mut Vec<u64>) {
+        let around = &self.around(own)[..NEAREST.min(self.len()).min(2 * most)];
+        out.clear();
+        out.extend(around.iter().map(|&c| at_distance(squared_gap(self.corners(c as usize), x, x) as f32, c)));
+        out.sort_unstable();
+        out.truncate(most);
     }
 
     /// The box of cell `a`.

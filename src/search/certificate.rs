@@ -31,7 +31,7 @@ pub(crate) struct Memory {
     pub(super) bounds: MemberBounds,
     /// What is known of each query.
     pub(super) queries: Vec<AngleQuery>,
-    pub(super) lowers: Vec<f32>,
+    pub(super) lowers: Vec<i32>,
     pub(super) open: Open,
     pub(super) survey: Survey,
 }

@@ -48,8 +48,8 @@ pub(crate) struct Memory {
     regions: Vec<u64>,
     open: Vec<u64>,
     started: Vec<u64>,
-    nearest: Vec<(f32, u32)>,
-    lowers: Vec<f32>,
+    nearest: Vec<u64>,
+    lowers: Vec<i32>,
     // Of one panel.
     numbers: Vec<u32>,
     coords: Vec<f32>,
@@ -168,10 +168,14 @@ impl<M: Metric> Panelling<'_, '_, M> {
         }
         let enough = START_FACTOR.saturating_mul(wanted).saturating_add(LANES);
         let most = enough.div_ceil(LANES).saturating_add(START_PANELS).min(self.panels.len());
-        self.panels.nearest(self.coords(r), most, &mut memory.nearest);
-        memory.queries[r].nearest = memory.nearest.first().map(|&(_, p)| p);
+        let cells = self.space.cells.map(|bound| bound.cells);
+        match cells.and_then(|cells| Some((cells, cells.of(group.positions[r])?))) {
+            Some((cells, own)) => cells.nearest(own as usize, self.coords(r), most, &mut memory.nearest),
+            None => self.panels.nearest(self.coords(r), most, &mut memory.nearest),
+        }
+        memory.queries[r].nearest = memory.nearest.first().map(|&p| p as u32);
         let mut met = 0;
-        for &(_, p) in &memory.nearest {
+        for p in memory.nearest.iter().map(|&p| p as u32) {
             let allowed = |&&i: &&u32| i != NEW && self.space.keys.of[i as usize] < group.limits[r];
             met += self.panels.members(p as usize).iter().filter(allowed).count();
             memory.open[p as usize] |= 1u64 << r;

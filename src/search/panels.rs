@@ -9,7 +9,7 @@
 
 use super::inducing_rows::InducingRows;
 use super::regions::{Fit, Regions, most_beyond};
-use super::spatial::bounding_box;
+use super::spatial::{bounding_box, keep_least};
 use crate::control::Control;
 use crate::error::{Result, checked_area, try_resize, try_vec, try_with_capacity};
 use crate::metric::{Correlation, Metric, NEW, Points};
@@ -224,15 +224,15 @@ impl Panels {
         (&self.middles[p * self.d..(p + 1) * self.d], self.radii[p])
     }
 
-    /// Writes panels whose boxes are near `x`, the nearest first, with squared distances: about the `most` nearest.
-    pub(super) fn nearest(&self, x: &[f64], most: usize, out: &mut Vec<(f32, u32)>) {
+    /// Writes panels whose boxes are near `x`, the nearest first, about the `most` nearest: see [`at_distance`].
+    pub(super) fn nearest(&self, x: &[f64], most: usize, out: &mut Vec<u64>) {
         let mut regions = Vec::with_capacity(self.coarse.len() * REGION);
         (0..self.coarse.len()).for_each(|g| self.coarse.gaps(g, x, self.regions.len(), &mut regions));
         keep_least(&mut regions, AROUND);
         out.clear();
-        regions.iter().for_each(|&(_, g)| self.regions.gaps(g as usize, x, self.len(), out));
+        regions.iter().for_each(|&g| self.regions.gaps(g as u32 as usize, x, self.len(), out));
         keep_least(out, most);
-        out.sort_unstable_by(nearer);
+        out.sort_unstable();
     }
 
     /// Bytes held.
@@ -250,18 +250,6 @@ impl Panels {
 /// The box of a panel's points.
 fn box_of(points: &Points, members: &[u32]) -> Vec<f64> {
     bounding_box(points.d, members.iter().filter(|&&i| i != NEW), |&i, j| points.coord(i as usize, j))
-}
-
-fn nearer(a: &(f32, u32), b: &(f32, u32)) -> std::cmp::Ordering {
-    a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
-}
-
-/// Keeps the `most` least.
-fn keep_least(all: &mut Vec<(f32, u32)>, most: usize) {
-    if most > 0 && most < all.len() {
-        all.select_nth_unstable_by(most - 1, nearer);
-        all.truncate(most);
-    }
 }
 
 /// What panels are made of.

@@ -3,6 +3,7 @@
 //! In the box of a run V is nearly an affine function of the coordinates: what is left of each column is bounded, and
 //! [`crate::simd::region`] bounds the correlation less this function.
 
+use super::spatial::at_distance;
 use crate::error::{Result, checked_area, try_resize, try_vec, try_with_capacity};
 use crate::metric::Points;
 use crate::simd::region::{LANES, Region, SLOPES, set_bits};
@@ -435,8 +436,8 @@ impl Regions {
         }
     }
 
-    /// Adds the runs of region `g` that are below `end`, with squared distances of their boxes from `x`.
-    pub(super) fn gaps(&self, g: usize, x: &[f64], end: usize, out: &mut Vec<(f32, u32)>) {
+    /// Adds the runs of region `g` that are below `end`, with squared distances of their boxes from `x`: see [`at_distance`].
+    pub(super) fn gaps(&self, g: usize, x: &[f64], end: usize, out: &mut Vec<u64>) {
         let region = self.region(g);
         let mut sums = [0.0f32; LANES];
         let boxes = region.lower.chunks_exact(LANES).zip(region.upper.chunks_exact(LANES));
@@ -448,7 +449,7 @@ impl Regions {
             }
         }
         let first = g * LANES;
-        out.extend((first..end.min(first + LANES)).map(|run| (sums[run - first], run as u32)));
+        out.extend((first..end.min(first + LANES)).map(|run| at_distance(sums[run - first], run as u32)));
     }
 
     /// The middle of region `g`, and at least the distance of its points from it.

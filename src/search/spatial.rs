@@ -52,6 +52,20 @@ pub(crate) fn squared_gap(corners: &[f64], lower: &[f64], upper: &[f64]) -> f64 
     sum
 }
 
+/// A number of something at a squared distance, in an integer that is ordered by the distance: `as u32` it is the number.
+pub(super) fn at_distance(squared: f32, number: u32) -> u64 {
+    // Distances are not negative: their bits are ordered as they are.
+    u64::from(squared.to_bits()) << 32 | u64::from(number)
+}
+
+/// Keeps the `most` least.
+pub(super) fn keep_least(all: &mut Vec<u64>, most: usize) {
+    if most > 0 && most < all.len() {
+        all.select_nth_unstable(most - 1);
+        all.truncate(most);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
