@@ -9,13 +9,14 @@
 
 use super::panel_query::offsets;
 use super::panels::Panels;
-use crate::error::{Result, try_vec, try_with_capacity};
+use crate::error::{Result, try_copy, try_vec, try_with_capacity};
 use crate::inducing::InducingPoints;
 use crate::metric::{Correlation, Metric};
 use crate::simd::Simd;
 use crate::simd::covariance::Shape;
 use crate::simd::dots::{Dense, Gathered, dots};
 use crate::simd::panel::{self, LANES, ORIGINS};
+use crate::simd::{rows, squared};
 use faer::linalg::solvers::DenseSolveCore;
 use faer::{Mat, Side};
 
@@ -26,8 +27,9 @@ const LARGEST_SUM: f64 = 4.0;
 pub(crate) struct Origins {
     d: usize,
     width: usize,
-    /// Scaled coordinates, row by row.
+    /// Scaled coordinates, row by row and dimension by dimension.
     coords: Vec<f64>,
+    columns: Vec<f64>,
     /// Rows of L, padded like V.
     factor: Vec<f64>,
     /// The origins around each inducing point, nearest first; fewer than [`ORIGINS`] where there are no more.
@@ -49,6 +51,7 @@ impl Origins {
             d,
             width,
             coords: try_with_capacity(m * d, what)?,
+            columns: try_copy(inducing.coords(), what)?,
             factor: inducing.factor(width)?,
             count,
             near: try_with_capacity(m * count, what)?,
@@ -87,7 +90,7 @@ impl Origins {
     /// The `most` inducing points nearest to `x`.
     fn by_distance(&self, x: &[f64], most: usize, order: &mut Vec<(f64, u32)>) {
         order.clear();
-        order.extend(self.coords.chunks_exact(self.d).map(|z| squared(x, z)).zip(0..));
+        order.extend(self.coords.chunks_exact(self.d).map(|z| squared_distance(x, z)).zip(0..));
         let nearer = |a: &(f64, u32), b: &(f64, u32)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
         if most < order.len() {
             order.select_nth_unstable_by(most, nearer);
@@ -97,10 +100,15 @@ impl Origins {
     }
 
     /// Takes a point at `x` relative to what is near: `row`, its V, becomes what is left. Returns inducing points and
-    /// coefficients.
-    pub(super) fn relate(&self, simd: Simd, x: &[f64], row: &mut [f64]) -> impl Iterator<Item = (u32, f64)> + use<'_> {
-        let distances = self.coords.chunks_exact(self.d).map(|z| squared(x, z));
-        let nearest = distances.enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(z, _)| z);
+    /// coefficients. `distances` is memory, a value an inducing point.
+    pub(super) fn relate(
+        &self,
+        simd: Simd,
+        x: &[f64],
+        row: &mut [f64],
+        distances: &mut [f64],
+    ) -> impl Iterator<Item = (u32, f64)> + use<'_> {
+        let nearest = squared::nearest(simd, x, &self.columns, distances);
         let mut near = &self.near[nearest * self.count..(nearest + 1) * self.count];
         let (mut products, mut coefficients) = ([0.0; ORIGINS], [0.0; ORIGINS]);
         let (data, width) = (&self.factor[..], self.width);
@@ -116,7 +124,7 @@ impl Origins {
             coefficients[0] = products[0] / self.row(near[0]).iter().map(|l| l * l).sum::<f64>();
         }
         for (&z, c) in near.iter().zip(coefficients) {
-            row.iter_mut().zip(self.row(z)).for_each(|(value, l)| *value -= c * l);
+            rows::subtract(simd, c, self.row(z), row);
         }
         near.iter().copied().zip(coefficients)
     }
@@ -133,7 +141,11 @@ impl Origins {
         if offsets(self.coords(z), panels.around(p).0, coords) {
             return [f32::NAN; LANES];
         }
-        let mut weighted = panel::weighted(metric.simd, shape, panels.panel(p), coords);
+        let panel = panels.panel(p);
+        let mut weighted = panel::weighted(metric.simd, shape, panel, coords);
+        if !panel.weights.contains(&0.0) {
+            return weighted;
+        }
         // At the origin itself nothing is left but the nugget.
         for i in panels.inducing.stored_at(z).filter(|&i| panels.of(i) == Some(p as u32)) {
             if let Some(lane) = panels.members(p).iter().position(|&other| other == i) {
@@ -145,10 +157,10 @@ impl Origins {
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
-        8 * (self.coords.len() + self.factor.len() + self.inverses.len()) + 4 * self.near.len()
+        8 * (2 * self.coords.len() + self.factor.len() + self.inverses.len()) + 4 * self.near.len()
     }
 }
 
-fn squared(a: &[f64], b: &[f64]) -> f64 {
+fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum()
 }

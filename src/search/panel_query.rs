@@ -6,7 +6,7 @@ use super::shortlist::Shortlist;
 use crate::error::{Result, try_resize};
 use crate::metric::{Correlation, QueryBlock};
 use crate::simd::panel::{QUERIES, Relative, Terms};
-use crate::simd::region;
+use crate::simd::{region, rows};
 
 /// A unit of rounding of `f32`.
 const UNIT: f64 = f32::EPSILON as f64 / 2.0;
@@ -57,6 +57,7 @@ pub(super) struct Rows {
     /// Inducing points that queries are taken relative to.
     pub(super) origins: Vec<u32>,
     v: Vec<f64>,
+    distances: Vec<f64>,
 }
 
 impl Rows {
@@ -64,6 +65,7 @@ impl Rows {
     pub(super) fn clear(&mut self, m: usize) -> Result<()> {
         self.origins.clear();
         try_resize(&mut self.rows, m * QUERIES, 0.0, "the search")?;
+        try_resize(&mut self.distances, m, 0.0, "the search")?;
         try_resize(&mut self.columns, m + 1, [0.0; QUERIES], "the search")
     }
 
@@ -83,7 +85,7 @@ impl Rows {
 }
 
 impl PanelQuery {
-    /// Takes query `q` of a block, for regions too if `regions`; what is left of its row, and its origins, go to `rows`.
+    /// Takes query `q` of a block, for regions too if `regions`; what is left of its row, and its origins, go to `block`.
     pub(super) fn load(
         &mut self,
         panels: &Panels,
@@ -91,29 +93,30 @@ impl PanelQuery {
         queries: &QueryBlock,
         q: usize,
         regions: bool,
-        rows: &mut Rows,
+        block: &mut Rows,
     ) {
         let (d, m, isd) = (panels.d, metric.points.m, queries.inverse_sds[q]);
-        let row = &mut rows.rows[q * m..(q + 1) * m];
+        let row = &mut block.rows[q * m..(q + 1) * m];
         let v = &queries.factor[q * metric.points.width..(q + 1) * metric.points.width];
         let at = panels.inducing.of_query(metric, queries, q);
         self.at_inducing = at.is_some();
         self.true_weight = metric.sd * isd;
         self.weight = if at.is_some() { 0.0 } else { self.true_weight };
         panels.inducing.write(at, v, isd, row);
-        let mut square = square_of(row);
+        let mut square = rows::square(metric.simd, row);
         self.norm = square.sqrt() * (1.0 + 1e-6);
         if regions {
             self.shorten(row);
         }
         (self.relative, self.weights) = (Relative::default(), self.weight);
         if let Some(origins) = panels.inducing.origins.as_ref().filter(|_| at.is_none() && self.norm > LONG) {
-            rows.v.clear();
-            rows.v.extend_from_slice(v);
-            let near = origins.relate(metric.simd, &queries.coords[q * d..(q + 1) * d], &mut rows.v);
-            write_scaled(&rows.v, isd, row);
-            square = square_of(row);
-            self.relate(near, &mut rows.origins);
+            block.v.clear();
+            block.v.extend_from_slice(v);
+            let x = &queries.coords[q * d..(q + 1) * d];
+            let near = origins.relate(metric.simd, x, &mut block.v, &mut block.distances);
+            write_scaled(&block.v, isd, row);
+            square = rows::square(metric.simd, row);
+            self.relate(near, &mut block.origins);
         }
         self.left = square.sqrt() * (1.0 + 1e-6);
         self.square = (square * (1.0 + 1e-6)) as f32;
@@ -200,10 +203,6 @@ impl PanelQuery {
         let kernel = KERNEL_ERROR + UNIT * (2.0 * f64::from(radius) + (d + 12) as f64);
         ((terms * UNIT + kernel * weights + SLACK * self.true_weight.max(weights)) as f32).next_up()
     }
-}
-
-fn square_of(row: &[f32]) -> f64 {
-    row.iter().map(|&value| f64::from(value).powi(2)).sum()
 }
 
 /// The sum of those squares of values that are at most `cut`.

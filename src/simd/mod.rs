@@ -10,6 +10,7 @@ pub(crate) mod overlap;
 pub(crate) mod panel;
 pub(crate) mod region;
 pub(crate) mod residual;
+pub(crate) mod rows;
 pub(crate) mod spans;
 pub(crate) mod squared;
 
