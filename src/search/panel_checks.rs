@@ -32,7 +32,10 @@ pub(crate) fn check(bound: &PanelBound<'_>, queries: &QueryBlock, context: &str)
             let mut bounds = [Bounds::NONE];
             let weighted = |&z: &u32| known.unwrap().weighted(panels, metric, shape, (z, p), &mut vec![0.0; d]);
             let weighted: Vec<_> = rows.origins.iter().map(weighted).collect();
-            let some = panel::Queries { rows: &rows.columns, terms: &[terms], coords: &coords, origins: &weighted };
+            let within = panel::squares(metric.simd, view, &rows.columns);
+            let squares = (p % 2 == 0).then_some(&within);
+            let some =
+                panel::Queries { rows: &rows.columns, squares, terms: &[terms], coords: &coords, origins: &weighted };
             panel::bounds(metric.simd, shape, view, some, &mut bounds);
             let run = |level: &super::regions::Regions, run: usize, coords: &mut [f32]| {
                 let g = run / region::LANES;
@@ -62,6 +65,9 @@ pub(crate) fn check(bound: &PanelBound<'_>, queries: &QueryBlock, context: &str)
                 largest = largest.max(score);
             }
             above.push(f64::from(fine) - largest);
+            query.list.least = (largest as f32).next_down();
+            assert!(!query.is_beyond(within[q], panels.largest(p)), "{largest}: query {q}, panel {p}; {context}");
+            query.list.least = f32::NEG_INFINITY;
         }
     }
     (difference / count, above.iter().sum::<f64>() / above.len() as f64)

@@ -301,8 +301,18 @@ impl<M: Metric> Panelling<'_, '_, M> {
 
     /// Bounds the points of a panel for the queries `memory.numbers`.
     fn look<C: Collector>(&self, p: usize, group: &Group<C>, memory: &mut Memory) -> Result<usize> {
-        let (panels, count) = (self.panels, memory.numbers.len());
+        let panels = self.panels;
         let (panel, members) = (panels.panel(p), panels.members(p));
+        // Of many queries the squares are added up side by side.
+        let many = memory.numbers.len() >= QUERIES / 8;
+        let squares = many.then(|| panel::squares(self.metric.simd, panel, &memory.rows.columns));
+        if let Some(within) = squares.as_ref().filter(|_| self.space.certificates.points) {
+            self.drop_beyond(p, within, memory);
+        }
+        let count = memory.numbers.len();
+        if count == 0 {
+            return Ok(0);
+        }
         memory.coords.resize(count * panels.d, 0.0);
         self.look_from_origins(p, memory);
         memory.terms.clear();
@@ -318,7 +328,8 @@ impl<M: Metric> Panelling<'_, '_, M> {
         }
         memory.bounds.resize(QUERIES, Bounds::NONE);
         let Memory { rows, terms, coords, weighted, bounds, .. } = memory;
-        let queries = panel::Queries { rows: &rows.columns, terms, coords, origins: weighted };
+        let squares = squares.as_ref();
+        let queries = panel::Queries { rows: &rows.columns, squares, terms, coords, origins: weighted };
         panel::bounds(self.metric.simd, self.kernel.shape(), panel, queries, &mut bounds[..count]);
         for t in 0..count {
             let (bounds, r) = (&memory.bounds[t], memory.numbers[t] as usize);
@@ -342,6 +353,17 @@ impl<M: Metric> Panelling<'_, '_, M> {
             }
         }
         Ok(count * panel.columns.len() * LANES)
+    }
+
+    /// Drops from `memory.numbers` those at inducing points which norms tell that panel `p` is beyond; `within` are the squares of
+    /// all queries in its columns.
+    fn drop_beyond(&self, p: usize, within: &[f32; QUERIES], memory: &mut Memory) {
+        let (queries, panels) = (&memory.queries, self.panels);
+        if !memory.numbers.iter().any(|&r| queries[r as usize].at_inducing) {
+            return;
+        }
+        let largest = panels.largest(p);
+        memory.numbers.retain(|&r| !queries[r as usize].is_beyond(within[r as usize], largest));
     }
 
     /// Computes the correlations of panel `p` with the origins of the queries `memory.numbers`.

@@ -63,6 +63,17 @@ pub(crate) struct Panels {
     pub(super) coarse: Regions,
 }
 
+/// A panel's numbers of dimensions and columns, its radius, and the largest norms of its points' rows and of what is beyond its
+/// columns.
+#[derive(Clone, Copy)]
+pub(super) struct Largest {
+    pub(super) d: usize,
+    pub(super) columns: usize,
+    pub(super) radius: f32,
+    pub(super) norm: f32,
+    pub(super) tail: f32,
+}
+
 /// Memory of one thread.
 #[derive(Default)]
 struct Scratch {
@@ -222,6 +233,14 @@ impl Panels {
     /// The middle of panel `p`, and at least the distance of its points from it.
     pub(super) fn around(&self, p: usize) -> (&[f64], f32) {
         (&self.middles[p * self.d..(p + 1) * self.d], self.radii[p])
+    }
+
+    /// What norms tell of panel `p`.
+    pub(super) fn largest(&self, p: usize) -> Largest {
+        let panel = self.panel(p);
+        let most = |values: &[f32; LANES]| values.iter().fold(0.0f32, |most, &value| most.max(value));
+        let (norm, tail) = (most(panel.norms), most(panel.tails));
+        Largest { d: self.d, columns: panel.columns.len(), radius: self.radii[p], norm, tail }
     }
 
     /// Writes panels whose boxes are near `x`, the nearest first, about the `most` nearest: see [`at_distance`].

@@ -82,6 +82,8 @@ impl Bounds {
 pub(crate) struct Queries<'a> {
     /// The rows of all queries of the block, column by column.
     pub(crate) rows: &'a [[f32; QUERIES]],
+    /// The squares of these rows in the columns of the panel, if they are known; see [`squares`].
+    pub(crate) squares: Option<&'a [f32; QUERIES]>,
     pub(crate) terms: &'a [Terms],
     /// Coordinates of these, row by row.
     pub(crate) coords: &'a [f32],
@@ -97,6 +99,33 @@ pub(crate) fn bounds(simd: Simd, shape: Shape, panel: Panel<'_>, queries: Querie
 /// The correlation of one point, its coordinates given, with each of a panel, times the weights of these.
 pub(crate) fn weighted(simd: Simd, shape: Shape, panel: Panel<'_>, coords: &[f32]) -> [f32; LANES] {
     simd.run(Weighted { shape, panel, coords })
+}
+
+/// The sums of squares of the rows of a block's queries over the columns of a panel; `rows` are these column by column.
+pub(crate) fn squares(simd: Simd, panel: Panel<'_>, rows: &[[f32; QUERIES]]) -> [f32; QUERIES] {
+    simd.run(Squares { columns: panel.columns, rows })
+}
+
+struct Squares<'a> {
+    columns: &'a [u32],
+    rows: &'a [[f32; QUERIES]],
+}
+
+impl WithSimd for Squares<'_> {
+    type Output = [f32; QUERIES];
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, simd: S) -> [f32; QUERIES] {
+        let mut squares = [0.0f32; QUERIES];
+        let sums = S::as_mut_simd_f32s(&mut squares).0;
+        for &j in self.columns {
+            let row = S::as_simd_f32s(&self.rows[j as usize]).0;
+            for (sum, &values) in sums.iter_mut().zip(row) {
+                *sum = simd.mul_add_e_f32s(values, values, *sum);
+            }
+        }
+        squares
+    }
 }
 
 struct Weighted<'a> {
@@ -148,7 +177,7 @@ impl PanelBounds<'_> {
     #[inline(always)]
     fn run<S: pulp::Simd, const N: usize, const Q: usize>(self, simd: S) {
         let PanelBounds { shape, panel, queries, out } = self;
-        let Queries { rows, terms, coords, origins } = queries;
+        let Queries { rows, squares, terms, coords, origins } = queries;
         let d = panel.coords.len() / LANES;
         let (mut left, mut left_out) = (terms, &mut out[..terms.len()]);
         while !left.is_empty() {
@@ -164,21 +193,9 @@ impl PanelBounds<'_> {
             left = &left[now..];
             left_out = &mut left_out[now..];
         }
-        // Of many queries the squares are added up side by side.
-        let many = terms.len() >= QUERIES / 8;
-        let mut squares = [0.0f32; QUERIES];
-        if many {
-            let sums = S::as_mut_simd_f32s(&mut squares).0;
-            for &j in panel.columns {
-                let row = S::as_simd_f32s(&rows[j as usize]).0;
-                for (sum, &values) in sums.iter_mut().zip(row) {
-                    *sum = simd.mul_add_e_f32s(values, values, *sum);
-                }
-            }
-        }
         for (terms, (out, coords)) in terms.iter().zip(out.iter_mut().zip(coords.chunks_exact(d))) {
             let number = terms.number as usize % QUERIES;
-            let within = if many { squares[number] } else { square(panel.columns, rows, number) };
+            let within = squares.map_or_else(|| square(panel.columns, rows, number), |squares| squares[number]);
             // A sum of squares is off by less than its number of terms in units of rounding.
             let rounding = (panel.columns.len() + 8) as f32 * f32::EPSILON;
             let beyond = (terms.square - within * (1.0 - rounding)).max(0.0).sqrt();
