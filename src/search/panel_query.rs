@@ -175,11 +175,14 @@ impl PanelQuery {
     /// Whether norms tell that no point of a panel reaches what it needs, as they may where it has nothing but its row: at an
     /// inducing point, whose row is long near that alone. `within` is the square of that in the panel's columns.
     pub(super) fn is_beyond(&self, within: f32, panel: Largest) -> bool {
+        if !self.at_inducing {
+            return false;
+        }
         let rounding = (panel.columns + 16) as f32 * f32::EPSILON;
         let beyond = (self.square - within * (1.0 - rounding)).max(0.0).sqrt();
         let error = self.error((panel.columns + 12) as f64 * self.left, self.weights, panel.d, panel.radius);
         let most = (within.sqrt() + error) * panel.norm + beyond * panel.tail;
-        self.at_inducing && most * (1.0 + rounding) < self.list.least
+        most * (1.0 + rounding) < self.list.least
     }
 
     /// Its part in a region around `centre`, as in a panel.
