@@ -26,7 +26,7 @@ const SAMPLE: usize = 32;
 /// Cells around a cell that its queries start from.
 pub(super) const NEAREST: usize = 64;
 /// Of these, cells that overlaps are computed with where cells are panels.
-const LISTED_AROUND: usize = 48;
+const LISTED_AROUND: usize = 32;
 /// Cells whose rows of the table a task computes.
 pub(super) const ROWS: usize = 32;
 /// The cell of a point that is in none.
