@@ -200,7 +200,7 @@ impl<M: Metric> Panelling<'_, '_, M> {
         Ok(products)
     }
 
-    /// Opens the panels, which are cells, that the table of angles leaves to a query.
+    /// Opens the panels, which are cells, that the table of angles and the overlaps leave to a query.
     fn open_near<C: Collector>(
         &self,
         bound: &CellBound<'_>,
@@ -211,24 +211,7 @@ impl<M: Metric> Panelling<'_, '_, M> {
     ) -> Result<()> {
         let (cells, query) = (bound.cells, &memory.queries[r]);
         let mut u = std::mem::take(&mut scratch.angles.u);
-        let (own, offset, apart) = match cells.of(group.positions[r]) {
-            Some(own) => {
-                let sine = cells.stored(group.positions[r], &mut u).map_or(1.0, |(_, sine)| sine);
-                (own, cells.offset(group.positions[r]), sine)
-            }
-            None => {
-                // That of the nearest panel.
-                let own = query.nearest.unwrap_or(group.homes[r]);
-                let view = cells.view(own as usize);
-                let mut scores = std::mem::take(&mut scratch.angles);
-                score_pivots(bound, self.queries, &[r as u32], view.pivots, &mut scores, scratch)?;
-                spans(bound, self.queries, &[r as u32], &view, &mut scores)?;
-                coordinates(&scores.us, view.pivots.len(), 0, &mut u);
-                let Part { sine, apart, .. } = scores.parts[0];
-                scratch.angles = scores;
-                (own, sine.asin(), apart)
-            }
-        };
+        let (own, offset, apart) = self.own_span(bound, r, group, query.nearest, &mut u, scratch)?;
         let slack = self.metric.slack(query.true_weight, self.space.largest_weight);
         let angle = self.metric.length(f64::from(query.list.least) - slack);
         let mut near = std::mem::take(&mut scratch.frontier);
@@ -253,6 +236,34 @@ impl<M: Metric> Panelling<'_, '_, M> {
         scratch.angles.u = u;
         scratch.frontier = near;
         Ok(())
+    }
+
+    /// The cell of a query, or that of the `nearest` panel; its angle from the span of that, and at least its distance from what
+    /// has its coordinates there, which are written to `u`.
+    fn own_span<C: Collector>(
+        &self,
+        bound: &CellBound<'_>,
+        r: usize,
+        group: &Group<C>,
+        nearest: Option<u32>,
+        u: &mut Vec<f32>,
+        scratch: &mut Scratch,
+    ) -> Result<(u32, f64, f64)> {
+        let (cells, position) = (bound.cells, group.positions[r]);
+        if let Some(own) = cells.of(position) {
+            // Without overlaps nothing needs its coordinates.
+            let apart = cells.stored(position, u).map_or(1.0, |(_, sine)| sine);
+            return Ok((own, cells.offset(position), apart));
+        }
+        let own = nearest.unwrap_or(group.homes[r]);
+        let view = cells.view(own as usize);
+        let mut scores = std::mem::take(&mut scratch.angles);
+        score_pivots(bound, self.queries, &[r as u32], view.pivots, &mut scores, scratch)?;
+        spans(bound, self.queries, &[r as u32], &view, &mut scores)?;
+        coordinates(&scores.us, view.pivots.len(), 0, u);
+        let Part { sine, apart, .. } = scores.parts[0];
+        scratch.angles = scores;
+        Ok((own, sine.asin(), apart))
     }
 
     /// Opens the panels that the bounds of regions leave to each query, those of coarse ones first.
