@@ -12,10 +12,10 @@
 use super::cells::{CellView, NO_CELL};
 use super::certificate::{CellBound, Memory, coordinates, score_pivots, spans};
 use super::collect::Collector;
-use super::overlaps::{Inside, Projection};
+use super::overlaps::{Inside, Lane, Projection};
 use super::shortlist::{Candidate, Shortlist};
 use super::space::{Group, Scratch, Space};
-use super::spatial::bounding_box;
+use super::spatial::{at_distance, bounding_box, keep_least};
 use crate::error::{Result, try_push, try_reserve, try_resize};
 use crate::metric::{Metric, NEW, QueryBlock};
 use crate::simd::spans::{InSpan, MemberBounds, bound_members};
@@ -56,8 +56,9 @@ pub(super) struct AngleQuery {
 #[derive(Default)]
 pub(super) struct Survey {
     pub(super) projection: Projection,
-    /// Those cells that are looked at, by their lanes.
+    /// Those cells that are looked at, by their lanes; and memory to find the longest of these.
     chosen: Vec<u32>,
+    longest: Vec<u64>,
     /// A bit for each cell that has been bounded, or has no neighbours of the query.
     excluded: Vec<u64>,
     /// Tree positions of what is best of these cells.
@@ -241,18 +242,19 @@ impl<M: Metric> Angles<'_, '_, M> {
     /// it may find.
     fn choose_first<C: Collector>(&self, q: usize, group: &Group<C>, survey: &mut Survey) -> Result<()> {
         let (cells, keys) = (self.bound.cells, &self.space.keys.of);
-        let Survey { projection, chosen, excluded, .. } = survey;
+        let Survey { projection, longest, chosen, excluded, .. } = survey;
         let lanes = &projection.lanes;
+        longest.clear();
+        try_reserve(longest, lanes.len(), "the search")?;
+        let listed = |lane: &Lane| lane.cell != NO_CELL && !is_excluded(excluded, lane.cell);
+        let lanes_of = (0u32..).zip(lanes).filter(|(_, lane)| listed(lane));
+        // The longest are the first of these integers.
+        longest.extend(lanes_of.map(|(t, lane)| !at_distance(lane.longest, !t)));
+        keep_least(longest, MOST_FIRST);
+        longest.sort_unstable();
         chosen.clear();
         try_reserve(chosen, lanes.len(), "the search")?;
-        let listed = |&t: &u32| lanes[t as usize].cell != NO_CELL && !is_excluded(excluded, lanes[t as usize].cell);
-        chosen.extend((0..lanes.len() as u32).filter(listed));
-        let longer = |&a: &u32, &b: &u32| lanes[b as usize].longest.total_cmp(&lanes[a as usize].longest);
-        if chosen.len() > MOST_FIRST {
-            chosen.select_nth_unstable_by(MOST_FIRST, longer);
-            chosen.truncate(MOST_FIRST);
-        }
-        chosen.sort_unstable_by(longer);
+        chosen.extend(longest.iter().map(|&key| key as u32));
         let enough = (group.collectors[q].wanted() as f64 * START_FACTOR) as usize;
         let (mut met, mut count) = (0, 0);
         while met < enough && count < chosen.len() {
@@ -314,17 +316,20 @@ impl<M: Metric> Angles<'_, '_, M> {
         Ok(())
     }
 
-    /// Takes the candidates of the largest lower bounds, as many as are wanted, off the list of query `q`.
+    /// Takes the candidates of the largest lower bounds, as many as are wanted, off the list of query `q`, which was just raised:
+    /// those whose lower bound is no less than what neighbours must reach.
     fn choose_best<C: Collector>(&self, q: usize, group: &Group<C>, memory: &mut Memory) -> Result<()> {
         let Memory { queries, survey: Survey { best, .. }, .. } = memory;
         let (list, wanted) = (&mut queries[q].list, group.collectors[q].wanted());
-        list.candidates.retain(|candidate| candidate.position != NEW);
-        let count = if wanted == 0 { 0 } else { wanted.min(list.candidates.len()) };
-        if count > 0 {
-            list.candidates.select_nth_unstable_by(count - 1, |a, b| b.lower.total_cmp(&a.lower));
-        }
-        try_reserve(best, count, "the search")?;
-        best.extend(list.candidates.drain(..count).map(|candidate| candidate.position));
+        try_reserve(best, wanted.min(list.candidates.len()), "the search")?;
+        let least = list.least;
+        list.candidates.retain(|candidate| {
+            let is_best = candidate.lower >= least && best.len() < wanted && candidate.position != NEW;
+            if is_best {
+                best.push(candidate.position);
+            }
+            !is_best && candidate.position != NEW
+        });
         Ok(())
     }
 
