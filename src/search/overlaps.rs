@@ -4,7 +4,7 @@
 //! in the span of its own cell, whose coordinates there are u, and abs(e) is small. With G the products of the orthonormal
 //! bases of both spans its coordinates in the other span are G u, but for abs(e) and what rounding G to 8 bits loses. Where
 //! that is short no member of the other cell is near; elsewhere it bounds the score with each member, as evaluated pivots
-//! do, at no evaluation. With 1,024 stored queries the benchmark's gold takes 214 evaluations a query where it took 651 when
+//! do, at no evaluation. With 1,024 stored queries the benchmark's gold takes 196 evaluations a query where it took 651 when
 //! overlaps did no more than exclude cells.
 //!
 //! Points at inducing points have spans alone: they have hardly anything in common with the rest of their cells.
@@ -25,9 +25,11 @@ use std::ops::Range;
 
 /// Pairs of cells take this share of the bytes of V at most, and their products with both cells twice as much.
 const SHARE: usize = 3;
-/// Neighbours for which enough cells are listed, and points among which these are looked for, as a multiple. With 48, 64, 80 and
-/// 100 the benchmark's gold takes 244, 214, 196 and 186 evaluations a query, and its tree 196, 201, 206 and 213 MB.
-const WANTED: usize = 64;
+/// Neighbours for which enough cells are listed, members of a cell that tell how many these are, and points among which they
+/// are looked for, as a multiple of the neighbours. With 48, 60, 64 and 80 the benchmark's gold takes 220, 196, 192 and 186
+/// evaluations a query, and its tree 197, 204, 206 and 214 MB; with 64 and 3 members 214, and 201 MB.
+const WANTED: usize = 60;
+const SAMPLE: usize = 6;
 const START_FACTOR: usize = 8;
 /// What rounding in `f32` can add to a bound of cosines.
 const ROUNDING: f64 = 1e-5;
@@ -361,8 +363,8 @@ pub(super) fn listed(
                 break;
             }
         }
-        // The first pivot, the last one and the last member.
-        let mut sample = vec![0, view.pivots.len() - 1, view.members.len() - 1];
+        // From the first pivot to the last member.
+        let mut sample: Vec<usize> = (0..SAMPLE).map(|t| t * (view.members.len() - 1) / (SAMPLE - 1)).collect();
         // Of a point alone they are one.
         sample.dedup();
         s.queries.clear();
