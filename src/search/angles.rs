@@ -246,10 +246,8 @@ impl<M: Metric> Angles<'_, '_, M> {
         let lanes = &projection.lanes;
         longest.clear();
         try_reserve(longest, lanes.len(), "the search")?;
-        let listed = |lane: &Lane| lane.cell != NO_CELL && !is_excluded(excluded, lane.cell);
-        let lanes_of = (0u32..).zip(lanes).filter(|(_, lane)| listed(lane));
         // The longest are the first of these integers.
-        longest.extend(lanes_of.map(|(t, lane)| !at_distance(lane.longest, !t)));
+        longest.extend(open_lanes(lanes, excluded).map(|(t, lane)| !at_distance(lane.longest, !t)));
         keep_least(longest, MOST_FIRST);
         longest.sort_unstable();
         chosen.clear();
@@ -269,16 +267,10 @@ impl<M: Metric> Angles<'_, '_, M> {
     /// Chooses the listed cells that may have neighbours of query `q`, and excludes the others.
     fn choose_others(&self, q: usize, memory: &mut Memory) -> Result<()> {
         let Memory { queries, survey: Survey { projection, chosen, excluded, .. }, .. } = memory;
-        let angle = self.angle(q, &queries[q]).sin_cos();
+        projection.beyond(self.angle(q, &queries[q]), self.bound.cells).for_each(|c| exclude(excluded, c));
         chosen.clear();
         try_reserve(chosen, projection.lanes.len(), "the search")?;
-        for (t, lane) in projection.lanes.iter().enumerate().filter(|(_, lane)| lane.cell != NO_CELL) {
-            if lane.is_beyond(angle, &self.bound.cells.cells[lane.cell as usize].margins) {
-                exclude(excluded, lane.cell);
-            } else if !is_excluded(excluded, lane.cell) {
-                chosen.push(t as u32);
-            }
-        }
+        chosen.extend(open_lanes(&projection.lanes, excluded).map(|(t, _)| t));
         Ok(())
     }
 
@@ -426,6 +418,12 @@ fn list_reaching(
             list.candidates.push(Candidate::new(view.members[t], lower, bounds.uppers[t]));
         }
     }
+}
+
+/// The lanes of cells that are not excluded, with their places.
+fn open_lanes<'a>(lanes: &'a [Lane], excluded: &'a [u64]) -> impl Iterator<Item = (u32, &'a Lane)> {
+    let open = |lane: &Lane| lane.cell != NO_CELL && !is_excluded(excluded, lane.cell);
+    (0..).zip(lanes).filter(move |(_, lane)| open(lane))
 }
 
 /// Sets the bit of a cell.

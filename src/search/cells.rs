@@ -143,24 +143,25 @@ impl Cells {
         evaluations += built.iter().map(|cell| cell.rank * cell.members.len()).sum::<usize>();
         let mut cells = Cells::pack(built, points, n)?;
         cells.look_around(threads)?;
-        evaluations += match overlaps {
+        evaluations += cells.pivots * cells.pivots / 2;
+        match overlaps {
             Listing::Nothing => cells.measure_gaps(metric, threads, control)?,
             Listing::Around => cells.list_around(metric, threads, control)?,
-            Listing::Near(at_inducing) => cells.list_near(metric, at_inducing, threads, control)?,
-        };
+            Listing::Near(at_inducing) => evaluations += cells.list_near(metric, at_inducing, threads, control)?,
+        }
         Ok((Some(cells), evaluations as u64))
     }
 
-    /// Computes the table; returns evaluations.
-    fn measure_gaps(&mut self, metric: &Correlation, threads: &Threads, control: &mut Control<'_>) -> Result<usize> {
+    /// Computes the table.
+    fn measure_gaps(&mut self, metric: &Correlation, threads: &Threads, control: &mut Control<'_>) -> Result<()> {
         let mut gaps = try_vec(self.count * self.count, 0, "the cells")?;
         self.measure(0, &mut gaps, None, metric, threads, control)?;
         self.gaps = gaps;
-        Ok(self.pivots * self.pivots / 2)
+        Ok(())
     }
 
     /// Computes the table, and overlaps of each cell with those nearest to it in space.
-    fn list_around(&mut self, metric: &Correlation, threads: &Threads, control: &mut Control<'_>) -> Result<usize> {
+    fn list_around(&mut self, metric: &Correlation, threads: &Threads, control: &mut Control<'_>) -> Result<()> {
         let (what, count) = ("the cells", self.count);
         let mut gaps = try_vec(count * count, 0, what)?;
         for a in 0..count {
@@ -176,11 +177,11 @@ impl Cells {
         let mut overlaps = Overlaps::default();
         overlaps.add(self, &pairs, &listed, threads, control)?;
         (self.overlaps, self.gaps) = (overlaps, gaps);
-        Ok(self.pivots * self.pivots / 2)
+        Ok(())
     }
 
     /// Computes the table, and overlaps of each cell with those where its points may have near ones; and both of the points at
-    /// inducing points, which are alone.
+    /// inducing points, which are alone. Returns the evaluations that this takes beside those of cells with cells.
     fn list_near(
         &mut self,
         metric: &Correlation,
@@ -219,7 +220,7 @@ impl Cells {
         listed[count..].copy_from_slice(&more);
         overlaps.add(self, &pairs, &listed, threads, control)?;
         (self.overlaps, self.gaps) = (overlaps, gaps);
-        Ok(self.pivots * self.pivots / 2 + sampled + sampled_alone + self.alone.len() * self.pivots)
+        Ok(sampled + sampled_alone + self.alone.len() * self.pivots)
     }
 
     /// Gives the points at inducing points a span alone, at most as many as there are cells: a query there has little in common
@@ -397,9 +398,9 @@ impl Cells {
 
     /// Writes the `most` of the cells around `own` that are nearest to `x`, which is in its box: see [`at_distance`].
     pub(super) fn nearest(&self, own: usize, x: &[f64], most: usize, out: &mut Vec<u64>) {
-        let around = &self.around(own)[..NEAREST.min(self.len()).min(2 * most)];
         out.clear();
-        out.extend(around.iter().map(|&c| at_distance(squared_gap(self.corners(c as usize), x, x) as f32, c)));
+        let at = |&c: &u32| at_distance(squared_gap(self.corners(c as usize), x, x) as f32, c);
+        out.extend(self.around(own).iter().take(2 * most).map(at));
         out.sort_unstable();
         out.truncate(most);
     }

@@ -1,10 +1,9 @@
 //! What the automatic traversal searches residual correlations with, over all points of a tree or a prefix of them:
 //! cells where a few points of each hold nearly all of it, and panels where few columns of V do.
 
-use super::cells::Listing;
 use super::inducing_rows::at_inducing;
 use super::spatial::kd_order;
-use super::{CellBound, Cells, FEW, InducingRows, PanelBound, Panels};
+use super::{CellBound, Cells, FEW, InducingRows, Listing, PanelBound, Panels};
 use crate::control::Control;
 use crate::error::{Result, try_copy};
 use crate::inducing::InducingPoints;

@@ -38,9 +38,7 @@ mod spatial;
 mod table;
 
 pub(crate) use blocks::Blocks;
-pub(crate) use cells::Cells;
-#[cfg(test)]
-pub(crate) use cells::Listing;
+pub(crate) use cells::{Cells, Listing};
 pub(crate) use certificate::CellBound;
 pub(crate) use collect::{Collector, Nearest, Neighbor, Within};
 #[cfg(test)]
