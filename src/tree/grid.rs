@@ -46,7 +46,7 @@ impl Grid {
 
     /// The cube of a point.
     fn cube(&self, points: &Points, i: u32) -> [i64; DIMENSIONS] {
-        let place = |j: usize| ((points.coord(i as usize, j) - self.lower[j]) / self.side).floor() as i64;
+        let place = |j: usize| ((points.coord(i as usize, j) - self.lower[j]) / self.side) as i64;
         std::array::from_fn(|j| if j < self.d { place(j) } else { 0 })
     }
 
@@ -69,23 +69,44 @@ impl Grid {
     /// The node that is nearest to point `i`, of those within the radius and perhaps some more, with the squared distance as the
     /// metric has it; the first of equals. And how many were looked at.
     pub(super) fn nearest(&self, points: &Points, i: u32) -> (Option<(u32, f64)>, u64) {
-        let own = self.cube(points, i);
-        let (mut nearest, mut count) = (None, 0);
-        for t in 0..3usize.pow(self.d as u32) {
-            let offset = |j: usize| (t / 3usize.pow(j as u32) % 3) as i64 - 1;
-            let cube = std::array::from_fn(|j| if j < self.d { own[j] + offset(j) } else { 0 });
-            let mut node = self.heads[self.chain(cube)];
+        match self.d {
+            1 => self.nearest_in::<1>(points, i),
+            2 => self.nearest_in::<2>(points, i),
+            _ => self.nearest_in::<3>(points, i),
+        }
+    }
+
+    fn nearest_in<const D: usize>(&self, points: &Points, i: u32) -> (Option<(u32, f64)>, u64) {
+        let x: [f64; D] = std::array::from_fn(|j| points.coord(i as usize, j));
+        let place: [f64; D] = std::array::from_fn(|j| (x[j] - self.lower[j]) / self.side);
+        let own = place.map(|place| place as i64);
+        // Squared gaps to the cubes before, at and after it.
+        let gaps: [[f64; 3]; D] = std::array::from_fn(|j| {
+            let within = place[j] - own[j] as f64;
+            [within, 0.0, 1.0 - within].map(|gap| ((gap - MARGIN).max(0.0) * self.side).powi(2))
+        });
+        let (mut nearest, mut least, mut count) = (None, self.side * self.side, 0);
+        let cubes = 3usize.pow(D as u32);
+        // Its own first, which is the middle one.
+        for t in std::iter::once(cubes / 2).chain((0..cubes).filter(|&t| t != cubes / 2)) {
+            let step: [usize; D] = std::array::from_fn(|j| t / 3usize.pow(j as u32) % 3);
+            if (0..D).map(|j| gaps[j][step[j]]).sum::<f64>() > least {
+                continue;
+            }
+            let cube = |j: usize| if j < D { own[j] + step[j] as i64 - 1 } else { 0 };
+            let mut node = self.heads[self.chain(std::array::from_fn(cube))];
             while node != NONE {
-                let difference = |j| points.coord(i as usize, j) - points.coord(node as usize, j);
-                let squared = (0..self.d).map(difference).fold(0.0, |sum, difference| sum + difference * difference);
-                let nearer = |(other, least)| squared < least || squared == least && node < other;
-                if nearest.is_none_or(nearer) {
-                    nearest = Some((node, squared));
+                let squared = (0..D).fold(0.0, |sum, j| {
+                    let difference = x[j] - points.coord(node as usize, j);
+                    sum + difference * difference
+                });
+                if squared < least || squared == least && nearest.is_none_or(|other| node < other) {
+                    (nearest, least) = (Some(node), squared);
                 }
                 count += 1;
                 node = self.next[node as usize];
             }
         }
-        (nearest, count)
+        (nearest.map(|node| (node, least)), count)
     }
 }

@@ -43,8 +43,8 @@ struct Growing<'a, M> {
     cover_scores: Vec<f64>,
     /// Nodes so far.
     count: usize,
-    /// These, for the radius of the level that is built, if that helps.
-    grid: Option<Grid>,
+    /// Those that the balls do not know of yet, ancestors first.
+    beyond_balls: Vec<u32>,
     evaluations: AtomicU64,
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn build_net<M: Metric>(
         cover: try_vec(n, root, "the tree")?,
         cover_scores: try_vec(n, M::SELF_SCORE, "the tree")?,
         count: 1,
-        grid: None,
+        beyond_balls: Vec::new(),
         evaluations: AtomicU64::new(0),
     };
     tree.levels[root as usize] = 0;
@@ -100,11 +100,14 @@ pub(crate) fn build_net<M: Metric>(
         if all_equal {
             break;
         }
-        tree.make_grid(least)?;
         loose.clear();
         loose.extend(pending.iter().filter(|&&p| tree.cover_scores[p as usize] < least));
-        for batch in loose.chunks_mut(BATCH) {
-            tree.grow_by_batch(batch, level as u8, least, along, &places, threads)?;
+        let mut grid = tree.grid(least)?;
+        for batch in loose.chunks(BATCH) {
+            match &mut grid {
+                Some(grid) => tree.grow_by_grid(grid, batch, level as u8, least)?,
+                None => tree.grow_by_batch(batch, level as u8, least, along, &places, threads)?,
+            }
             control.step(tree.count as f64 / n as f64)?;
         }
         pending.retain(|&p| tree.levels[p as usize] == u8::MAX);
@@ -136,13 +139,14 @@ impl<M: Metric> Growing<'_, M> {
     /// Finds a cover for every point of `batch` (in the order of the points) or makes it a node of `level`.
     fn grow_by_batch(
         &mut self,
-        batch: &mut [u32],
+        batch: &[u32],
         level: u8,
         least: f64,
         along: &[u32],
         places: &[u32],
         threads: &Threads,
     ) -> Result<()> {
+        self.grow_balls()?;
         let mut near: Vec<u32> = batch.to_vec();
         near.sort_unstable_by_key(|&p| places[p as usize]);
         let mut covers: Vec<Cover> = vec![None; near.len()];
@@ -150,11 +154,7 @@ impl<M: Metric> Growing<'_, M> {
         let this = &*self;
         threads.run(tasks, &mut Control::none(), Scratch::default, |scratch, (points, covers)| {
             this.cover_by_neighbors(points, least, along, places, scratch, covers)?;
-            match &this.grid {
-                Some(grid) => this.cover_by_grid(grid, points, least, covers),
-                None => this.cover_by_search(points, least, scratch, covers)?,
-            }
-            Ok(())
+            this.cover_by_search(points, least, scratch, covers)
         })?;
 
         for (&p, cover) in near.iter().zip(&covers) {
@@ -164,54 +164,36 @@ impl<M: Metric> Growing<'_, M> {
             }
         }
         let uncovered: Vec<u32> = batch.iter().copied().filter(|&p| self.cover_scores[p as usize] < least).collect();
-        if self.grid.is_some() {
-            self.settle_by_grid(&uncovered, level, least)
-        } else {
-            self.settle(&uncovered, level, least, threads)
-        }
+        self.settle(&uncovered, level, least, threads)
     }
 
-    /// Puts the nodes so far into a grid for the radius of a level.
-    fn make_grid(&mut self, least: f64) -> Result<()> {
+    /// The nodes so far in a grid for the radius of a level, if that helps.
+    fn grid(&self, least: f64) -> Result<Option<Grid>> {
         let points = self.metric.points();
-        self.grid = self.metric.radius(least).map(|radius| Grid::new(points, radius)).transpose()?.flatten();
-        if let Some(grid) = &mut self.grid {
+        let mut grid = self.metric.radius(least).map(|radius| Grid::new(points, radius)).transpose()?.flatten();
+        if let Some(grid) = &mut grid {
             let nodes = (0..).zip(&self.levels).filter(|&(_, &level)| level != u8::MAX);
             nodes.for_each(|(node, _)| grid.insert(points, node));
         }
-        Ok(())
+        Ok(grid)
     }
 
-    /// The node of `grid` with the largest score with point `p`, if that is at least `least`.
-    fn nearest_in(&self, grid: &Grid, p: u32, least: f64) -> Cover {
-        let (nearest, count) = grid.nearest(self.metric.points(), p);
-        self.evaluations.fetch_add(count, Ordering::Relaxed);
-        nearest.map(|(node, squared)| (node, -squared)).filter(|&(_, score)| score >= least)
-    }
-
-    /// Finds covers by the grid for the points that have none yet.
-    fn cover_by_grid(&self, grid: &Grid, points: &[u32], least: f64, covers: &mut [Cover]) {
-        for (&p, cover) in points.iter().zip(covers).filter(|(_, cover)| cover.is_none()) {
-            *cover = self.nearest_in(grid, p, least);
-        }
-    }
-
-    /// As [`Growing::settle`], by the grid.
-    fn settle_by_grid(&mut self, uncovered: &[u32], level: u8, least: f64) -> Result<()> {
-        let mut scratch = Scratch::default();
-        for &p in uncovered {
-            let Some(mut grid) = self.grid.take() else { continue };
-            match self.nearest_in(&grid, p, least) {
+    /// Finds a cover for every one of `points` by the grid, or makes it a node of `level`.
+    fn grow_by_grid(&mut self, grid: &mut Grid, points: &[u32], level: u8, least: f64) -> Result<()> {
+        let stored = self.metric.points();
+        for &p in points {
+            let (nearest, count) = grid.nearest(stored, p);
+            *self.evaluations.get_mut() += count;
+            match nearest.map(|(node, squared)| (node, -squared)).filter(|&(_, score)| score >= least) {
                 Some((node, score)) => {
                     self.cover[p as usize] = node;
                     self.cover_scores[p as usize] = score;
                 }
                 None => {
-                    grid.insert(self.metric.points(), p);
-                    self.add_node(p, level, &mut scratch)?;
+                    grid.insert(stored, p);
+                    self.add_node(p, level)?;
                 }
             }
-            self.grid = Some(grid);
         }
         Ok(())
     }
@@ -327,7 +309,6 @@ impl<M: Metric> Growing<'_, M> {
             Ok(())
         })?;
 
-        let mut scratch = Scratch::default();
         let mut nodes: Vec<usize> = Vec::new();
         for (i, &p) in uncovered.iter().enumerate() {
             let row = &pairs[i * count..(i + 1) * count];
@@ -338,33 +319,42 @@ impl<M: Metric> Growing<'_, M> {
                 }
                 None => {
                     nodes.push(i);
-                    self.add_node(p, level, &mut scratch)?;
+                    self.add_node(p, level)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Makes `p` a node below its cover and grows the balls of its ancestors.
-    fn add_node(&mut self, p: u32, level: u8, scratch: &mut Scratch) -> Result<()> {
+    /// Makes `p` a node below its cover.
+    fn add_node(&mut self, p: u32, level: u8) -> Result<()> {
         let parent = self.cover[p as usize];
         self.count += 1;
         self.parents[p as usize] = parent;
         self.levels[p as usize] = level;
         try_push(&mut self.children[parent as usize], p, "the tree")?;
+        try_push(&mut self.beyond_balls, p, "the tree")?;
         self.cover[p as usize] = p;
         self.cover_scores[p as usize] = M::SELF_SCORE;
-        let ancestors: Vec<u32> =
-            std::iter::successors(Some(parent), |&a| Some(self.parents[a as usize]).filter(|&a| a != NO_PARENT))
-                .collect();
-        scratch.queries.clear();
-        scratch.queries.push_stored(self.metric.points(), p as usize);
-        self.score(&scratch.queries, &scratch.queries.all, &ancestors, &mut scratch.score, &mut scratch.scores)?;
+        Ok(())
+    }
+
+    /// Grows the balls of the ancestors of all nodes that these do not know of yet.
+    fn grow_balls(&mut self) -> Result<()> {
         let isds = &self.metric.points().inverse_sds;
-        for (&ancestor, &score) in ancestors.iter().zip(&scratch.scores) {
-            let ball = &mut self.balls[ancestor as usize];
-            let (centre, weight) = (self.metric.weight(isds[ancestor as usize]), self.metric.weight(isds[p as usize]));
-            *ball = self.metric.grow(*ball, centre, weight, score);
+        let mut scratch = Scratch::default();
+        for p in std::mem::take(&mut self.beyond_balls) {
+            let above = |&a: &u32| Some(self.parents[a as usize]).filter(|&a| a != NO_PARENT);
+            let ancestors: Vec<u32> = std::iter::successors(above(&p), above).collect();
+            scratch.queries.clear();
+            scratch.queries.push_stored(self.metric.points(), p as usize);
+            self.score(&scratch.queries, &scratch.queries.all, &ancestors, &mut scratch.score, &mut scratch.scores)?;
+            for (&ancestor, &score) in ancestors.iter().zip(&scratch.scores) {
+                let ball = &mut self.balls[ancestor as usize];
+                let (centre, weight) =
+                    (self.metric.weight(isds[ancestor as usize]), self.metric.weight(isds[p as usize]));
+                *ball = self.metric.grow(*ball, centre, weight, score);
+            }
         }
         Ok(())
     }
