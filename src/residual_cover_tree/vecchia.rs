@@ -71,9 +71,11 @@ impl ResidualCoverTree {
         let mut counters = SearchCounters::default();
         // Rows that have at least a quarter of the order before them search among all points, those before them among
         // the first quarter with an index of its own, and so on: of what is searched, a quarter or more may be found.
+        // A table of angles pays from more points on than panels do.
+        let few = if part.index.cells.is_some() { 4 * FEW } else { FEW };
         let (mut end, mut last) = (live, spots.len());
         while last > 0 {
-            let start = if part.index.is_empty() || end <= 4 * FEW { 0 } else { end / 4 };
+            let start = if part.index.is_empty() || end <= few { 0 } else { end / 4 };
             let first = if start == 0 { 0 } else { limits.partition_point(|&limit| (limit as usize) < start) };
             control.window(share((live - end) as f64), share((live - start) as f64));
             let prefix = match end == live || start == 0 {

@@ -108,7 +108,7 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
     let cells_alone = batch.traversal == Traversal::Automatic && space.panels.is_none() && space.cells.is_some();
     let most = if cells_alone { angles::GROUP } else { GROUP };
     for (stage, end) in [(Stage::Near, 0.6), (Stage::Wide, 0.8), (Stage::Pivots, 0.9)] {
-        arrange(&mut numbers, batch, stage);
+        arrange(&mut numbers, batch, few(space), stage);
         // A few that are left are still shared out among the threads.
         let share = |shares: usize| numbers.len().div_ceil(shares * threads.count());
         let group = if stage == Stage::Near { share(PER_THREAD).clamp(GROUP, most) } else { share(1).clamp(1, most) };
@@ -119,7 +119,7 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
         }
         control.phase(end, 1.0);
     }
-    arrange(&mut numbers, batch, Stage::Last);
+    arrange(&mut numbers, batch, few(space), Stage::Last);
     search.run_last(&numbers, &mut neighbors, &mut counters, control)?;
     control.phase(1.0, 1.0);
     control.step(1.0)?;
@@ -287,21 +287,30 @@ where
     }
 }
 
-/// Sorts the numbers of queries for a stage: brute force by limit, so that a group's prefixes are about equally long;
-/// otherwise by powers of two of the limit, so that at least half of the points a group looks at are allowed, and then
-/// by place. Limits are at most n.
-fn arrange(numbers: &mut [u32], batch: &Batch<'_>, stage: Stage) {
-    let limit = |q: u32| batch.limits[q as usize];
-    if batch.traversal == Traversal::BruteForce || stage == Stage::Last {
-        numbers.sort_unstable_by_key(|&q| (limit(q), q));
-    } else {
-        numbers.sort_unstable_by_key(|&q| (cohort(limit(q)), batch.places[q as usize], q));
-    }
+/// Sorts the numbers of queries for a stage: those that are scored with all points, of which there are `few`, by limit, so that
+/// a group's prefixes are about equally long; then the others by powers of two of the limit, so that at least half of the
+/// points a group looks at are allowed, and then by place. Limits are at most n.
+fn arrange(numbers: &mut [u32], batch: &Batch<'_>, few: usize, stage: Stage) {
+    let few = match (batch.traversal, stage) {
+        (Traversal::BruteForce, _) | (_, Stage::Last) => usize::MAX,
+        (Traversal::Automatic, _) => few,
+        _ => 0,
+    };
+    numbers.sort_unstable_by_key(|&q| {
+        let limit = batch.limits[q as usize];
+        if limit as usize <= few { (0, (limit, 0), q) } else { (cohort(limit), batch.places[q as usize], q) }
+    });
 }
 
 /// The power of two that a limit is rounded up to; 0 for those below which points are scored one and all.
 fn cohort(limit: u32) -> u32 {
     if limit as usize <= FEW { 0 } else { u32::BITS - (limit - 1).leading_zeros() }
+}
+
+/// As many allowed points as are scored one and all: what is allowed may also be less than the pivots that all queries might be
+/// scored with.
+fn few<M: Metric>(space: &Space<'_, M>) -> usize {
+    FEW.max(space.cells.map_or(0, |bound| bound.cells.pivots() / 2))
 }
 
 /// The traversal for a group.
@@ -317,10 +326,8 @@ fn choose<M: Metric, C: Collector>(
     let n = space.tree.len();
     let allowed = group.limits.iter().max().map_or(0, |&limit| n.min(limit as usize));
     let wanted = group.collectors.iter().map(|c| c.wanted()).max().unwrap_or(0);
-    let few = FEW.max(space.cells.map_or(0, |bound| bound.cells.pivots() / 2));
     match traversal {
-        // What is allowed may also be less than the pivots that all queries might be scored with.
-        Traversal::Automatic if allowed <= few.max(wanted.saturating_mul(4)) => Traversal::BruteForce,
+        Traversal::Automatic if allowed <= few(space).max(wanted.saturating_mul(4)) => Traversal::BruteForce,
         chosen => chosen,
     }
 }
