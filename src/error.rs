@@ -101,9 +101,7 @@ pub(crate) fn try_with_capacity<T>(len: usize, what: &str) -> Result<Vec<T>> {
 /// Appends `item`, or [`ErrorKind::OutOfMemory`] naming `what`.
 #[inline]
 pub(crate) fn try_push<T>(v: &mut Vec<T>, item: T, what: &str) -> Result<()> {
-    if v.len() == v.capacity() {
-        v.try_reserve(1).map_err(|_| out_of_memory(size_of::<T>(), what))?;
-    }
+    try_grow(v, 1, what)?;
     v.push(item);
     Ok(())
 }
@@ -119,6 +117,12 @@ pub(crate) fn headroom(bytes: usize, what: &str) -> Result<()> {
 /// Makes room for `additional` more items, or [`ErrorKind::OutOfMemory`] naming `what`.
 pub(crate) fn try_reserve<T>(v: &mut Vec<T>, additional: usize, what: &str) -> Result<()> {
     v.try_reserve_exact(additional).map_err(|_| out_of_memory(additional.saturating_mul(size_of::<T>()), what))
+}
+
+/// Makes room for `additional` more items of a vector that grows: for as many as there are, at least, when there is none left.
+#[inline]
+pub(crate) fn try_grow<T>(v: &mut Vec<T>, additional: usize, what: &str) -> Result<()> {
+    v.try_reserve(additional).map_err(|_| out_of_memory(additional.saturating_mul(size_of::<T>()), what))
 }
 
 /// As [`Vec::resize`], or [`ErrorKind::OutOfMemory`] naming `what`.

@@ -4,7 +4,7 @@
 //! that are removed stay in theirs, under a number that no query may find, until it is arranged anew.
 
 use crate::control::Control;
-use crate::error::{Error, ErrorKind, Result, try_collect, try_copy, try_vec, try_with_capacity};
+use crate::error::{Error, ErrorKind, Result, try_collect, try_copy, try_resize, try_vec};
 use crate::metric::{AnyMetric, Euclidean, Metric, Points, Preparation, check_symmetry, is_covariance};
 use crate::options::{Construction, Options, TreeOrder};
 use crate::ordering::hilbert::HilbertFrame;
@@ -121,7 +121,7 @@ impl Part {
         let points = points_of(&metric);
         let n = points.n;
         let frame = HilbertFrame::new(scaled_view(points))?;
-        let keys = curve_keys(&frame, points)?;
+        let keys = curve_keys(&frame, points, threads)?;
         let along: Vec<u32> = try_collect(keys.iter().map(|&(_, number)| Ok(number)), "the order")?;
         let mut places = try_vec(n, 0, "the order")?;
         along.iter().enumerate().for_each(|(place, &number)| places[number as usize] = place as u32);
@@ -179,7 +179,7 @@ impl Part {
         };
         let points = points_of(&metric);
         let frame = HilbertFrame::new(scaled_view(points))?;
-        let curve = curve_keys(&frame, points)?;
+        let curve = curve_keys(&frame, points, common.threads)?;
         let along: Vec<u32> = try_collect(curve.iter().map(|&(_, position)| Ok(position)), "the order")?;
         check_covariance(common, &mut metric, &along)?;
         let seconds_order = clock.elapsed().as_secs_f64();
@@ -401,13 +401,19 @@ pub(super) fn points_of(metric: &AnyMetric) -> &Points {
 }
 
 /// (key, place in `points`) of every point, along the curve.
-fn curve_keys(frame: &HilbertFrame, points: &Points) -> Result<Vec<(u128, u32)>> {
-    let mut row = try_vec(points.d, 0.0, "a point")?;
-    let mut keys = try_with_capacity(points.n, "the order")?;
-    for i in 0..points.n {
-        row.iter_mut().enumerate().for_each(|(j, x)| *x = points.coord(i, j));
-        keys.push((frame.key(&row), i as u32));
-    }
+fn curve_keys(frame: &HilbertFrame, points: &Points, threads: &Threads) -> Result<Vec<(u128, u32)>> {
+    const RUN: usize = 4096;
+    let what = "the order";
+    let mut keys = try_vec(points.n, (0, 0), what)?;
+    let tasks = try_collect(keys.chunks_mut(RUN).enumerate().map(Ok), what)?;
+    threads.run(tasks, &mut Control::none(), Vec::new, |row, (task, keys)| {
+        try_resize(row, points.d, 0.0, what)?;
+        for (i, key) in (task * RUN..).zip(keys) {
+            row.iter_mut().enumerate().for_each(|(j, x)| *x = points.coord(i, j));
+            *key = (frame.key(row), i as u32);
+        }
+        Ok(())
+    })?;
     keys.sort_unstable();
     Ok(keys)
 }

@@ -89,38 +89,42 @@ impl Margins {
     }
 }
 
-/// Memory of one thread.
+/// Memory of one thread: vectors that grew cell by cell would keep threads waiting for each other in the allocator.
 #[derive(Default)]
 pub(super) struct CellScratch {
     queries: QueryBlock,
     score: ScoreScratch,
     row: Vec<f64>,
+    /// Column j of L for all members, and what is left of their squares.
+    columns: Vec<f64>,
+    left: Vec<f64>,
+    pivots: Vec<usize>,
 }
 
 impl Cell {
     /// Chooses pivots among `members` until all others are within `sine` of their span. `rank` x members evaluations.
     pub(super) fn new(metric: &Correlation, members: &[u32], sine: f64, s: &mut CellScratch) -> Result<Cell> {
         let (count, points) = (members.len(), metric.points());
-        // Column j of L for all members, and what is left of their squares.
-        let mut columns: Vec<f64> = Vec::new();
-        let mut left = vec![1.0f64; count];
-        let mut pivots: Vec<usize> = Vec::new();
+        let CellScratch { queries, score, row, columns, left, pivots } = s;
+        columns.clear();
+        pivots.clear();
+        left.clear();
+        left.resize(count, 1.0);
+        row.resize(count, 0.0);
         let mut next = central(metric, members);
-        s.row.resize(count, 0.0);
         loop {
-            s.queries.clear();
-            s.queries.push_stored(points, members[next] as usize);
-            let others = Candidates::Gather(members);
-            metric.signed_scores(&s.queries, &s.queries.all, &others, &mut s.score, &mut s.row)?;
+            queries.clear();
+            queries.push_stored(points, members[next] as usize);
+            metric.signed_scores(queries, &queries.all, &Candidates::Gather(members), score, row)?;
             let scale = left[next].sqrt().recip();
             for column in columns.chunks_exact(count) {
                 let factor = column[next];
-                s.row.iter_mut().zip(column).for_each(|(value, &l)| *value -= factor * l);
+                row.iter_mut().zip(column).for_each(|(value, &l)| *value -= factor * l);
             }
-            s.row.iter_mut().for_each(|value| *value *= scale);
-            pivots.iter().for_each(|&earlier| s.row[earlier] = 0.0);
-            left.iter_mut().zip(&s.row).for_each(|(left, &l)| *left -= l * l);
-            columns.extend_from_slice(&s.row);
+            row.iter_mut().for_each(|value| *value *= scale);
+            pivots.iter().for_each(|&earlier| row[earlier] = 0.0);
+            left.iter_mut().zip(&*row).for_each(|(left, &l)| *left -= l * l);
+            columns.extend_from_slice(row);
             pivots.push(next);
             pivots.iter().for_each(|&pivot| left[pivot] = f64::NEG_INFINITY);
             let (farthest, &most) =
@@ -131,10 +135,10 @@ impl Cell {
             next = farthest;
         }
         let rank = pivots.len();
-        let factor = Factor { metric, members, columns: &columns, inverse: invert(&columns, &pivots, count)?, rank };
+        let factor = Factor { metric, members, columns, inverse: invert(columns, pivots, count)?, rank };
         let weight = |i: usize| metric.weight(points.inverse_sds[members[i] as usize]);
         let others: Vec<usize> = (0..count).filter(|i| !pivots.contains(i)).collect();
-        let (margins, offsets) = factor.margins(&pivots, &others, &left, weight);
+        let (margins, offsets) = factor.margins(pivots, &others, left, weight);
         let padded = count.next_multiple_of(LANES);
         let mut coords = try_vec(rank * padded, 0.0f32, "the cells")?;
         let mut sines = try_vec(padded, 0.0f32, "the cells")?;

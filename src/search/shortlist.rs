@@ -2,7 +2,7 @@
 //! k nearest reach, so that few points need scoring in `f64`.
 
 use super::collect::Collector;
-use crate::error::{Result, try_reserve};
+use crate::error::{Result, try_grow};
 use crate::metric::NEW;
 
 /// A point that may be a neighbour.
@@ -46,15 +46,10 @@ impl Shortlist {
         self.lost = false;
     }
 
-    /// Makes room for so many more candidates, and for as many as there are when there is none left.
+    /// Makes room for so many more candidates.
     #[inline]
     pub(super) fn reserve(&mut self, more: usize) -> Result<()> {
-        let room = self.candidates.capacity() - self.candidates.len();
-        if room < more {
-            let more = more.max(self.candidates.len());
-            try_reserve(&mut self.candidates, more, "the search")?;
-        }
-        Ok(())
+        try_grow(&mut self.candidates, more, "the search")
     }
 
     /// Whether so many candidates came since `least` was last raised that it should be raised again.

@@ -2,7 +2,7 @@
 
 use super::cells::{Cells, ROWS};
 use crate::control::Control;
-use crate::error::{Result, try_collect, try_push, try_reserve, try_with_capacity};
+use crate::error::{Result, try_collect, try_grow, try_push, try_with_capacity};
 use crate::metric::{Correlation, Points, QueryBlock, ScoreScratch};
 use crate::parallel::Threads;
 use crate::simd::{Simd, spans};
@@ -233,7 +233,7 @@ impl Pairs {
         let unit = most / f64::from(i8::MAX);
         let inverse = if unit > 0.0 { unit.recip() } else { 0.0 };
         let start = self.products.len() as u32;
-        try_reserve(&mut self.products, values.len(), what)?;
+        try_grow(&mut self.products, values.len(), what)?;
         let mut lost = 0.0;
         self.products.extend(values.iter().map(|&x| {
             // Rounded, by what cuts off.
