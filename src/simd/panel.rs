@@ -64,8 +64,15 @@ pub(crate) struct Terms {
     pub(crate) relative: Relative,
 }
 
+/// A value for each lane, none of whose vectors lies across two cache lines: on the stack of one thread they all would and on
+/// another's none.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Lanes<T>([T; LANES]);
+
 /// The bounds of a query in a panel: at most `upper`, which is `twice` over a lower bound.
 #[derive(Clone, Copy)]
+#[repr(C, align(64))]
 pub(crate) struct Bounds {
     pub(crate) upper: [f32; LANES],
     pub(crate) twice: [f32; LANES],
@@ -146,8 +153,8 @@ impl WithSimd for Weighted<'_> {
             8 => correlations::<S, 8>(simd, shape, panel, coords),
             _ => correlations::<S, LANES>(simd, shape, panel, coords),
         };
-        k.iter_mut().zip(panel.weights).for_each(|(k, weight)| *k *= weight);
-        k
+        k.0.iter_mut().zip(panel.weights).for_each(|(k, weight)| *k *= weight);
+        k.0
     }
 }
 
@@ -200,7 +207,7 @@ impl PanelBounds<'_> {
             let rounding = (panel.columns.len() + 8) as f32 * f32::EPSILON;
             let beyond = (terms.square - within * (1.0 - rounding)).max(0.0).sqrt();
             let k = correlations::<S, N>(simd, shape, panel, coords);
-            finish(panel, beyond, &k, *terms, origins, out);
+            finish(panel, beyond, &k.0, *terms, origins, out);
         }
     }
 }
@@ -252,13 +259,9 @@ fn square(columns: &[u32], rows: &[[f32; QUERIES]], number: usize) -> f32 {
 
 /// The correlations of a point, its coordinates given, with those of a panel.
 #[inline(always)]
-fn correlations<S: pulp::Simd, const N: usize>(
-    simd: S,
-    shape: Shape,
-    panel: Panel<'_>,
-    coords: &[f32],
-) -> [f32; LANES] {
-    let mut k = [0.0f32; LANES];
+fn correlations<S: pulp::Simd, const N: usize>(simd: S, shape: Shape, panel: Panel<'_>, coords: &[f32]) -> Lanes<f32> {
+    let mut lanes = Lanes([0.0f32; LANES]);
+    let k = &mut lanes.0;
     let mut sums = [simd.splat_f32s(0.0); N];
     for (&x, points) in coords.iter().zip(panel.coords.chunks_exact(LANES)) {
         let (x, points) = (simd.splat_f32s(x), S::as_simd_f32s(points).0);
@@ -267,13 +270,13 @@ fn correlations<S: pulp::Simd, const N: usize>(
             sums[v] = simd.mul_add_e_f32s(difference, difference, sums[v]);
         }
     }
-    S::as_mut_simd_f32s(&mut k).0.copy_from_slice(&sums);
+    S::as_mut_simd_f32s(k).0.copy_from_slice(&sums);
     if S::IS_SCALAR {
-        correlations_f32::<false, LANES>(shape, &mut k);
+        correlations_f32::<false, LANES>(shape, k);
     } else {
-        correlations_f32::<true, LANES>(shape, &mut k);
+        correlations_f32::<true, LANES>(shape, k);
     }
-    k
+    lanes
 }
 
 /// Bounds from products and correlations; `beyond` is at least the norm of the query's row beyond the columns.
@@ -283,7 +286,7 @@ fn finish(panel: Panel<'_>, beyond: f32, k: &[f32; LANES], terms: Terms, origins
         let origin = &origins[place as usize];
         out.upper.iter_mut().zip(origin).for_each(|(product, k)| *product += factor * k);
     }
-    let mut reaches = [0u32; LANES];
+    let mut reaches = Lanes([0u32; LANES]);
     for lane in 0..LANES {
         let rho = (k[lane] * terms.weight * panel.weights[lane] - out.upper[lane]).abs();
         let error = beyond * panel.tails[lane] + terms.error * panel.norms[lane];
@@ -291,7 +294,7 @@ fn finish(panel: Panel<'_>, beyond: f32, k: &[f32; LANES], terms: Terms, origins
         out.upper[lane] = upper;
         out.twice[lane] = 2.0 * error;
         // So that what is no number reaches everything.
-        reaches[lane] = if upper < terms.least { 0 } else { 1 << lane };
+        reaches.0[lane] = if upper < terms.least { 0 } else { 1 << lane };
     }
-    out.reaches = reaches.iter().fold(0, |all, bit| all | bit);
+    out.reaches = reaches.0.iter().fold(0, |all, bit| all | bit);
 }
