@@ -287,8 +287,8 @@ fn finish(panel: Panel<'_>, beyond: f32, k: &[f32; LANES], terms: Terms, origins
         out.upper.iter_mut().zip(origin).for_each(|(product, k)| *product += factor * k);
     }
     let mut reaches = Lanes([0u32; LANES]);
-    for lane in 0..LANES {
-        let rho = (k[lane] * terms.weight * panel.weights[lane] - out.upper[lane]).abs();
+    for (lane, &k) in k.iter().enumerate() {
+        let rho = (k * terms.weight * panel.weights[lane] - out.upper[lane]).abs();
         let error = beyond * panel.tails[lane] + terms.error * panel.norms[lane];
         let upper = rho + error;
         out.upper[lane] = upper;
