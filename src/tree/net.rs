@@ -2,9 +2,9 @@
 //!
 //! A point becomes a node at the first level where no node is within that level's radius. Finding a node that covers
 //! a point is cheap (the one that covered it before, or its neighbours along a Hilbert curve); that no node does is
-//! proved once for each point, by a search of the tree as far as it is built, pruned by balls, or of few coordinates by a
-//! look at the cubes of a grid. Batches are checked against the tree in parallel and then, in order, against each other,
-//! so the tree does not depend on threads.
+//! proved once for each point, by a search of the tree as far as it is built, pruned by balls. Batches are checked against
+//! the tree in parallel and then, in order, against each other, so the tree does not depend on threads. Of few coordinates
+//! both are a look at some cubes of a grid, which takes less than threads take to begin: points enter one by one.
 
 use super::NO_PARENT;
 use super::grid::Grid;
