@@ -287,9 +287,10 @@ where
     }
 }
 
-/// Sorts the numbers of queries for a stage: those that are scored with all points, of which there are `few`, by limit, so that
-/// a group's prefixes are about equally long; then the others by powers of two of the limit, so that at least half of the
-/// points a group looks at are allowed, and then by place. Limits are at most n.
+/// Sorts the numbers of queries for a stage: first, by limit, those that are scored one and all with what is allowed, so that a
+/// group's prefixes are about equally long, which the automatic traversal does up to a limit of `few`; then the others by
+/// powers of two of the limit, so that at least half of the points a group looks at are allowed, and then by place. Limits are
+/// at most n.
 fn arrange(numbers: &mut [u32], batch: &Batch<'_>, few: usize, stage: Stage) {
     let few = match (batch.traversal, stage) {
         (Traversal::BruteForce, _) | (_, Stage::Last) => usize::MAX,

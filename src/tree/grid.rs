@@ -44,10 +44,15 @@ impl Grid {
         Ok(Some(Grid { d: points.d, lower, side, heads, next: try_vec(points.n, NONE, "the tree")? }))
     }
 
+    /// Where a coordinate `x` along dimension `j` lies, in sides from the lower corner: never before that, so that what is cut off
+    /// is the number of its cube.
+    fn place(&self, x: f64, j: usize) -> f64 {
+        (x - self.lower[j]) / self.side
+    }
+
     /// The cube of a point.
     fn cube(&self, points: &Points, i: u32) -> [i64; DIMENSIONS] {
-        let place = |j: usize| ((points.coord(i as usize, j) - self.lower[j]) / self.side) as i64;
-        std::array::from_fn(|j| if j < self.d { place(j) } else { 0 })
+        std::array::from_fn(|j| if j < self.d { self.place(points.coord(i as usize, j), j) as i64 } else { 0 })
     }
 
     /// The chain of a cube.
@@ -78,7 +83,7 @@ impl Grid {
 
     fn nearest_in<const D: usize>(&self, points: &Points, i: u32) -> (Option<(u32, f64)>, u64) {
         let x: [f64; D] = std::array::from_fn(|j| points.coord(i as usize, j));
-        let place: [f64; D] = std::array::from_fn(|j| (x[j] - self.lower[j]) / self.side);
+        let place: [f64; D] = std::array::from_fn(|j| self.place(x[j], j));
         let own = place.map(|place| place as i64);
         // Squared gaps to the cubes before, at and after it.
         let gaps: [[f64; 3]; D] = std::array::from_fn(|j| {
