@@ -41,6 +41,7 @@ mod search;
 mod simd;
 mod stats;
 mod tree;
+mod values;
 
 pub use control::Control;
 pub use data::{Data, Model, Query, QueryPoints};

@@ -87,4 +87,35 @@ fn memory_is_what_is_reported_and_predicted() {
         let left = LIVE.load(Ordering::Relaxed).saturating_sub(before);
         assert!(left < 4096, "{left} bytes are left of a tree that is gone");
     }
+    long_rows_are_given_back(&mut rng);
+}
+
+/// V of 20 MB is no allocation, but pages of its own.
+fn long_rows_are_given_back(rng: &mut ChaCha8Rng) {
+    let (n, m) = (40_000, 64);
+    let coords = Array2::from_shape_fn((n, 2), |_| rng.random::<f64>());
+    let data = Data { inducing: Some(coords.slice(s![..m, ..])), ..Data::new(coords.view()) };
+    let options = Options { construction: Construction::Hybrid, threads: 1, ..Options::default() };
+    let before = LIVE.load(Ordering::Relaxed);
+    let sizes: Vec<Option<usize>> = (0..4)
+        .map(|_| {
+            let tree = ResidualCoverTree::build(&options, &data, &mut Control::none()).unwrap();
+            let (live, reported) = (LIVE.load(Ordering::Relaxed) - before, tree.stats().memory_bytes);
+            let rows = reported - live;
+            assert!(rows.abs_diff(n * m * 8) < rows / 50, "{rows} bytes of rows that are not allocated");
+            assert!(reported <= most(n, 2, m), "{reported} bytes, the formula says {}", most(n, 2, m));
+            drop(tree);
+            address_space()
+        })
+        .collect();
+    if let (Some(first), Some(last)) = (sizes[0], sizes[3]) {
+        assert!(last < first + (16 << 20), "{first} bytes of addresses after one tree is gone, {last} after four");
+    }
+}
+
+/// Bytes of addresses in use, where the system tells.
+fn address_space() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmSize:"))?;
+    Some(1024 * line.split_whitespace().next()?.parse::<usize>().ok()?)
 }

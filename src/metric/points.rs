@@ -4,6 +4,7 @@ use super::Candidates;
 use crate::error::{Result, checked_area, try_vec, try_with_capacity};
 use crate::saved::Rows;
 use crate::simd::padded;
+use crate::values::Values;
 use ndarray::ArrayView2;
 
 /// Coordinates, factor V and residual variances of n points.
@@ -42,7 +43,7 @@ impl Points {
             coords: try_vec(coordinates, 0.0, "coordinates")?,
             raw_coords: try_vec(coordinates, 0.0, "coordinates")?,
             custom,
-            factor: Rows::Own(try_vec(checked_area(n, width, "factor")?, 0.0, "the factor V")?),
+            factor: Rows::Own(Values::zeros(checked_area(n, width, "factor")?, "the factor V")?),
             width,
             variances: try_vec(n, 0.0, "residual variances")?,
             inverse_sds: try_vec(n, 0.0, "residual variances")?,
@@ -116,7 +117,7 @@ impl Points {
             coords,
             raw_coords: Vec::new(),
             custom: false,
-            factor: Rows::Own(Vec::new()),
+            factor: Rows::Own(Values::default()),
             width: 0,
             variances: try_vec(n, 1.0, "coordinates")?,
             inverse_sds: try_vec(n, 1.0, "coordinates")?,

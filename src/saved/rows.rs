@@ -1,13 +1,14 @@
 //! The rows of V, in memory of their own or where they were saved, where each chunk is checked when it is first used.
 
 use super::{Array, CHUNK, Reader, Shared};
-use crate::error::{Result, try_collect, try_with_capacity};
+use crate::error::{Result, try_collect};
+use crate::values::Values;
 use std::ops::{Deref, Range};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Values, row by row.
 pub(crate) enum Rows {
-    Own(Vec<f64>),
+    Own(Values),
     Saved(SavedRows),
 }
 
@@ -37,7 +38,7 @@ impl Rows {
                 return Ok(Rows::Saved(SavedRows { bytes, range, array, sound }));
             }
         }
-        reader.exactly(&array, len, what).map(Rows::Own)
+        reader.exactly(&array, len, what).map(|values: Vec<f64>| Rows::Own(values.into()))
     }
 
     /// An error if values at `range` are damaged.
@@ -63,11 +64,11 @@ impl Rows {
     }
 
     /// The values, to be changed: copied, and checked, if they are elsewhere.
-    pub(crate) fn own(&mut self) -> Result<&mut Vec<f64>> {
+    pub(crate) fn own(&mut self) -> Result<&mut Values> {
         if let Rows::Saved(saved) = &*self {
             saved.check(0..self.len())?;
-            let mut values = try_with_capacity(self.len(), "the factor V")?;
-            values.extend_from_slice(self);
+            let mut values = Values::zeros(self.len(), "the factor V")?;
+            values.copy_from_slice(self);
             *self = Rows::Own(values);
         }
         match self {
