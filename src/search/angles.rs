@@ -9,6 +9,7 @@
 //! pivots are evaluated, for all queries of the group that a cell is open to at a time. What the bounds cannot exclude is
 //! scored in the end.
 
+use super::alone;
 use super::cells::{CellView, NO_CELL};
 use super::certificate::{CellBound, Memory, coordinates, score_pivots, spans};
 use super::collect::Collector;
@@ -36,7 +37,7 @@ const MOST_WANTED: usize = 16;
 #[derive(Default)]
 pub(super) struct AngleQuery {
     list: Shortlist,
-    /// The cell, or point alone, whose span is nearest to it among those that are known, the sine of the angle to the span, the
+    /// The cell whose span is nearest to it among those that are known, the sine of the angle to the span, the
     /// distance from what has its coordinates there, and these.
     own: u32,
     sine: f64,
@@ -48,8 +49,9 @@ pub(super) struct AngleQuery {
     started: Vec<u32>,
     /// Points of the cells that it was bounded in.
     seen: usize,
-    /// Whether too many cells are open to it.
+    /// Whether too many cells are open to it, or it is done with.
     waits: bool,
+    done: bool,
 }
 
 /// What is known of one query and the cells that are listed with its own.
@@ -110,9 +112,10 @@ impl<M: Metric> Angles<'_, '_, M> {
                 (query.own, query.sine, query.apart) = (own, sine, sine);
             }
             query.seen = 0;
-            query.waits = false;
+            (query.waits, query.done) = (false, false);
         }
         for q in 0..count {
+            self.search_alone(q, group, memory, scratch)?;
             self.raise(q, group, memory);
         }
         memory.open.clear();
@@ -120,6 +123,9 @@ impl<M: Metric> Angles<'_, '_, M> {
         self.look_at_open(group, memory, scratch)?;
         memory.open.clear();
         for q in 0..count {
+            if memory.queries[q].done {
+                continue;
+            }
             self.raise(q, group, memory);
             self.survey(q, group, memory)?;
             self.settle(q, group, memory, scratch)?;
@@ -131,11 +137,29 @@ impl<M: Metric> Angles<'_, '_, M> {
             let query = &memory.queries[q];
             if query.list.lost || query.waits {
                 others.push(q as u32);
-            } else {
+            } else if !query.done {
                 self.space.evaluate_some(group, &[q as u32], self.queries, query.list.positions(), scratch)?;
             }
         }
         Ok(others)
+    }
+
+    /// Searches for query `q` if it is known what all cells have for it.
+    fn search_alone<C: Collector>(
+        &self,
+        q: usize,
+        group: &mut Group<C>,
+        memory: &mut Memory,
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let CellBound { cells, metric } = *self.bound;
+        if let Some(place) = cells.alone.place(group.positions[q]) {
+            let query = (q as u32, place);
+            let found = alone::search(self.space, (cells, metric), query, self.queries, group, scratch)?;
+            let query = &mut memory.queries[q];
+            (query.done, query.known, query.list.lost) = (true, true, !found);
+        }
+        Ok(())
     }
 
     /// Opens to each query the cells that are nearest to its home, nearest in space first, until there are enough points
@@ -220,9 +244,7 @@ impl<M: Metric> Angles<'_, '_, M> {
             near.extend(0..cells.len() as u32);
         }
         near.retain(|&c| !is_excluded(&survey.excluded, c));
-        // Of a point alone all is known but for the members: where most cells are open, pivots tell hardly more.
-        query.list.lost = query.own as usize >= cells.len() && near.len() > cells.len() / 2;
-        query.waits = near.len() > self.most_near || query.list.lost;
+        query.waits = near.len() > self.most_near;
         if query.waits {
             return Ok(());
         }

@@ -8,12 +8,13 @@
 //! discard as much would be several times as many. Source for the table: Krauthgamer & Lee, *Navigating nets* (SODA
 //! 2004), whose balls have one centre each.
 
+use super::alone::Alone;
 use super::cell::{Cell, CellScratch, Margins};
 use super::overlaps::{self, Overlaps};
 use super::spatial::{at_distance, bounding_box, squared_gap};
 use super::table::{self, Kept, STEP};
 use crate::control::Control;
-use crate::error::{Result, try_collect, try_push, try_resize, try_vec, try_with_capacity};
+use crate::error::{Result, try_collect, try_vec, try_with_capacity};
 use crate::metric::{Correlation, Metric, Points};
 use crate::parallel::Threads;
 use crate::simd::panel::LANES as PANEL;
@@ -38,7 +39,7 @@ pub(crate) enum Listing<'a> {
     Nothing,
     /// Cells and those nearest to them in space.
     Around,
-    /// Cells, and points alone, and those where points are near to theirs; told which points are at inducing points.
+    /// Cells and those where points are near to theirs; told which points are at inducing points.
     Near(&'a dyn Fn(u32) -> bool),
 }
 
@@ -48,11 +49,9 @@ pub(crate) struct Cells {
     pub(super) of: Vec<u32>,
     /// Angle between each tree position and the span of its cell, rounded up.
     pub(super) offsets: Vec<f32>,
-    /// The cells, of which there are `count`, and after these the spans of points alone.
     pub(super) cells: Vec<Place>,
-    pub(super) count: usize,
-    /// Tree positions of the points that have a span alone, in ascending order, and the places of these in `cells`.
-    pub(super) alone: Vec<(u32, u32)>,
+    /// What is known of points at inducing points, where overlaps are those of near cells.
+    pub(super) alone: Alone,
     /// Number of pivots of all cells.
     pub(super) pivots: usize,
     /// Tree positions of members, L^-1, w and abs(e), cell by cell.
@@ -68,7 +67,7 @@ pub(crate) struct Cells {
     pub(super) around: Vec<u32>,
     /// The products of each cell's span with the nearest ones.
     pub(super) overlaps: Overlaps,
-    /// Row a has for each cell b angle(a, b) - angle of b's farthest member, in steps, rounded down; a may be a point alone.
+    /// Row a has for each cell b angle(a, b) - angle of b's farthest member, in steps, rounded down.
     pub(super) gaps: Vec<u8>,
 }
 
@@ -154,15 +153,15 @@ impl Cells {
 
     /// Computes the table.
     fn measure_gaps(&mut self, metric: &Correlation, threads: &Threads, control: &mut Control<'_>) -> Result<()> {
-        let mut gaps = try_vec(self.count * self.count, 0, "the cells")?;
-        self.measure(0, &mut gaps, None, metric, threads, control)?;
+        let mut gaps = try_vec(self.len() * self.len(), 0, "the cells")?;
+        self.measure(&mut gaps, None, metric, threads, control)?;
         self.gaps = gaps;
         Ok(())
     }
 
     /// Computes the table, and overlaps of each cell with those nearest to it in space.
     fn list_around(&mut self, metric: &Correlation, threads: &Threads, control: &mut Control<'_>) -> Result<()> {
-        let (what, count) = ("the cells", self.count);
+        let (what, count) = ("the cells", self.len());
         let mut gaps = try_vec(count * count, 0, what)?;
         for a in 0..count {
             for b in self.around(a).iter().take(LISTED_AROUND).map(|&b| b as usize) {
@@ -171,17 +170,11 @@ impl Cells {
             }
         }
         let listed = try_vec(count, table::FAR, what)?;
-        let kept =
-            Kept { listed: &listed, marked: true, room: overlaps::room(self.members.len(), metric.points.width) };
-        let pairs = self.measure(0, &mut gaps, Some(kept), metric, threads, control)?;
-        let mut overlaps = Overlaps::default();
-        overlaps.add(self, &pairs, &listed, threads, control)?;
-        (self.overlaps, self.gaps) = (overlaps, gaps);
-        Ok(())
+        self.list(gaps, &listed, true, metric, threads, control)
     }
 
-    /// Computes the table, and overlaps of each cell with those where its points may have near ones; and both of the points at
-    /// inducing points, which are alone. Returns the evaluations that this takes beside those of cells with cells.
+    /// Computes the table, overlaps of each cell with those where its points may have near ones, and what is known of the points at
+    /// inducing points. Returns the evaluations that this takes beside those of the table.
     fn list_near(
         &mut self,
         metric: &Correlation,
@@ -189,71 +182,28 @@ impl Cells {
         threads: &Threads,
         control: &mut Control<'_>,
     ) -> Result<usize> {
-        let (what, count) = ("the cells", self.count);
-        let room = overlaps::room(self.members.len(), metric.points.width);
-        let mut gaps = try_vec(count * count, 0, what)?;
-        let mut overlaps = Overlaps::default();
-        let around = |own: usize, near: &mut Vec<u32>| {
-            near.clear();
-            near.extend_from_slice(self.around(own));
-        };
-        let (mut listed, sampled) = overlaps::listed(self, 0..count, around, metric, threads, control)?;
-        let kept = Kept { listed: &listed, marked: false, room };
-        let pairs = self.measure(0, &mut gaps, Some(kept), metric, threads, control)?;
-        overlaps.add(self, &pairs, &listed, threads, control)?;
-        drop(pairs);
-        // What is near a point alone the table tells, not space.
-        self.stand_alone(metric, at_inducing)?;
-        let owns = self.cells.len();
-        try_resize(&mut gaps, owns * count, 0, what)?;
-        let rows = &mut gaps[count * count..];
-        try_resize(&mut listed, owns, table::FAR, what)?;
-        let kept = Kept { listed: &listed, marked: false, room: usize::MAX };
-        let pairs = self.measure(count, rows, Some(kept), metric, threads, control)?;
-        let near = |own: usize, near: &mut Vec<u32>| {
-            let row = &rows[(own - count) * count..(own - count + 1) * count];
-            near.clear();
-            near.extend(0..count as u32);
-            near.sort_unstable_by_key(|&c| (row[c as usize], c));
-        };
-        let (more, sampled_alone) = overlaps::listed(self, count..owns, near, metric, threads, control)?;
-        listed[count..].copy_from_slice(&more);
-        overlaps.add(self, &pairs, &listed, threads, control)?;
-        (self.overlaps, self.gaps) = (overlaps, gaps);
-        Ok(sampled + sampled_alone + self.alone.len() * self.pivots)
+        let gaps = try_vec(self.len() * self.len(), 0, "the cells")?;
+        let (listed, sampled) = overlaps::listed(self, metric, threads, control)?;
+        self.list(gaps, &listed, false, metric, threads, control)?;
+        self.alone = Alone::new(self, at_inducing, metric, threads, control)?;
+        Ok(sampled + self.alone.positions.len() * self.members.len())
     }
 
-    /// Gives the points at inducing points a span alone, at most as many as there are cells: a query there has little in common
-    /// with what is around it.
-    fn stand_alone(&mut self, metric: &Correlation, at_inducing: &dyn Fn(u32) -> bool) -> Result<()> {
-        let what = "the cells";
-        let one = (self.inverses.len(), self.coords.len(), self.sines.len());
-        let mut s = CellScratch::default();
-        for start in 0..self.members.len() {
-            if !at_inducing(self.members[start]) || self.alone.len() == self.count {
-                continue;
-            }
-            let margins = Cell::new(metric, &self.members[start..=start], 0.0, &mut s)?.margins;
-            try_push(&mut self.alone, (self.members[start], self.cells.len() as u32), what)?;
-            let (inverse, coords, sines) = one;
-            try_push(&mut self.cells, Place { rank: 1, start, count: 1, inverse, coords, sines, margins }, what)?;
-        }
-        self.alone.sort_unstable();
-        if !self.alone.is_empty() {
-            self.add_one()?;
-        }
+    /// Computes the table, and the overlaps of which `gaps` has marks, if they are `marked`, and that are below `listed`.
+    fn list(
+        &mut self,
+        mut gaps: Vec<u8>,
+        listed: &[u16],
+        marked: bool,
+        metric: &Correlation,
+        threads: &Threads,
+        control: &mut Control<'_>,
+    ) -> Result<()> {
+        let kept = Kept { listed, marked, room: overlaps::room(self.members.len(), metric.points.width) };
+        let pairs = self.measure(&mut gaps, Some(kept), metric, threads, control)?;
+        self.overlaps = Overlaps::of_pairs(self, &pairs, listed, threads, control)?;
+        self.gaps = gaps;
         Ok(())
-    }
-
-    /// Adds L^-1, w and abs(e) of a point alone: all share these.
-    fn add_one(&mut self) -> Result<()> {
-        let what = "the cells";
-        try_push(&mut self.inverses, 1.0, what)?;
-        try_push(&mut self.coords, 1.0, what)?;
-        let len = self.coords.len() + LANES - 1;
-        try_resize(&mut self.coords, len, 0.0, what)?;
-        let len = self.sines.len() + LANES;
-        try_resize(&mut self.sines, len, 0.0, what)
     }
 
     /// Lays the cells' parts side by side. `n` is the number of members.
@@ -265,8 +215,7 @@ impl Cells {
             of: try_vec(points.n, NO_CELL, what)?,
             offsets: try_vec(points.n, 0.0, what)?,
             cells: try_with_capacity(count, what)?,
-            count,
-            alone: Vec::new(),
+            alone: Alone::default(),
             pivots: total(|cell| cell.rank),
             members: try_with_capacity(n, what)?,
             inverses: try_with_capacity(total(|cell| cell.inverse.len()), what)?,
@@ -308,26 +257,16 @@ impl Cells {
 
     /// Number of cells.
     pub(crate) fn len(&self) -> usize {
-        self.count
+        self.cells.len()
     }
 
-    /// The span of a point alone, if it has one.
-    pub(super) fn alone(&self, position: u32) -> Option<u32> {
-        let found = self.alone.binary_search_by_key(&position, |&(position, _)| position);
-        found.ok().map(|place| self.alone[place].1)
-    }
-
-    /// The cell of a stored point, or its span alone, if there are overlaps with that: its coordinates there in `u`, and at least
-    /// the sine of the angle between them, which is the distance from what has these coordinates.
+    /// The cell of a stored point, if there are overlaps with that: its coordinates in the span in `u`, and at least the sine of the
+    /// angle to that, which is the distance from what has these coordinates.
     pub(super) fn stored(&self, position: u32, u: &mut Vec<f32>) -> Option<(u32, f64)> {
         if self.overlaps.is_empty() {
             return None;
         }
         u.clear();
-        if let Some(own) = self.alone(position) {
-            u.push(1.0);
-            return Some((own, 0.0));
-        }
         let own = self.of(position)?;
         let view = self.view(own as usize);
         let t = view.members.iter().position(|&i| i == position)?;
@@ -340,7 +279,7 @@ impl Cells {
         self.pivots
     }
 
-    /// Cell `c`, or the span of a point alone.
+    /// Cell `c`.
     pub(super) fn view(&self, c: usize) -> CellView<'_> {
         let cell = &self.cells[c];
         let members = &self.members[cell.start..cell.start + cell.count];
@@ -440,7 +379,7 @@ impl Cells {
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
         let words = self.of.len() + self.offsets.len() + self.members.len() + self.coords.len() + self.sines.len();
-        let places = self.cells.len() * std::mem::size_of::<Place>() + 8 * self.alone.len();
+        let places = self.cells.len() * std::mem::size_of::<Place>() + self.alone.bytes();
         4 * (words + self.around.len())
             + 8 * (self.inverses.len() + self.boxes.len())
             + places

@@ -6,15 +6,13 @@
 //! that is short no member of the other cell is near; elsewhere it bounds the score with each member, as evaluated pivots
 //! do, at no evaluation. With 1,024 stored queries the benchmark's gold takes 196 evaluations a query where it took 651 when
 //! overlaps did no more than exclude cells.
-//!
-//! Points at inducing points have spans alone: they have hardly anything in common with the rest of their cells.
 
 use super::cell::Margins;
 use super::cells::{Cells, NO_CELL};
 use super::table::{Pair, Pairs};
 use crate::control::Control;
 use crate::error::{
-    Result, checked_area, out_of_memory, try_collect, try_push, try_reserve, try_resize, try_vec, try_with_capacity,
+    Result, checked_area, out_of_memory, try_collect, try_reserve, try_resize, try_vec, try_with_capacity,
 };
 use crate::metric::{Candidates, Correlation, Metric, QueryBlock, ScoreScratch};
 use crate::parallel::Threads;
@@ -104,7 +102,6 @@ struct Scratch {
     score: ScoreScratch,
     scores: Vec<f64>,
     points: Vec<u32>,
-    near: Vec<u32>,
 }
 
 /// Bytes that pairs may take, of `n` points with rows of V of `width` values.
@@ -146,45 +143,42 @@ impl Lane {
 }
 
 impl Overlaps {
-    /// Adds the products `pairs` of the next cells, or points alone, as far as `listed` says of each of these.
-    pub(super) fn add(
-        &mut self,
+    /// Those of `cells`: the products `pairs`, as far as `listed` says of each cell.
+    pub(super) fn of_pairs(
         cells: &Cells,
         pairs: &[Pairs],
         listed: &[u16],
         threads: &Threads,
         control: &mut Control<'_>,
-    ) -> Result<()> {
+    ) -> Result<Overlaps> {
         let what = "the cells";
-        if self.starts.is_empty() {
-            try_push(&mut self.starts, 0, what)?;
-        }
-        let first = self.starts.len() - 1;
-        let lists = Place::all(cells, pairs, first..listed.len(), listed)?;
-        try_reserve(&mut self.starts, lists.len(), what)?;
-        let (before, mut groups) = (self.groups.len(), self.groups.len());
+        let lists = Place::all(cells, pairs, listed)?;
+        let mut starts = try_with_capacity(lists.len() + 1, what)?;
+        starts.push(0);
+        let mut groups = 0;
         for list in &lists {
             groups += list.len().div_ceil(LANES);
-            self.starts.push(u32::try_from(groups).map_err(|_| out_of_memory(groups, what))?);
+            starts.push(u32::try_from(groups).map_err(|_| out_of_memory(groups, what))?);
         }
         let lanes = checked_area(groups, LANES, what)?;
-        try_resize(&mut self.cells, lanes, NO_CELL, what)?;
-        try_resize(&mut self.scales, lanes, 0.0, what)?;
-        try_resize(&mut self.errors, lanes, 0.0, what)?;
-        for (own, list) in (first..).zip(&lists) {
-            let lanes = &mut self.cells[self.starts[own] as usize * LANES..];
+        let mut overlaps = Overlaps {
+            starts,
+            cells: try_vec(lanes, NO_CELL, what)?,
+            scales: try_vec(lanes, 0.0, what)?,
+            errors: try_vec(lanes, 0.0, what)?,
+            ..Overlaps::default()
+        };
+        for (own, list) in lists.iter().enumerate() {
+            let lanes = &mut overlaps.cells[overlaps.starts[own] as usize * LANES..];
             lanes.iter_mut().zip(list).for_each(|(cell, place)| *cell = place.of(pairs).other(own as u32));
         }
-        let total = self.place(cells)?;
-        let held = self.products.len();
-        try_resize(&mut self.products, total, 0, what)?;
-        let mut tasks = try_with_capacity(groups - before, what)?;
-        let mut products = &mut self.products[held..];
-        let new = before * LANES..;
-        let mut lanes = self.scales[new.clone()].chunks_mut(LANES).zip(self.errors[new].chunks_mut(LANES));
-        for (own, list) in (first..).zip(&lists) {
+        overlaps.products = try_vec(overlaps.place(cells)?, 0, what)?;
+        let mut tasks = try_with_capacity(groups, what)?;
+        let mut products = &mut overlaps.products[..];
+        let mut lanes = overlaps.scales.chunks_mut(LANES).zip(overlaps.errors.chunks_mut(LANES));
+        for (own, list) in lists.iter().enumerate() {
             let rank = cells.cells[own].rank;
-            for (group, list) in self.groups[self.starts[own] as usize..].iter().zip(list.chunks(LANES)) {
+            for (group, list) in overlaps.groups[overlaps.starts[own] as usize..].iter().zip(list.chunks(LANES)) {
                 let products = products.split_off_mut(..group.rows as usize * rank * LANES).unwrap_or_default();
                 if let Some((scales, errors)) = lanes.next() {
                     tasks.push((own, list, (scales, errors, products)));
@@ -212,7 +206,8 @@ impl Overlaps {
                 }
                 Ok(())
             },
-        )
+        )?;
+        Ok(overlaps)
     }
 
     /// Whether the cells have none.
@@ -304,7 +299,7 @@ impl Overlaps {
     }
 }
 
-/// A pair that is listed with a cell, or point alone, by its place.
+/// A pair that is listed with a cell, by its place.
 #[derive(Clone, Copy)]
 struct Place {
     task: u32,
@@ -312,22 +307,22 @@ struct Place {
 }
 
 impl Place {
-    /// What is listed with each of the cells, or points alone, `owns`; those of a rank side by side.
-    fn all(cells: &Cells, pairs: &[Pairs], owns: Range<usize>, listed: &[u16]) -> Result<Vec<Vec<Place>>> {
+    /// What is listed with each cell; those of a rank side by side.
+    fn all(cells: &Cells, pairs: &[Pairs], listed: &[u16]) -> Result<Vec<Vec<Place>>> {
         let what = "the cells";
-        let mut counts = try_vec(owns.len(), 0usize, what)?;
+        let mut counts = try_vec(listed.len(), 0usize, what)?;
         for pair in pairs.iter().flat_map(|pairs| &pairs.list) {
-            pair.owns(listed).for_each(|own| counts[own as usize - owns.start] += 1);
+            pair.owns(listed).for_each(|own| counts[own as usize] += 1);
         }
         let mut lists: Vec<Vec<Place>> =
             try_collect(counts.into_iter().map(|count| try_with_capacity(count, what)), what)?;
         for (task, pairs) in pairs.iter().enumerate() {
             for (t, pair) in pairs.list.iter().enumerate() {
                 let place = Place { task: task as u32, pair: t as u32 };
-                pair.owns(listed).for_each(|own| lists[own as usize - owns.start].push(place));
+                pair.owns(listed).for_each(|own| lists[own as usize].push(place));
             }
         }
-        for (own, list) in owns.zip(&mut lists) {
+        for (own, list) in lists.iter_mut().enumerate() {
             let other = |place: &Place| place.of(pairs).other(own as u32);
             list.sort_unstable_by_key(|place| (cells.cells[other(place) as usize].rank, other(place)));
         }
@@ -340,24 +335,21 @@ impl Place {
     }
 }
 
-/// For each of the cells, or points alone, `owns` the gap in the table below which there may be one of the [`WANTED`] nearest
-/// of its points, as a sample tells; `near` writes cells near it. And evaluations.
+/// For each cell the gap in the table below which there may be one of the [`WANTED`] nearest of its points, as a sample tells
+/// among the cells around it. And evaluations.
 pub(super) fn listed(
     cells: &Cells,
-    owns: Range<usize>,
-    near: impl Fn(usize, &mut Vec<u32>) + Sync,
     metric: &Correlation,
     threads: &Threads,
     control: &mut Control<'_>,
 ) -> Result<(Vec<u16>, usize)> {
     let what = "the cells";
-    let mut listed = try_vec(owns.len(), (0u16, 0usize), what)?;
-    let tasks = try_collect(owns.zip(&mut listed).map(Ok), what)?;
+    let mut listed = try_vec(cells.len(), (0u16, 0usize), what)?;
+    let tasks = try_collect(listed.iter_mut().enumerate().map(Ok), what)?;
     threads.run(tasks, control, Scratch::default, |s, (own, (listed, evaluations))| {
         let view = cells.view(own);
         s.points.clear();
-        near(own, &mut s.near);
-        for &c in &s.near {
+        for &c in cells.around(own) {
             s.points.extend_from_slice(cells.view(c as usize).members);
             if s.points.len() >= START_FACTOR * WANTED {
                 break;
@@ -365,7 +357,6 @@ pub(super) fn listed(
         }
         // From the first pivot to the last member.
         let mut sample: Vec<usize> = (0..SAMPLE).map(|t| t * (view.members.len() - 1) / (SAMPLE - 1)).collect();
-        // Of a point alone they are one.
         sample.dedup();
         s.queries.clear();
         sample.iter().for_each(|&t| s.queries.push_stored(metric.points(), view.members[t] as usize));

@@ -1,5 +1,6 @@
 //! The index of a saved tree: every number that a search uses as a place is checked, the others have checksums.
 
+use super::alone::Alone;
 use super::cell::Margins;
 use super::cells::{Cells, NEAREST, NO_CELL, Place};
 use super::index::{Index, IndexSource};
@@ -31,8 +32,8 @@ struct SavedCells {
     offsets: Array<f32>,
     /// Rank, number of members and margins of each cell.
     cells: Vec<(u32, u32, Margins)>,
-    /// Place among the members, and margins, of each point alone.
-    alone: Vec<(u32, Margins)>,
+    alone: Array<u32>,
+    levels: Array<u8>,
     members: Array<u32>,
     inverses: Array<f64>,
     coords: Array<f32>,
@@ -131,8 +132,9 @@ impl Cells {
         let place = |place: &Place| (place.rank as u32, place.count as u32, place.margins);
         Ok(SavedCells {
             offsets: writer.array(&self.offsets)?,
-            cells: self.cells[..self.count].iter().map(place).collect(),
-            alone: self.cells[self.count..].iter().map(|place| (place.start as u32, place.margins)).collect(),
+            cells: self.cells.iter().map(place).collect(),
+            alone: writer.array(&self.alone.positions)?,
+            levels: writer.array(&self.alone.levels)?,
             members: writer.array(&self.members)?,
             inverses: writer.array(&self.inverses)?,
             coords: writer.array(&self.coords)?,
@@ -174,29 +176,21 @@ impl Cells {
         if start != members.len() || count == 0 {
             return Err(corrupt("a point is in no cell"));
         }
-        let mut alone = Vec::with_capacity(saved.alone.len());
-        for (start, margins) in saved.alone {
-            let start = start as usize;
-            let position = members.get(start).ok_or_else(|| corrupt("a point alone does not exist"))?;
-            alone.push((*position, cells.len() as u32));
-            cells.push(Place { rank: 1, start, count: 1, inverse, coords, sines, margins });
-        }
-        alone.sort_unstable();
-        if !alone.is_empty() {
-            (inverse, coords, sines) = (inverse + 1, coords + LANES, sines + LANES);
-        }
         let area = |a: usize, b: usize| checked_area(a, b, what).map_err(corrupt);
         let around = reader.exactly(&saved.around, area(count, NEAREST.min(count))?, what)?;
         if around.iter().any(|&cell| cell as usize >= count) {
             return Err(corrupt("a cell has a neighbour that does not exist"));
         }
-        let owns = cells.len();
+        let positions: Vec<u32> = reader.array(&saved.alone, what)?;
+        if positions.len() > count || !positions.is_sorted_by(|a, b| a < b) {
+            return Err(corrupt("its points at inducing points are in no order"));
+        }
+        let levels = reader.exactly(&saved.levels, area(positions.len(), count)?, what)?;
         let mut cells = Cells {
             of,
             offsets: reader.exactly(&saved.offsets, n, what)?,
             cells,
-            count,
-            alone,
+            alone: Alone { positions, levels },
             pivots,
             members,
             inverses: reader.exactly(&saved.inverses, inverse, what)?,
@@ -205,7 +199,7 @@ impl Cells {
             boxes: reader.exactly(&saved.boxes, area(count, 2 * d)?, what)?,
             d,
             around,
-            gaps: reader.exactly(&saved.gaps, area(owns, count)?, what)?,
+            gaps: reader.exactly(&saved.gaps, area(count, count)?, what)?,
             overlaps: Overlaps::default(),
         };
         cells.overlaps = Overlaps::load(saved.overlaps, &cells, reader)?;

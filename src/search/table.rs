@@ -13,7 +13,7 @@ const COLUMNS: usize = 16;
 /// Radians of a step of the table.
 pub(super) const STEP: f64 = std::f64::consts::FRAC_PI_2 / 255.0;
 
-/// What products are kept for: those with each cell, or point alone, whose gap from it is below its entry in `listed`, as far
+/// What products are kept for: those with each cell whose gap from it is below its entry in `listed`, as far
 /// as there is room for so many bytes; of these those alone that the table is `marked` with, if it is.
 #[derive(Clone, Copy)]
 pub(super) struct Kept<'a> {
@@ -37,7 +37,7 @@ pub(super) struct Pairs {
     pub(super) products: Vec<i8>,
 }
 
-/// A cell, or a point alone, and another cell.
+/// A cell and another one.
 #[derive(Clone, Copy)]
 pub(super) struct Pair {
     pub(super) a: u32,
@@ -87,11 +87,9 @@ struct Between<'a> {
 }
 
 impl Cells {
-    /// Computes rows of the table of gaps: those of all cells, or from `top` on those of points alone. Returns the products that
-    /// are to be kept.
+    /// Computes the table of gaps. Returns the products that are to be kept.
     pub(super) fn measure(
         &self,
-        top: usize,
         gaps: &mut [u8],
         kept: Option<Kept<'_>>,
         metric: &Correlation,
@@ -104,29 +102,27 @@ impl Cells {
         let gap = |steps: u8, b: usize| (f64::from(steps) - farthest[b]).floor().max(0.0) as u8;
         let height = ROWS * count;
         let mut pairs: Vec<Pairs> = try_collect((0..gaps.len().div_ceil(height)).map(|_| Ok(Pairs::default())), what)?;
-        let total = if top == 0 { count * (count + 1) / 2 } else { gaps.len() };
+        let total = count * (count + 1) / 2;
         let tasks = try_collect(gaps.chunks_mut(height).zip(&mut pairs).enumerate().map(Ok), what)?;
         threads.run(tasks, control, Scratch::default, |s, (task, (gaps, pairs))| {
-            let first = top + task * ROWS;
+            let first = task * ROWS;
             let rows = first..first + gaps.len() / count;
             self.gather(&metric.points, rows.clone(), &mut s.order, &mut s.rows);
             let mut pair = std::mem::take(&mut s.pair);
-            // Of cells from the diagonal on.
-            let from = if top == 0 { first } else { 0 };
-            for start in (from..count).step_by(COLUMNS) {
+            // From the diagonal on.
+            for start in (first..count).step_by(COLUMNS) {
                 let columns = start..(start + COLUMNS).min(count);
                 self.between(metric, rows.clone(), columns, s, |a, b, between| {
                     let (own, other) = (&self.cells[a].margins, &self.cells[b].margins);
                     let cosine = own.between(other, metric, between.norm).min(1.0);
                     let steps = (cosine.acos() / STEP) as u8;
                     let mark = std::mem::replace(&mut gaps[(a - first) * count + b], steps);
-                    let Some(kept) = kept.filter(|_| top > 0 || a <= b) else { return Ok(()) };
+                    let Some(kept) = kept.filter(|_| a <= b) else { return Ok(()) };
                     let seen = |to: usize, as_marked: u8| {
                         let listed = !kept.marked || mark & as_marked != 0;
                         if listed { u16::from(gap(steps, to)) } else { NEVER }
                     };
-                    // A point alone is listed with none.
-                    let gaps = (seen(b, LISTED), if a < count { seen(a, LISTS) } else { NEVER });
+                    let gaps = (seen(b, LISTED), seen(a, LISTS));
                     let found = Pair { a: a as u32, b: b as u32, start: 0, gaps, scale: 0.0, error: 0.0 };
                     if found.owns(kept.listed).next().is_none() {
                         return Ok(());
@@ -143,8 +139,7 @@ impl Cells {
             s.pair = pair;
             if let Some(kept) = kept {
                 // Of a band as many as are its share of all pairs.
-                let (own, end) = (rows.len(), if top == 0 { count - first } else { count });
-                let room = kept.room as f64 * (own * end) as f64 / total as f64;
+                let room = kept.room as f64 * (rows.len() * (count - first)) as f64 / total as f64;
                 let rank = |cell: u32| self.cells[cell as usize].rank;
                 pairs.limit(room as usize, |pair| rank(pair.a) * rank(pair.b))?;
                 // Vectors that grow have room for twice as much.
@@ -153,9 +148,7 @@ impl Cells {
             }
             Ok(())
         })?;
-        if top == 0 {
-            mirror(gaps, count);
-        }
+        mirror(gaps, count);
         for row in gaps.chunks_exact_mut(count) {
             row.iter_mut().enumerate().for_each(|(b, steps)| *steps = gap(*steps, b));
         }
