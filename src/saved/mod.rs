@@ -27,8 +27,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// What a file begins and ends with. Not text, with line ends that a transfer as text would change.
 const MAGIC: [u8; 8] = *b"\x89RCT\r\n\x1a\n";
-/// The format that is written and read. Formats 1 to 4 were those of no release.
-const VERSION: u32 = 5;
+/// The format that is written and read. Formats 1 to 5 were those of no release.
+const VERSION: u32 = 6;
 /// What arrays are aligned to.
 const ALIGN: usize = 64;
 /// Bytes of an array that have a checksum of their own.

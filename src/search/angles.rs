@@ -9,7 +9,7 @@
 //! pivots are evaluated, for all queries of the group that a cell is open to at a time. What the bounds cannot exclude is
 //! scored in the end.
 
-use super::alone;
+use super::at_inducing;
 use super::cells::{CellView, NO_CELL};
 use super::certificate::{CellBound, Memory, coordinates, score_pivots, spans};
 use super::collect::Collector;
@@ -115,7 +115,7 @@ impl<M: Metric> Angles<'_, '_, M> {
             (query.waits, query.done) = (false, false);
         }
         for q in 0..count {
-            self.search_alone(q, group, memory, scratch)?;
+            self.search_at_inducing(q, group, memory, scratch)?;
             self.raise(q, group, memory);
         }
         memory.open.clear();
@@ -145,7 +145,7 @@ impl<M: Metric> Angles<'_, '_, M> {
     }
 
     /// Searches for query `q` if it is known what all cells have for it.
-    fn search_alone<C: Collector>(
+    fn search_at_inducing<C: Collector>(
         &self,
         q: usize,
         group: &mut Group<C>,
@@ -153,9 +153,9 @@ impl<M: Metric> Angles<'_, '_, M> {
         scratch: &mut Scratch,
     ) -> Result<()> {
         let CellBound { cells, metric } = *self.bound;
-        if let Some(place) = cells.alone.place(group.positions[q]) {
+        if let Some(place) = cells.at_inducing.place(group.positions[q]) {
             let query = (q as u32, place);
-            let found = alone::search(self.space, (cells, metric), query, self.queries, group, scratch)?;
+            let found = at_inducing::search(self.space, (cells, metric), query, self.queries, group, scratch)?;
             let query = &mut memory.queries[q];
             (query.done, query.known, query.list.lost) = (true, true, !found);
         }

@@ -8,7 +8,7 @@
 //! discard as much would be several times as many. Source for the table: Krauthgamer & Lee, *Navigating nets* (SODA
 //! 2004), whose balls have one centre each.
 
-use super::alone::Alone;
+use super::at_inducing::AtInducing;
 use super::cell::{Cell, CellScratch, Margins};
 use super::overlaps::{self, Overlaps};
 use super::spatial::{at_distance, bounding_box, squared_gap};
@@ -51,7 +51,7 @@ pub(crate) struct Cells {
     pub(super) offsets: Vec<f32>,
     pub(super) cells: Vec<Place>,
     /// What is known of points at inducing points, where overlaps are those of near cells.
-    pub(super) alone: Alone,
+    pub(super) at_inducing: AtInducing,
     /// Number of pivots of all cells.
     pub(super) pivots: usize,
     /// Tree positions of members, L^-1, w and abs(e), cell by cell.
@@ -185,8 +185,8 @@ impl Cells {
         let gaps = try_vec(self.len() * self.len(), 0, "the cells")?;
         let (listed, sampled) = overlaps::listed(self, metric, threads, control)?;
         self.list(gaps, &listed, false, metric, threads, control)?;
-        self.alone = Alone::new(self, at_inducing, metric, threads, control)?;
-        Ok(sampled + self.alone.positions.len() * self.members.len())
+        self.at_inducing = AtInducing::new(self, at_inducing, metric, threads, control)?;
+        Ok(sampled + self.at_inducing.positions.len() * self.members.len())
     }
 
     /// Computes the table, and the overlaps of which `gaps` has marks, if they are `marked`, and that are below `listed`.
@@ -215,7 +215,7 @@ impl Cells {
             of: try_vec(points.n, NO_CELL, what)?,
             offsets: try_vec(points.n, 0.0, what)?,
             cells: try_with_capacity(count, what)?,
-            alone: Alone::default(),
+            at_inducing: AtInducing::default(),
             pivots: total(|cell| cell.rank),
             members: try_with_capacity(n, what)?,
             inverses: try_with_capacity(total(|cell| cell.inverse.len()), what)?,
@@ -379,7 +379,7 @@ impl Cells {
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
         let words = self.of.len() + self.offsets.len() + self.members.len() + self.coords.len() + self.sines.len();
-        let places = self.cells.len() * std::mem::size_of::<Place>() + self.alone.bytes();
+        let places = self.cells.len() * std::mem::size_of::<Place>() + self.at_inducing.bytes();
         4 * (words + self.around.len())
             + 8 * (self.inverses.len() + self.boxes.len())
             + places

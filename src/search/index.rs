@@ -140,12 +140,16 @@ impl IndexSource {
                 break;
             }
         }
-        if panelled {
+        if let Some(kernel) = kernel(covariance) {
             index.panels = match &index.cells {
                 // Each cell is a panel. Of large cells the pivots tell more.
                 Some(cells) if fit => {
                     let members = try_copy(&cells.members, "the index")?;
-                    self.panels(metric, inducing, members, false, threads, control)?
+                    let mut panels = self.panels(metric, inducing, members, false, threads, control)?;
+                    if let Some(panels) = &mut panels {
+                        panels.look_at_inducing(metric, kernel, threads, control)?;
+                    }
+                    panels
                 }
                 Some(_) => None,
                 None => self.panels(metric, inducing, ordered(metric, &positions, PANEL)?, true, threads, control)?,

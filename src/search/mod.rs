@@ -8,8 +8,8 @@
 //! near in space. Elsewhere it has stages: the table of [`angles`] between cells, and the pivots of all cells. What is
 //! left is scored with all points.
 
-mod alone;
 mod angles;
+mod at_inducing;
 mod best_first;
 mod blocks;
 mod boxes;

@@ -6,6 +6,7 @@
 //! The panels nearest to a query in space are looked at first: the k-th largest of the lower bounds there is a threshold.
 //! Then the table of angles between cells, where there is one, or the bounds of regions leave some panels open to it.
 
+use super::at_inducing::most_level;
 use super::certificate::{CellBound, Part, coordinates, score_pivots, spans};
 use super::collect::Collector;
 use super::overlaps::Inside;
@@ -14,6 +15,7 @@ use super::panels::Panels;
 use super::regions::Regions;
 use super::shortlist::Candidate;
 use super::space::{Group, Scratch, Space};
+use super::spatial::keep_least;
 use crate::error::{Result, try_resize};
 use crate::kernel::Kernel;
 use crate::metric::{Correlation, Metric, NEW, QueryBlock};
@@ -169,9 +171,17 @@ impl<M: Metric> Panelling<'_, '_, M> {
         let enough = START_FACTOR.saturating_mul(wanted).saturating_add(LANES);
         let most = enough.div_ceil(LANES).saturating_add(START_PANELS).min(self.panels.len());
         let cells = self.space.cells.map(|bound| bound.cells);
-        match cells.and_then(|cells| Some((cells, cells.of(group.positions[r])?))) {
-            Some((cells, own)) => cells.nearest(own as usize, self.coords(r), most, &mut memory.nearest),
-            None => self.panels.nearest(self.coords(r), most, &mut memory.nearest),
+        if let Some(place) = self.at_inducing(r, group, memory) {
+            let nearest = &mut memory.nearest;
+            nearest.clear();
+            nearest.extend(self.panels.at_inducing.levels(place).zip(0..).map(|(level, p)| u64::from(level) << 32 | p));
+            keep_least(nearest, most);
+            nearest.sort_unstable();
+        } else {
+            match cells.and_then(|cells| Some((cells, cells.of(group.positions[r])?))) {
+                Some((cells, own)) => cells.nearest(own as usize, self.coords(r), most, &mut memory.nearest),
+                None => self.panels.nearest(self.coords(r), most, &mut memory.nearest),
+            }
         }
         memory.queries[r].nearest = memory.nearest.first().map(|&p| p as u32);
         let mut met = 0;
@@ -209,6 +219,10 @@ impl<M: Metric> Panelling<'_, '_, M> {
         memory: &mut Memory,
         scratch: &mut Scratch,
     ) -> Result<()> {
+        if let Some(place) = self.at_inducing(r, group, memory) {
+            self.open_levels(r, place, memory);
+            return Ok(());
+        }
         let (cells, query) = (bound.cells, &memory.queries[r]);
         let mut u = std::mem::take(&mut scratch.angles.u);
         let (own, offset, apart) = self.own_span(bound, r, group, query.nearest, &mut u, scratch)?;
@@ -236,6 +250,29 @@ impl<M: Metric> Panelling<'_, '_, M> {
         scratch.angles.u = u;
         scratch.frontier = near;
         Ok(())
+    }
+
+    /// The place of a query among the points at inducing points of which it is known what the panels have for them.
+    fn at_inducing<C: Collector>(&self, r: usize, group: &Group<C>, memory: &Memory) -> Option<usize> {
+        let known = memory.queries[r].at_inducing && self.space.certificates.table;
+        known.then(|| self.panels.at_inducing.place(group.positions[r])).flatten()
+    }
+
+    /// Opens the panels that are known to have enough for a query at a place of these.
+    fn open_levels(&self, r: usize, place: usize, memory: &mut Memory) {
+        let Memory { queries, open, .. } = memory;
+        let most = most_level(f64::from(queries[r].list.least));
+        let mut left = 0;
+        for (open, level) in open.iter_mut().zip(self.panels.at_inducing.levels(place)) {
+            if level <= most {
+                *open |= 1u64 << r;
+                left += 1;
+            }
+        }
+        queries[r].waits = left > self.most_near;
+        if queries[r].waits {
+            open.iter_mut().for_each(|open| *open &= !(1u64 << r));
+        }
     }
 
     /// The cell of a query, or that of the `nearest` panel; its angle from the span of that, and at least its distance from what

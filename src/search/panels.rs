@@ -7,11 +7,13 @@
 //! effect: Stein, *The screening effect in kriging*, Annals of Statistics 2002; Schaefer, Katzfuss & Owhadi, *Sparse
 //! Cholesky factorization by Kullback-Leibler minimization*, 2021.)
 
+use super::at_inducing::AtInducing;
 use super::inducing_rows::InducingRows;
 use super::regions::{Fit, Regions, most_beyond};
 use super::spatial::{bounding_box, keep_least};
 use crate::control::Control;
 use crate::error::{Result, checked_area, try_resize, try_vec, try_with_capacity};
+use crate::kernel::Kernel;
 use crate::metric::{Correlation, Metric, NEW, Points};
 use crate::parallel::Threads;
 use crate::simd::panel::{COLUMNS, LANES, Panel};
@@ -58,6 +60,8 @@ pub(crate) struct Panels {
     pub(super) weights: Vec<f32>,
     pub(super) tails: Vec<f32>,
     pub(super) norms: Vec<f32>,
+    /// What is known of points at inducing points, where panels are cells.
+    pub(super) at_inducing: AtInducing,
     /// Runs of one panel, and of a region's panels.
     pub(super) regions: Regions,
     pub(super) coarse: Regions,
@@ -124,6 +128,7 @@ impl Panels {
             norms: try_vec(count * LANES, 0.0, what)?,
             regions: Regions::empty(count, d, if bounded { m } else { 0 })?,
             coarse: Regions::empty(count.div_ceil(REGION), d, if bounded { m } else { 0 })?,
+            at_inducing: AtInducing::default(),
             positions,
             inducing: inducing.clone(),
         };
@@ -190,6 +195,18 @@ impl Panels {
         panels.regions.pack(rows)?;
         panels.coarse.gather(&panels.regions, count, tail)?;
         Ok(Some(panels))
+    }
+
+    /// Finds what is known of points at inducing points.
+    pub(super) fn look_at_inducing(
+        &mut self,
+        metric: &Correlation,
+        kernel: &Kernel,
+        threads: &Threads,
+        control: &mut Control<'_>,
+    ) -> Result<()> {
+        self.at_inducing = AtInducing::of_panels(self, metric, kernel, threads, control)?;
+        Ok(())
     }
 
     /// Whether few columns matter in panels of the points at `positions`, runs of [`LANES`] of them, by a sample.
@@ -261,6 +278,7 @@ impl Panels {
         4 * (floats + words)
             + 8 * self.middles.len()
             + self.inducing.bytes()
+            + self.at_inducing.bytes()
             + self.regions.bytes()
             + self.coarse.bytes()
     }

@@ -1,6 +1,6 @@
 //! The index of a saved tree: every number that a search uses as a place is checked, the others have checksums.
 
-use super::alone::Alone;
+use super::at_inducing::AtInducing;
 use super::cell::Margins;
 use super::cells::{Cells, NEAREST, NO_CELL, Place};
 use super::index::{Index, IndexSource};
@@ -32,8 +32,7 @@ struct SavedCells {
     offsets: Array<f32>,
     /// Rank, number of members and margins of each cell.
     cells: Vec<(u32, u32, Margins)>,
-    alone: Array<u32>,
-    levels: Array<u8>,
+    at_inducing: SavedAtInducing,
     members: Array<u32>,
     inverses: Array<f64>,
     coords: Array<f32>,
@@ -42,6 +41,12 @@ struct SavedCells {
     around: Array<u32>,
     gaps: Array<u8>,
     overlaps: SavedOverlaps,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedAtInducing {
+    positions: Array<u32>,
+    levels: Array<u8>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,6 +72,7 @@ struct SavedPanels {
     weights: Array<f32>,
     tails: Array<f32>,
     norms: Array<f32>,
+    at_inducing: SavedAtInducing,
     regions: SavedRegions,
     coarse: SavedRegions,
 }
@@ -133,8 +139,7 @@ impl Cells {
         Ok(SavedCells {
             offsets: writer.array(&self.offsets)?,
             cells: self.cells.iter().map(place).collect(),
-            alone: writer.array(&self.alone.positions)?,
-            levels: writer.array(&self.alone.levels)?,
+            at_inducing: self.at_inducing.save(writer)?,
             members: writer.array(&self.members)?,
             inverses: writer.array(&self.inverses)?,
             coords: writer.array(&self.coords)?,
@@ -181,16 +186,11 @@ impl Cells {
         if around.iter().any(|&cell| cell as usize >= count) {
             return Err(corrupt("a cell has a neighbour that does not exist"));
         }
-        let positions: Vec<u32> = reader.array(&saved.alone, what)?;
-        if positions.len() > count || !positions.is_sorted_by(|a, b| a < b) {
-            return Err(corrupt("its points at inducing points are in no order"));
-        }
-        let levels = reader.exactly(&saved.levels, area(positions.len(), count)?, what)?;
         let mut cells = Cells {
             of,
             offsets: reader.exactly(&saved.offsets, n, what)?,
             cells,
-            alone: Alone { positions, levels },
+            at_inducing: AtInducing::load(saved.at_inducing, count, reader)?,
             pivots,
             members,
             inverses: reader.exactly(&saved.inverses, inverse, what)?,
@@ -204,6 +204,23 @@ impl Cells {
         };
         cells.overlaps = Overlaps::load(saved.overlaps, &cells, reader)?;
         Ok(cells)
+    }
+}
+
+impl AtInducing {
+    fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedAtInducing> {
+        Ok(SavedAtInducing { positions: writer.array(&self.positions)?, levels: writer.array(&self.levels)? })
+    }
+
+    /// Those of so many cells or panels.
+    fn load(saved: SavedAtInducing, count: usize, reader: &Reader<'_, '_>) -> Result<AtInducing> {
+        let what = "points at inducing points";
+        let positions: Vec<u32> = reader.array(&saved.positions, what)?;
+        if !positions.is_sorted_by(|a, b| a < b) {
+            return Err(corrupt("its points at inducing points are in no order"));
+        }
+        let area = checked_area(positions.len(), count, what).map_err(corrupt)?;
+        Ok(AtInducing { levels: reader.exactly(&saved.levels, area, what)?, positions })
     }
 }
 
@@ -261,6 +278,7 @@ impl Panels {
             weights: writer.array(&self.weights)?,
             tails: writer.array(&self.tails)?,
             norms: writer.array(&self.norms)?,
+            at_inducing: self.at_inducing.save(writer)?,
             regions: self.regions.save(writer)?,
             coarse: self.coarse.save(writer)?,
         })
@@ -313,6 +331,7 @@ impl Panels {
             weights: reader.exactly(&saved.weights, positions.len(), what)?,
             tails: reader.exactly(&saved.tails, positions.len(), what)?,
             norms: reader.exactly(&saved.norms, positions.len(), what)?,
+            at_inducing: AtInducing::load(saved.at_inducing, count, reader)?,
             regions: Regions::load(saved.regions, regions, (d, bounded), reader)?,
             coarse: Regions::load(saved.coarse, regions.div_ceil(REGION), (d, bounded), reader)?,
             positions,

@@ -206,7 +206,12 @@ impl PanelBounds<'_> {
             // A sum of squares is off by less than its number of terms in units of rounding.
             let rounding = (panel.columns.len() + 8) as f32 * f32::EPSILON;
             let beyond = (terms.square - within * (1.0 - rounding)).max(0.0).sqrt();
-            let k = correlations::<S, N>(simd, shape, panel, coords);
+            // At inducing points it is all in the row.
+            let k = if terms.weight == 0.0 {
+                Lanes([0.0; LANES])
+            } else {
+                correlations::<S, N>(simd, shape, panel, coords)
+            };
             finish(panel, beyond, &k.0, *terms, origins, out);
         }
     }
