@@ -7,7 +7,7 @@ use super::panel_query::{PanelQuery, Rows};
 use super::panels::Panels;
 use super::space::{Group, Scratch, Space};
 use crate::control::Control;
-use crate::error::{Result, try_collect, try_push, try_vec, try_with_capacity};
+use crate::error::{Result, try_collect, try_push, try_resize, try_vec, try_with_capacity};
 use crate::kernel::Kernel;
 use crate::metric::{Correlation, Metric, QueryBlock, ScoreScratch};
 use crate::parallel::Threads;
@@ -30,6 +30,8 @@ pub(crate) struct AtInducing {
     pub(super) positions: Vec<u32>,
     /// For each cell, or panel, the level of its members' scores with each of them.
     pub(super) levels: Vec<u8>,
+    /// For each of them the level of each, where panels do not bound these.
+    pub(super) pairs: Vec<u8>,
 }
 
 /// Memory of one thread.
@@ -45,7 +47,7 @@ struct Memory {
 fn level(score: f64) -> u8 {
     const BITS: u32 = 12;
     let octaves = (score.to_bits() >> (f64::MANTISSA_DIGITS - 1 - BITS)) as i64;
-    (((1023 << BITS) - octaves) * OCTAVE >> BITS).clamp(0, 255) as u8
+    ((((1023 << BITS) - octaves) * OCTAVE) >> BITS).clamp(0, 255) as u8
 }
 
 /// The largest level of what may have a score of `least` or more.
@@ -91,7 +93,7 @@ impl AtInducing {
             }
             Ok(())
         })?;
-        Ok(AtInducing { positions, levels })
+        Ok(AtInducing { positions, levels, pairs: Vec::new() })
     }
 
     /// Bounds the scores of the points of all panels with those that are at inducing points, from their few columns.
@@ -130,7 +132,8 @@ impl AtInducing {
             }
             Ok(())
         })?;
-        Ok(AtInducing { positions, levels })
+        let pairs = measure_pairs(metric, &positions, blocks.iter().map(|block| &block.points))?;
+        Ok(AtInducing { positions, levels, pairs })
     }
 
     /// The place of a stored point among these.
@@ -143,10 +146,37 @@ impl AtInducing {
         self.levels.iter().skip(place).step_by(self.positions.len()).copied()
     }
 
+    /// Those of these points that may score so much with the one at a place.
+    pub(super) fn others(&self, place: usize, least: f64) -> impl Iterator<Item = u32> {
+        let (count, most) = (self.positions.len(), most_level(least));
+        let levels = &self.pairs[place * count..(place + 1) * count];
+        self.positions.iter().zip(levels).filter(move |&(_, &level)| level <= most).map(|(&i, _)| i)
+    }
+
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
-        4 * self.positions.len() + self.levels.len()
+        4 * self.positions.len() + self.levels.len() + self.pairs.len()
     }
+}
+
+/// The levels of points, block by block, with all of them.
+fn measure_pairs<'a>(
+    metric: &Correlation,
+    positions: &[u32],
+    blocks: impl Iterator<Item = &'a QueryBlock>,
+) -> Result<Vec<u8>> {
+    let mut pairs = try_with_capacity(positions.len() * positions.len(), "the panels")?;
+    let mut s = Memory::default();
+    positions.iter().for_each(|&i| s.members.push_stored(metric.points(), i as usize));
+    let weights = |points: &QueryBlock| points.inverse_sds.iter().map(|&isd| metric.weight(isd)).fold(0.0, f64::max);
+    let heaviest = weights(&s.members);
+    for block in blocks {
+        try_resize(&mut s.products, block.len * positions.len(), 0.0, "the panels")?;
+        metric.signed_products(block, &s.members, positions, &mut s.score, &mut s.products)?;
+        let slack = metric.slack(weights(block), heaviest);
+        pairs.extend(s.products.iter().map(|score| level(score.abs() + slack)));
+    }
+    Ok(pairs)
 }
 
 /// Some of these points as queries of panels.

@@ -102,13 +102,14 @@ impl<M: Metric> Panelling<'_, '_, M> {
         memory.open.clear();
         try_resize(&mut memory.open, panels.len(), 0, "the search")?;
         for r in 0..count {
-            self.score_certain(r, group, memory, scratch)?;
+            self.score_itself(r, group);
             self.raise(r, group, memory);
             self.open_first(r, group, memory)?;
         }
         products += self.look_at_open(group, memory)?;
         for r in 0..count {
             self.raise(r, group, memory);
+            self.score_others(r, group, memory, scratch)?;
         }
         std::mem::swap(&mut memory.started, &mut memory.open);
         memory.open.clear();
@@ -143,21 +144,30 @@ impl<M: Metric> Panelling<'_, '_, M> {
         Ok(())
     }
 
-    /// Scores a query with itself and, if it is at an inducing point, with the points at all of these.
-    fn score_certain<C: Collector>(
+    /// Scores a query with itself.
+    fn score_itself<C: Collector>(&self, r: usize, group: &mut Group<C>) {
+        let own = group.positions[r];
+        if own != NEW {
+            self.space.offer(group, r, own as usize, Correlation::SELF_SCORE);
+        }
+    }
+
+    /// Scores a query at an inducing point with the others that are at these, which panels do not bound.
+    fn score_others<C: Collector>(
         &self,
         r: usize,
         group: &mut Group<C>,
         memory: &Memory,
         scratch: &mut Scratch,
     ) -> Result<()> {
-        let (q, own) = (r as u32, group.positions[r]);
-        if own != NEW {
-            self.space.offer(group, r, own as usize, Correlation::SELF_SCORE);
-        }
-        if memory.queries[r].at_inducing {
+        let (rows, own) = ([r as u32], group.positions[r]);
+        if let Some(place) = self.at_inducing(r, group, memory) {
+            let least = f64::from(memory.queries[r].list.least);
+            let others = self.panels.at_inducing.others(place, least).filter(|&i| i != own);
+            self.space.evaluate_some(group, &rows, self.queries, others, scratch)?;
+        } else if memory.queries[r].at_inducing {
             let others = self.panels.inducing.at.iter().map(|&(_, position)| position).filter(|&i| i != own);
-            self.space.evaluate_some(group, &[q], self.queries, others, scratch)?;
+            self.space.evaluate_some(group, &rows, self.queries, others, scratch)?;
         }
         Ok(())
     }

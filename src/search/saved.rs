@@ -47,6 +47,7 @@ struct SavedCells {
 struct SavedAtInducing {
     positions: Array<u32>,
     levels: Array<u8>,
+    pairs: Array<u8>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -190,7 +191,7 @@ impl Cells {
             of,
             offsets: reader.exactly(&saved.offsets, n, what)?,
             cells,
-            at_inducing: AtInducing::load(saved.at_inducing, count, reader)?,
+            at_inducing: AtInducing::load(saved.at_inducing, count, false, reader)?,
             pivots,
             members,
             inverses: reader.exactly(&saved.inverses, inverse, what)?,
@@ -209,18 +210,27 @@ impl Cells {
 
 impl AtInducing {
     fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedAtInducing> {
-        Ok(SavedAtInducing { positions: writer.array(&self.positions)?, levels: writer.array(&self.levels)? })
+        Ok(SavedAtInducing {
+            positions: writer.array(&self.positions)?,
+            levels: writer.array(&self.levels)?,
+            pairs: writer.array(&self.pairs)?,
+        })
     }
 
-    /// Those of so many cells or panels.
-    fn load(saved: SavedAtInducing, count: usize, reader: &Reader<'_, '_>) -> Result<AtInducing> {
+    /// Those of so many cells, or panels, which go with pairs.
+    fn load(saved: SavedAtInducing, count: usize, paired: bool, reader: &Reader<'_, '_>) -> Result<AtInducing> {
         let what = "points at inducing points";
         let positions: Vec<u32> = reader.array(&saved.positions, what)?;
         if !positions.is_sorted_by(|a, b| a < b) {
             return Err(corrupt("its points at inducing points are in no order"));
         }
-        let area = checked_area(positions.len(), count, what).map_err(corrupt)?;
-        Ok(AtInducing { levels: reader.exactly(&saved.levels, area, what)?, positions })
+        let area = |a: usize, b: usize| checked_area(a, b, what).map_err(corrupt);
+        let pairs = if paired { area(positions.len(), positions.len())? } else { 0 };
+        Ok(AtInducing {
+            levels: reader.exactly(&saved.levels, area(positions.len(), count)?, what)?,
+            pairs: reader.exactly(&saved.pairs, pairs, what)?,
+            positions,
+        })
     }
 }
 
@@ -331,7 +341,7 @@ impl Panels {
             weights: reader.exactly(&saved.weights, positions.len(), what)?,
             tails: reader.exactly(&saved.tails, positions.len(), what)?,
             norms: reader.exactly(&saved.norms, positions.len(), what)?,
-            at_inducing: AtInducing::load(saved.at_inducing, count, reader)?,
+            at_inducing: AtInducing::load(saved.at_inducing, count, true, reader)?,
             regions: Regions::load(saved.regions, regions, (d, bounded), reader)?,
             coarse: Regions::load(saved.coarse, regions.div_ceil(REGION), (d, bounded), reader)?,
             positions,
