@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 
 #[test]
 fn bounds_hold_for_every_query_and_point() {
-    let (mut panelled, mut at_inducing, mut floored) = (0, 0, 0);
+    let (mut panelled, mut at_inducing, mut floored, mut levels) = (0, 0, 0, 0);
     let (mut celled, mut excluded, mut all) = (0, 0, 0);
     for seed in 0..40 {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -86,13 +86,15 @@ fn bounds_hold_for_every_query_and_point() {
             all += found.1;
         }
         let Some(bound) = IndexSource::bound(&part.index, &part.metric, &options.covariance) else { continue };
-        let (difference, _) = panel_checks::check(&bound, &queries, &context);
+        let (difference, _, found) = panel_checks::check(&bound, &queries, &context);
+        levels += found;
         assert!(difference.is_finite(), "{context}");
         panelled += 1;
         at_inducing += usize::from(!bound.panels.inducing.at.is_empty());
         floored += usize::from(residual_floor == 0.5);
     }
     assert!(celled > 15 && excluded > 5000, "{celled} {excluded} of {all}");
+    assert!(levels > 100, "{levels}");
     assert!(panelled > 10 && at_inducing > 5 && floored > 2, "{panelled} {at_inducing} {floored}");
 }
 
@@ -115,6 +117,6 @@ fn regions_are_close_bounds_of_rough_processes() {
     let mut queries = QueryBlock::default();
     (0..30).for_each(|i| queries.push_stored(&metric.points, 270 * i));
     let bound = IndexSource::bound(&part.index, &part.metric, &options.covariance).unwrap();
-    let (_, above) = panel_checks::check(&bound, &queries, "rough");
+    let (_, above, _) = panel_checks::check(&bound, &queries, "rough");
     assert!(above < 0.2, "{above}");
 }

@@ -1,5 +1,6 @@
 //! For tests: that what cells say of their members' scores holds, point by point.
 
+use super::at_inducing::most_level;
 use super::cells::NO_CELL;
 use super::certificate::{CellBound, Memory, coordinates, score_pivots, spans};
 use super::overlaps::{Inside, Projection};
@@ -42,6 +43,11 @@ pub(crate) fn check(bound: &CellBound<'_>, queries: &QueryBlock, owns: &[u32], c
             }
             let members = scores.iter().chain(&signed);
             *largest = members.fold(0.0, |most, score| most.max(score.abs()));
+        }
+        if let Some(place) = cells.at_inducing.place(queries.positions[q as usize]) {
+            for ((c, level), &largest) in cells.at_inducing.levels(place).enumerate().zip(&largest) {
+                assert!(level <= most_level(largest), "level {level}, {largest}: cell {c}, query {q}; {context}");
+            }
         }
         // Seen from the spans of some cells, and from where it is stored.
         let mut inside = Vec::new();

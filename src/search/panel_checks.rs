@@ -1,20 +1,26 @@
 //! For tests: that the bounds of panels and regions hold, point by point.
 
+use super::at_inducing::{AtInducing, most_level};
 use super::panel_query::{PanelQuery, Rows};
 use super::panelling::PanelBound;
-use crate::metric::{Candidates, NEW, QueryBlock, ScoreScratch};
+use crate::control::Control;
+use crate::metric::{Candidates, Metric, NEW, QueryBlock, ScoreScratch};
+use crate::parallel::Threads;
 use crate::simd::panel::{self, Bounds};
 use crate::simd::region;
 
 /// Compares the scores of at most [`QUERIES`] queries with their bounds in every panel and region. Returns the mean
-/// difference of a panel's two bounds, and by how much the bounds of runs of one panel are above its largest score.
-pub(crate) fn check(bound: &PanelBound<'_>, queries: &QueryBlock, context: &str) -> (f64, f64) {
+/// difference of a panel's two bounds, by how much the bounds of runs of one panel are above its largest score, and how many
+/// levels of panels were compared.
+pub(crate) fn check(bound: &PanelBound<'_>, queries: &QueryBlock, context: &str) -> (f64, f64, usize) {
     let PanelBound { panels, metric, kernel } = *bound;
     let (m, d, shape) = (metric.points.m, panels.d, kernel.shape());
     let mut rows = Rows::default();
     let (mut coords, mut scores, mut scratch) = (vec![0.0; d], Vec::new(), ScoreScratch::default());
     let (mut difference, mut count) = (0.0, 0.0);
-    let mut above = Vec::new();
+    let (mut above, mut levels) = (Vec::new(), 0);
+    let (threads, mut control) = (Threads::new(1), Control::none());
+    let known_at = AtInducing::of_panels(panels, metric, kernel, &threads, &mut control).unwrap();
     let known = panels.inducing.origins.as_ref();
     for q in 0..queries.len {
         let mut query = PanelQuery::default();
@@ -22,6 +28,16 @@ pub(crate) fn check(bound: &PanelBound<'_>, queries: &QueryBlock, context: &str)
         query.load(panels, metric, queries, q, true, &mut rows);
         rows.turn(q + 1);
         let x = &queries.coords[q * d..(q + 1) * d];
+        let place = known_at.place(queries.positions[q]);
+        if let Some(place) = place {
+            let others = &known_at.positions;
+            scores.resize(others.len(), 0.0);
+            metric.scores(queries, &[q as u32], &Candidates::Gather(others), &mut scratch, &mut scores).unwrap();
+            for (&i, &score) in others.iter().zip(&scores) {
+                let found = known_at.others(place, score).any(|other| other == i);
+                assert!(found, "{score} of points {i} and {} at inducing points; {context}", queries.positions[q]);
+            }
+        }
         for p in 0..panels.len() {
             let members: Vec<u32> = panels.members(p).iter().copied().filter(|&i| i != NEW).collect();
             scores.resize(members.len(), 0.0);
@@ -64,11 +80,16 @@ pub(crate) fn check(bound: &PanelBound<'_>, queries: &QueryBlock, context: &str)
                 count += 1.0;
                 largest = largest.max(score);
             }
+            if let Some(place) = place {
+                let level = known_at.levels(place).nth(p).unwrap();
+                assert!(level <= most_level(largest), "level {level}, {largest}: query {q}, panel {p}; {context}");
+                levels += 1;
+            }
             above.push(f64::from(fine) - largest);
             query.list.least = (largest as f32).next_down();
             assert!(!query.is_beyond(within[q], panels.largest(p)), "{largest}: query {q}, panel {p}; {context}");
             query.list.least = f32::NEG_INFINITY;
         }
     }
-    (difference / count, above.iter().sum::<f64>() / above.len() as f64)
+    (difference / count, above.iter().sum::<f64>() / above.len() as f64, levels)
 }
