@@ -299,6 +299,10 @@ impl Part {
         control: &mut Control<'_>,
     ) -> Result<Index> {
         let (covariance, inducing) = (&common.options.covariance, common.preparation.inducing());
+        let prefix = self.source.prefix(&self.index, &self.metric, inducing, positions, common.threads, control)?;
+        if let Some(index) = prefix {
+            return Ok(index);
+        }
         let positions = try_copy(positions, "the index")?;
         self.source.index(&self.metric, covariance, inducing, positions, common.threads, control)
     }
@@ -317,8 +321,9 @@ impl Part {
             metric,
             tree: &self.tree,
             blocks: &self.blocks,
-            cells: IndexSource::cells(index, &self.metric),
+            cells: IndexSource::cells(if index.starts.is_some() { &self.index } else { index }, &self.metric),
             panels: IndexSource::bound(index, &self.metric, &common.options.covariance),
+            starts: index.starts.as_deref(),
             largest_weight: self.largest_weight,
             keys,
             exclude_self,

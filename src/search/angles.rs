@@ -62,7 +62,7 @@ pub(super) struct Survey {
     chosen: Vec<u32>,
     longest: Vec<u64>,
     /// A bit for each cell that has been bounded, or has no neighbours of the query.
-    excluded: Vec<u64>,
+    pub(super) excluded: Vec<u64>,
     /// Tree positions of what is best of these cells.
     best: Vec<u32>,
 }
@@ -449,12 +449,12 @@ fn open_lanes<'a>(lanes: &'a [Lane], excluded: &'a [u64]) -> impl Iterator<Item 
 }
 
 /// Sets the bit of a cell.
-fn exclude(excluded: &mut [u64], cell: u32) {
+pub(super) fn exclude(excluded: &mut [u64], cell: u32) {
     excluded[cell as usize / 64] |= 1 << (cell % 64);
 }
 
 /// Whether the bit of a cell is set.
-fn is_excluded(excluded: &[u64], cell: u32) -> bool {
+pub(super) fn is_excluded(excluded: &[u64], cell: u32) -> bool {
     excluded[cell as usize / 64] >> (cell % 64) & 1 != 0
 }
 

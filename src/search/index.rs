@@ -5,7 +5,7 @@ use super::inducing_rows::at_inducing;
 use super::spatial::kd_order;
 use super::{CellBound, Cells, FEW, InducingRows, Listing, PanelBound, Panels};
 use crate::control::Control;
-use crate::error::{Result, try_copy};
+use crate::error::{Result, try_copy, try_vec, try_with_capacity};
 use crate::inducing::InducingPoints;
 use crate::kernel::{Covariance, Kernel};
 use crate::metric::{AnyMetric, Correlation, Metric};
@@ -33,6 +33,8 @@ const MUCH: f64 = 0.1;
 pub(crate) struct Index {
     pub(crate) cells: Option<Cells>,
     pub(crate) panels: Option<Panels>,
+    /// Where the points of each cell of all points begin in the panels, and the last one's end, if these are panels of a prefix.
+    pub(crate) starts: Option<Vec<u32>>,
     /// Pairs evaluated to build it.
     pub(crate) evaluations: u64,
 }
@@ -156,6 +158,34 @@ impl IndexSource {
             };
         }
         Ok(index)
+    }
+
+    /// Panels over those points of `whole`, of which all is known that its cells tell, that are at `positions`; None if it has no
+    /// panels and cells, or too many columns matter.
+    pub(crate) fn prefix(
+        &self,
+        whole: &Index,
+        metric: &AnyMetric,
+        inducing: Option<&InducingPoints>,
+        positions: &[u32],
+        threads: &Threads,
+        control: &mut Control<'_>,
+    ) -> Result<Option<Index>> {
+        let (Some(cells), Some(_), AnyMetric::Correlation(metric)) = (&whole.cells, &whole.panels, metric) else {
+            return Ok(None);
+        };
+        let what = "the index";
+        let mut chosen = try_vec(metric.points.n, false, what)?;
+        positions.iter().for_each(|&i| chosen[i as usize] = true);
+        let mut order = try_with_capacity(positions.len(), what)?;
+        let mut starts = try_with_capacity(cells.len() + 1, what)?;
+        for c in 0..cells.len() {
+            starts.push(order.len() as u32);
+            order.extend(cells.view(c).members.iter().filter(|&&i| chosen[i as usize]));
+        }
+        starts.push(order.len() as u32);
+        let panels = self.panels(metric, inducing, order, false, threads, control)?;
+        Ok(panels.map(|panels| Index { panels: Some(panels), starts: Some(starts), ..Index::default() }))
     }
 
     fn panels(

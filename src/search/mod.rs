@@ -312,7 +312,7 @@ fn cohort(limit: u32) -> u32 {
 /// As many allowed points as are scored one and all: what is allowed may also be less than the pivots that all queries might be
 /// scored with.
 fn few<M: Metric>(space: &Space<'_, M>) -> usize {
-    FEW.max(space.cells.map_or(0, |bound| bound.cells.pivots() / 2))
+    FEW.max(space.cells.filter(|_| space.starts.is_none()).map_or(0, |bound| bound.cells.pivots() / 2))
 }
 
 /// The traversal for a group.

@@ -6,6 +6,7 @@
 //! The panels nearest to a query in space are looked at first: the k-th largest of the lower bounds there is a threshold.
 //! Then the table of angles between cells, where there is one, or the bounds of regions leave some panels open to it.
 
+use super::angles::{Survey, exclude, is_excluded};
 use super::at_inducing::most_level;
 use super::certificate::{CellBound, Part, coordinates, score_pivots, spans};
 use super::collect::Collector;
@@ -21,6 +22,7 @@ use crate::kernel::Kernel;
 use crate::metric::{Correlation, Metric, NEW, QueryBlock};
 use crate::simd::panel::{self, Bounds, LANES, QUERIES};
 use crate::simd::region::{self, bits};
+use std::ops::Range;
 
 /// Points that a query may find in the panels it looks at first, as a multiple of the number wanted; and panels among
 /// which these are chosen, in addition to as many as hold so many.
@@ -74,7 +76,8 @@ pub(crate) fn search<M: Metric, C: Collector>(
 ) -> Result<Vec<u32>> {
     let mut memory = std::mem::take(&mut scratch.panels);
     let PanelBound { panels, metric, kernel } = *bound;
-    let most_near = (most_near * panels.len() as f64) as usize;
+    let most_near = |of: usize| (most_near * of as f64) as usize;
+    let most_near = (most_near(panels.len()), most_near(space.cells.map_or(0, |bound| bound.cells.len())));
     let search = Panelling { space, panels, metric, kernel, queries, most_near };
     let found = search.run(group, &mut memory, scratch);
     scratch.panels = memory;
@@ -88,8 +91,8 @@ struct Panelling<'a, 's, M> {
     metric: &'a Correlation,
     kernel: &'a Kernel,
     queries: &'a QueryBlock,
-    /// More panels than these make a query wait.
-    most_near: usize,
+    /// More panels than these make a query wait; or more cells.
+    most_near: (usize, usize),
 }
 
 impl<M: Metric> Panelling<'_, '_, M> {
@@ -180,7 +183,8 @@ impl<M: Metric> Panelling<'_, '_, M> {
         }
         let enough = START_FACTOR.saturating_mul(wanted).saturating_add(LANES);
         let most = enough.div_ceil(LANES).saturating_add(START_PANELS).min(self.panels.len());
-        let cells = self.space.cells.map(|bound| bound.cells);
+        // Where panels are no cells, those around a cell may hold too few points of theirs.
+        let cells = self.space.cells.filter(|_| self.space.starts.is_none()).map(|bound| bound.cells);
         if let Some(place) = self.at_inducing(r, group, memory) {
             let nearest = &mut memory.nearest;
             nearest.clear();
@@ -241,25 +245,32 @@ impl<M: Metric> Panelling<'_, '_, M> {
         let mut near = std::mem::take(&mut scratch.frontier);
         near.clear();
         cells.near(own as usize, offset, angle, &mut near);
-        near.iter().for_each(|&c| memory.open[c as usize] |= 1u64 << r);
-        let mut left = near.len();
         if self.space.certificates.overlaps && !cells.overlaps.is_empty() {
-            let projection = &mut scratch.angles.survey.projection;
+            let Survey { projection, excluded, .. } = &mut scratch.angles.survey;
             cells.overlaps.project(self.metric.simd, Inside { own: own as usize, u: &u, sine: apart }, projection)?;
-            for c in projection.beyond(angle, cells) {
-                left -= (memory.open[c as usize] >> r & 1) as usize;
-                memory.open[c as usize] &= !(1u64 << r);
-            }
+            excluded.clear();
+            try_resize(excluded, cells.len().div_ceil(64), 0, "the search")?;
+            projection.beyond(angle, cells).for_each(|c| exclude(excluded, c));
+            near.retain(|&c| !is_excluded(excluded, c));
         }
         scratch.counters.nodes_visited += cells.len() as u64;
-        scratch.counters.pruned_by_ball += (cells.len() - left) as u64;
-        memory.queries[r].waits = left > self.most_near;
-        if memory.queries[r].waits {
-            near.iter().for_each(|&c| memory.open[c as usize] &= !(1u64 << r));
+        scratch.counters.pruned_by_ball += (cells.len() - near.len()) as u64;
+        memory.queries[r].waits = near.len() > self.most_near.1;
+        if !memory.queries[r].waits {
+            for p in near.iter().flat_map(|&c| self.panels_of(c as usize)) {
+                memory.open[p] |= 1u64 << r;
+            }
         }
         scratch.angles.u = u;
         scratch.frontier = near;
         Ok(())
+    }
+
+    /// The panels that have points of a cell.
+    fn panels_of(&self, cell: usize) -> Range<usize> {
+        let Some(starts) = self.space.starts else { return cell..cell + 1 };
+        let (start, end) = (starts[cell] as usize, starts[cell + 1] as usize);
+        start / LANES..if start < end { end.div_ceil(LANES) } else { start / LANES }
     }
 
     /// The place of a query among the points at inducing points of which it is known what the panels have for them.
@@ -279,7 +290,7 @@ impl<M: Metric> Panelling<'_, '_, M> {
                 left += 1;
             }
         }
-        queries[r].waits = left > self.most_near;
+        queries[r].waits = left > self.most_near.0;
         if queries[r].waits {
             open.iter_mut().for_each(|open| *open &= !(1u64 << r));
         }
@@ -302,7 +313,10 @@ impl<M: Metric> Panelling<'_, '_, M> {
             let apart = cells.stored(position, u).map_or(1.0, |(_, sine)| sine);
             return Ok((own, cells.offset(position), apart));
         }
-        let own = nearest.unwrap_or(group.homes[r]);
+        let mut own = nearest.unwrap_or(group.homes[r]);
+        if self.space.starts.is_some() {
+            own = cells.of(self.panels.members(own as usize)[0]).unwrap_or(0);
+        }
         let view = cells.view(own as usize);
         let mut scores = std::mem::take(&mut scratch.angles);
         score_pivots(bound, self.queries, &[r as u32], view.pivots, &mut scores, scratch)?;

@@ -42,6 +42,8 @@ pub(crate) struct Space<'a, M> {
     pub(crate) cells: Option<CellBound<'a>>,
     /// The panels, where they help.
     pub(crate) panels: Option<PanelBound<'a>>,
+    /// Where the points of each cell begin in the panels, and the last one's end, if panels are no cells.
+    pub(crate) starts: Option<&'a [u32]>,
     /// The largest weight of a stored point.
     pub(crate) largest_weight: f64,
     pub(crate) keys: Keys<'a>,
