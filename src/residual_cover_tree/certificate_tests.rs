@@ -12,8 +12,13 @@ use rand_chacha::ChaCha8Rng;
 
 /// A tree with `m` inducing points.
 fn tree(d: usize, family: KernelFamily, lengthscale: f64, m: usize, seed: u64) -> ResidualCoverTree {
+    tree_of(6000, d, family, lengthscale, m, seed)
+}
+
+/// Of `n` points.
+fn tree_of(n: usize, d: usize, family: KernelFamily, lengthscale: f64, m: usize, seed: u64) -> ResidualCoverTree {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let coords = Array2::from_shape_fn((6000, d), |_| rng.random::<f64>());
+    let coords = Array2::from_shape_fn((n, d), |_| rng.random::<f64>());
     let inducing = coords.slice(s![..m, ..]);
     let kernel = Kernel { family, variance: 1.0, lengthscale: Lengthscale::Isotropic(lengthscale) };
     let options = Options {
@@ -100,4 +105,38 @@ fn panels_of_cells() {
     let query = Query::ids(ids.view(), 20);
     let (found, _) = ask(&mut tree, &query, Certificates { table: false, ..Certificates::ALL });
     assert!(found == ask(&mut tree, &query, Certificates::ALL).0);
+}
+
+/// Their panels are no cells, and hold points of several.
+#[test]
+fn panels_of_prefixes() {
+    let n = 9000;
+    let mut tree = tree_of(n, 2, KernelFamily::Matern52, 0.1, 150, 24);
+    let part = &tree.parts[0];
+    let positions = &part.tree.positions[..n / 4];
+    let prefix = part.prefix_index(tree.common(), positions, &mut Control::none()).unwrap();
+    assert!(prefix.starts.is_some() && prefix.cells.is_none());
+    let ids: Array1<i64> = (0..n as i64).collect();
+    let query = Query {
+        id_limits: Some(ids.view()),
+        exclude_self: true,
+        traversal: Traversal::BruteForce,
+        ..Query::ids(ids.view(), 20)
+    };
+    let (truth, _) = ask(&mut tree, &query, Certificates::ALL);
+    let parts: [Off; 4] = [|_| (), |on| on.table = false, |on| on.overlaps = false, |on| on.points = false];
+    for off in parts {
+        off(&mut tree.certificates);
+        assert!(tree.vecchia_neighbors(20, None, &mut Control::none()).unwrap() == truth);
+        tree.certificates = Certificates::ALL;
+    }
+    // Of points that are in no cell of the part that is searched; in another order all rows are mixed.
+    let mut rng = ChaCha8Rng::seed_from_u64(25);
+    let more = Array2::from_shape_fn((400, 2), |_| rng.random::<f64>());
+    tree.insert(&Data::new(more.view()), &mut Control::none()).unwrap();
+    assert_eq!(tree.parts.len(), 2);
+    let order: Array1<i64> = (0..n as i64 + 400).map(|t| t * 7919 % (n as i64 + 400)).collect();
+    let found = tree.vecchia_neighbors(20, Some(order.view()), &mut Control::none()).unwrap();
+    tree.options.traversal = Traversal::BruteForce;
+    assert!(tree.vecchia_neighbors(20, Some(order.view()), &mut Control::none()).unwrap() == found);
 }

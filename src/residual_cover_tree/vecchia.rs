@@ -71,8 +71,12 @@ impl ResidualCoverTree {
         let mut counters = SearchCounters::default();
         // Rows that have at least a quarter of the order before them search among all points, those before them among
         // the first quarter with an index of its own, and so on: of what is searched, a quarter or more may be found.
-        // A table of angles pays from more points on than panels do.
-        let few = if part.index.cells.is_some() { 4 * FEW } else { FEW };
+        // An index pays from so many points on; one that needs a table of angles of its own from more on.
+        let few = match (&part.index.cells, &part.index.panels) {
+            (Some(_), None) => 4 * FEW,
+            (Some(_), Some(_)) => 2 * FEW,
+            (None, _) => FEW,
+        };
         let (mut end, mut last) = (live, spots.len());
         while last > 0 {
             let start = if part.index.is_empty() || end <= few { 0 } else { end / 4 };
