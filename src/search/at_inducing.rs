@@ -15,6 +15,8 @@ use crate::simd::panel::{self, Bounds, QUERIES};
 
 /// Levels of an octave of scores.
 const OCTAVE: i64 = 24;
+/// Stored points for each inducing point, at most: there may be any number of duplicates.
+const EACH: usize = 2;
 /// Cells whose members' scores a task computes.
 const CELLS: usize = 16;
 /// Cells that a query is scored with before what it needs is known anew.
@@ -56,8 +58,8 @@ pub(super) fn most_level(least: f64) -> u8 {
 }
 
 impl AtInducing {
-    /// Scores those members of all cells that are at inducing points, at most as many as there are cells, with all points:
-    /// so many evaluations.
+    /// Scores members of cells that are at inducing points, at most [`EACH`] for each of these, with all points: so many
+    /// evaluations.
     pub(super) fn new(
         cells: &Cells,
         at_inducing: &dyn Fn(u32) -> bool,
@@ -67,7 +69,7 @@ impl AtInducing {
     ) -> Result<AtInducing> {
         let (what, points) = ("the cells", metric.points());
         let mut positions = Vec::new();
-        for &i in cells.members.iter().filter(|&&i| at_inducing(i)).take(cells.len()) {
+        for &i in cells.members.iter().filter(|&&i| at_inducing(i)).take(EACH * points.m) {
             try_push(&mut positions, i, what)?;
         }
         positions.sort_unstable();
@@ -96,7 +98,8 @@ impl AtInducing {
         Ok(AtInducing { positions, levels, pairs: Vec::new() })
     }
 
-    /// Bounds the scores of the points of all panels with those that are at inducing points, from their few columns.
+    /// Bounds the scores of the points of all panels with those that are at inducing points, from their few columns. Nothing is
+    /// known where these are more than [`EACH`] for each inducing point.
     pub(super) fn of_panels(
         panels: &Panels,
         metric: &Correlation,
@@ -108,6 +111,9 @@ impl AtInducing {
         let at = &panels.inducing.at;
         let mut positions = try_with_capacity(at.len(), what)?;
         positions.extend(at.iter().map(|&(_, i)| i).filter(|&i| panels.of(i).is_some()));
+        if positions.len() > EACH * metric.points.m {
+            return Ok(AtInducing::default());
+        }
         positions.sort_unstable();
         let count = positions.len();
         let mut levels = try_vec(count * panels.len(), 0, what)?;
