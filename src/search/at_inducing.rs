@@ -6,6 +6,7 @@ use super::collect::Collector;
 use super::panel_query::{PanelQuery, Rows};
 use super::panels::Panels;
 use super::space::{Group, Scratch, Space};
+use super::spatial::keep_least;
 use crate::control::Control;
 use crate::error::{Result, try_collect, try_push, try_resize, try_vec, try_with_capacity};
 use crate::kernel::Kernel;
@@ -150,6 +151,14 @@ impl AtInducing {
     /// The levels of the cells for the point at a place.
     pub(super) fn levels(&self, place: usize) -> impl Iterator<Item = u8> {
         self.levels.iter().skip(place).step_by(self.positions.len()).copied()
+    }
+
+    /// Writes the `most` cells, or panels, of the least levels for the point at a place, with these as the first half of a number.
+    pub(super) fn best(&self, place: usize, most: usize, out: &mut Vec<u64>) {
+        out.clear();
+        out.extend(self.levels(place).zip(0..).map(|(level, c)| u64::from(level) << 32 | c));
+        keep_least(out, most);
+        out.sort_unstable();
     }
 
     /// Those of these points that may score so much with the one at a place.

@@ -16,7 +16,6 @@ use super::panels::Panels;
 use super::regions::Regions;
 use super::shortlist::Candidate;
 use super::space::{Group, Scratch, Space};
-use super::spatial::keep_least;
 use crate::error::{Result, try_resize};
 use crate::kernel::Kernel;
 use crate::metric::{Correlation, Metric, NEW, QueryBlock};
@@ -64,7 +63,7 @@ pub(crate) struct Memory {
     known: Vec<bool>,
 }
 
-/// Searches for the queries of the group. Returns those to which more than the share `most_near` of the panels is open, or
+/// Searches for the queries of the group. Returns those to which more than the share `most_near` of panels or cells is open, or
 /// too many points are left.
 pub(crate) fn search<M: Metric, C: Collector>(
     space: &Space<'_, M>,
@@ -175,7 +174,8 @@ impl<M: Metric> Panelling<'_, '_, M> {
         Ok(())
     }
 
-    /// Opens to a query the panels nearest to it in space, until there are enough points in them that it may find.
+    /// Opens to a query the panels nearest to it in space, or those that have most for it if that is known, until there are enough
+    /// points in them that it may find.
     fn open_first<C: Collector>(&self, r: usize, group: &Group<C>, memory: &mut Memory) -> Result<()> {
         let wanted = group.collectors[r].wanted();
         if wanted == 0 {
@@ -185,17 +185,11 @@ impl<M: Metric> Panelling<'_, '_, M> {
         let most = enough.div_ceil(LANES).saturating_add(START_PANELS).min(self.panels.len());
         // Where panels are no cells, those around a cell may hold too few points of theirs.
         let cells = self.space.cells.filter(|_| self.space.starts.is_none()).map(|bound| bound.cells);
-        if let Some(place) = self.at_inducing(r, group, memory) {
-            let nearest = &mut memory.nearest;
-            nearest.clear();
-            nearest.extend(self.panels.at_inducing.levels(place).zip(0..).map(|(level, p)| u64::from(level) << 32 | p));
-            keep_least(nearest, most);
-            nearest.sort_unstable();
-        } else {
-            match cells.and_then(|cells| Some((cells, cells.of(group.positions[r])?))) {
-                Some((cells, own)) => cells.nearest(own as usize, self.coords(r), most, &mut memory.nearest),
-                None => self.panels.nearest(self.coords(r), most, &mut memory.nearest),
-            }
+        let own = cells.and_then(|cells| Some((cells, cells.of(group.positions[r])?)));
+        match (self.at_inducing(r, group, memory), own) {
+            (Some(place), _) => self.panels.at_inducing.best(place, most, &mut memory.nearest),
+            (None, Some((cells, own))) => cells.nearest(own as usize, self.coords(r), most, &mut memory.nearest),
+            (None, None) => self.panels.nearest(self.coords(r), most, &mut memory.nearest),
         }
         memory.queries[r].nearest = memory.nearest.first().map(|&p| p as u32);
         let mut met = 0;
