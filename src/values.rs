@@ -29,15 +29,9 @@ impl Values {
     }
 }
 
-impl From<Vec<f64>> for Values {
-    fn from(values: Vec<f64>) -> Self {
-        Values::Small(values)
-    }
-}
-
 impl Default for Values {
     fn default() -> Self {
-        Vec::new().into()
+        Values::Small(Vec::new())
     }
 }
 

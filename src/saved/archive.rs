@@ -57,6 +57,11 @@ impl<T: Element> Array<T> {
         self.len
     }
 
+    /// An error unless it has `len` elements.
+    pub(super) fn expect(&self, len: usize, what: &str) -> Result<()> {
+        if self.len == len as u64 { Ok(()) } else { Err(corrupt(format!("{what} has {} values, not {len}", self.len))) }
+    }
+
     /// The bytes it lies in; an error where they are not among `available`, or do not have as many checksums.
     pub(super) fn range(&self, available: u64) -> Result<std::ops::Range<usize>> {
         let bytes = self.len.checked_mul(size_of::<T>() as u64);
@@ -162,17 +167,22 @@ impl<'a, 'c> Reader<'a, 'c> {
 
     /// An array, which is to have `len` elements.
     pub(crate) fn exactly<T: Element>(&self, array: &Array<T>, len: usize, what: &str) -> Result<Vec<T>> {
-        if array.len != len as u64 {
-            return Err(corrupt(format!("{what} has {} values, not {len}", array.len)));
-        }
+        array.expect(len, what)?;
         self.array(array, what)
     }
 
     /// An array.
     pub(crate) fn array<T: Element>(&self, array: &Array<T>, what: &str) -> Result<Vec<T>> {
-        let range = array.range(self.source.len())?;
+        array.range(self.source.len())?;
         let mut items = try_vec(array.len as usize, T::zeroed(), what)?;
-        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut items);
+        self.read(array, &mut items)?;
+        Ok(items)
+    }
+
+    /// Reads an array into `items`, which are as many.
+    pub(super) fn read<T: Element>(&self, array: &Array<T>, items: &mut [T]) -> Result<()> {
+        let range = array.range(self.source.len())?;
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(items);
         for (chunk, bytes) in bytes.chunks_mut(CHUNK).enumerate() {
             self.source.read((range.start + chunk * CHUNK) as u64, bytes)?;
             array.check(chunk, bytes)?;
@@ -184,7 +194,7 @@ impl<'a, 'c> Reader<'a, 'c> {
         if cfg!(target_endian = "big") {
             items.iter_mut().for_each(|item| *item = item.little_endian());
         }
-        Ok(items)
+        Ok(())
     }
 }
 

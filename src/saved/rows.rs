@@ -38,7 +38,11 @@ impl Rows {
                 return Ok(Rows::Saved(SavedRows { bytes, range, array, sound }));
             }
         }
-        reader.exactly(&array, len, what).map(|values: Vec<f64>| Rows::Own(values.into()))
+        array.expect(len, what)?;
+        array.range(reader.len())?;
+        let mut values = Values::zeros(len, what)?;
+        reader.read(&array, &mut values)?;
+        Ok(Rows::Own(values))
     }
 
     /// An error if values at `range` are damaged.
