@@ -10,13 +10,8 @@ use ndarray::{Array1, Array2, s};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// A tree with `m` inducing points.
-fn tree(d: usize, family: KernelFamily, lengthscale: f64, m: usize, seed: u64) -> ResidualCoverTree {
-    tree_of(6000, d, family, lengthscale, m, seed)
-}
-
-/// Of `n` points.
-fn tree_of(n: usize, d: usize, family: KernelFamily, lengthscale: f64, m: usize, seed: u64) -> ResidualCoverTree {
+/// A tree of `n` points with `m` inducing points.
+fn tree(n: usize, d: usize, family: KernelFamily, lengthscale: f64, m: usize, seed: u64) -> ResidualCoverTree {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let coords = Array2::from_shape_fn((n, d), |_| rng.random::<f64>());
     let inducing = coords.slice(s![..m, ..]);
@@ -68,7 +63,7 @@ fn each_may_be_off(tree: &mut ResidualCoverTree, certificates: &[(&str, Off)]) {
 #[test]
 fn cells() {
     // Smooth, with few inducing points: all of them matter everywhere.
-    let mut tree = tree(2, KernelFamily::Rbf, 0.3, 20, 21);
+    let mut tree = tree(6000, 2, KernelFamily::Rbf, 0.3, 20, 21);
     let index = &tree.parts[0].index;
     assert!(index.cells.is_some() && index.panels.is_none());
     each_may_be_off(
@@ -88,7 +83,7 @@ fn cells() {
 
 #[test]
 fn panels() {
-    let mut tree = tree(3, KernelFamily::Matern12, 0.2, 60, 22);
+    let mut tree = tree(6000, 3, KernelFamily::Matern12, 0.2, 60, 22);
     let index = &tree.parts[0].index;
     assert!(index.cells.is_none() && index.panels.is_some());
     each_may_be_off(&mut tree, &[("regions", |on| on.regions = false), ("points", |on| on.points = false)]);
@@ -96,7 +91,7 @@ fn panels() {
 
 #[test]
 fn panels_of_cells() {
-    let mut tree = tree(2, KernelFamily::Matern52, 0.1, 150, 23);
+    let mut tree = tree(6000, 2, KernelFamily::Matern52, 0.1, 150, 23);
     let index = &tree.parts[0].index;
     assert!(index.cells.is_some() && index.panels.is_some());
     each_may_be_off(&mut tree, &[("overlaps", |on| on.overlaps = false), ("points", |on| on.points = false)]);
@@ -111,7 +106,7 @@ fn panels_of_cells() {
 #[test]
 fn panels_of_prefixes() {
     let n = 9000;
-    let mut tree = tree_of(n, 2, KernelFamily::Matern52, 0.1, 150, 24);
+    let mut tree = tree(n, 2, KernelFamily::Matern52, 0.1, 150, 24);
     let part = &tree.parts[0];
     let positions = &part.tree.positions[..n / 4];
     let prefix = part.prefix_index(tree.common(), positions, &mut Control::none()).unwrap();

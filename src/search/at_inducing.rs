@@ -85,7 +85,7 @@ impl AtInducing {
                 let members = cells.view(task * CELLS + t).members;
                 s.members.clear();
                 members.iter().for_each(|&i| s.members.push_stored(points, i as usize));
-                s.products.resize(count * members.len(), 0.0);
+                try_resize(&mut s.products, count * members.len(), 0.0, what)?;
                 metric.signed_products(&queries, &s.members, members, &mut s.score, &mut s.products)?;
                 let heaviest = members.iter().map(|&i| weight(i)).fold(0.0, f64::max);
                 let rows = positions.iter().zip(s.products.chunks_exact(members.len()));

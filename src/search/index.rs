@@ -1,6 +1,7 @@
 //! What the automatic traversal searches residual correlations with, over all points of a tree or a prefix of them:
 //! cells where a few points of each hold nearly all of it, and panels where few columns of V do.
 
+use super::at_inducing::AtInducing;
 use super::inducing_rows::at_inducing;
 use super::spatial::kd_order;
 use super::{CellBound, Cells, FEW, InducingRows, Listing, PanelBound, Panels};
@@ -149,7 +150,7 @@ impl IndexSource {
                     let members = try_copy(&cells.members, "the index")?;
                     let mut panels = self.panels(metric, inducing, members, false, threads, control)?;
                     if let Some(panels) = &mut panels {
-                        panels.look_at_inducing(metric, kernel, threads, control)?;
+                        panels.at_inducing = AtInducing::of_panels(panels, metric, kernel, threads, control)?;
                     }
                     panels
                 }

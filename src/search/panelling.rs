@@ -277,16 +277,10 @@ impl<M: Metric> Panelling<'_, '_, M> {
     fn open_levels(&self, r: usize, place: usize, memory: &mut Memory) {
         let Memory { queries, open, .. } = memory;
         let most = most_level(f64::from(queries[r].list.least));
-        let mut left = 0;
-        for (open, level) in open.iter_mut().zip(self.panels.at_inducing.levels(place)) {
-            if level <= most {
-                *open |= 1u64 << r;
-                left += 1;
-            }
-        }
-        queries[r].waits = left > self.most_near.0;
-        if queries[r].waits {
-            open.iter_mut().for_each(|open| *open &= !(1u64 << r));
+        let near = || self.panels.at_inducing.levels(place).map(|level| level <= most);
+        queries[r].waits = near().filter(|&near| near).count() > self.most_near.0;
+        if !queries[r].waits {
+            open.iter_mut().zip(near()).for_each(|(open, near)| *open |= u64::from(near) << r);
         }
     }
 

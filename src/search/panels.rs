@@ -13,7 +13,6 @@ use super::regions::{Fit, Regions, most_beyond};
 use super::spatial::{bounding_box, keep_least};
 use crate::control::Control;
 use crate::error::{Result, checked_area, try_resize, try_vec, try_with_capacity};
-use crate::kernel::Kernel;
 use crate::metric::{Correlation, Metric, NEW, Points};
 use crate::parallel::Threads;
 use crate::simd::panel::{COLUMNS, LANES, Panel};
@@ -195,18 +194,6 @@ impl Panels {
         panels.regions.pack(rows)?;
         panels.coarse.gather(&panels.regions, count, tail)?;
         Ok(Some(panels))
-    }
-
-    /// Finds what is known of points at inducing points.
-    pub(super) fn look_at_inducing(
-        &mut self,
-        metric: &Correlation,
-        kernel: &Kernel,
-        threads: &Threads,
-        control: &mut Control<'_>,
-    ) -> Result<()> {
-        self.at_inducing = AtInducing::of_panels(self, metric, kernel, threads, control)?;
-        Ok(())
     }
 
     /// Whether few columns matter in panels of the points at `positions`, runs of [`LANES`] of them, by a sample.
