@@ -5,7 +5,7 @@
 //! With `RCT_VALGRIND` set, the C99 programs run under valgrind, which fails them on bad memory accesses and leaks, but
 //! for those that a `tests/c/test_*.supp` excuses; with `RCT_HELGRIND`, under its checker of threads, and
 //! `tests/c/helgrind.supp`. They are compiled with `RCT_VALGRIND` (and `RCT_HELGRIND`) defined. With `RCT_SANITIZE`,
-//! programs are compiled with the address and undefined behaviour sanitizers.
+//! programs are compiled with the address and undefined behaviour sanitizers. With either, `RCT_SMALL` is defined too.
 //!
 //! After a change of the header's functions: `nm -D --defined-only librct.so` names what `exported_symbols.txt` is to
 //! list.
@@ -21,6 +21,9 @@ use std::process::Command;
 /// Not compiled with sanitizers: a fork may leave locks of their allocator held, and their memory does not fit into the
 /// address space that is allowed here.
 const NOT_SANITIZED: [&str; 3] = ["test_fork", "test_memory", "test_too_large"];
+
+/// Makes a program do less of the same: what takes seconds here takes minutes under valgrind or sanitizers.
+const SMALL: &str = "-DRCT_SMALL";
 
 #[derive(Clone, Copy, PartialEq)]
 enum Language {
@@ -117,10 +120,10 @@ fn run(program: &str, language: Language) {
     let helgrind = language == Language::C99 && asked("RCT_HELGRIND");
     let valgrind = language == Language::C99 && (helgrind || asked("RCT_VALGRIND"));
     if valgrind {
-        compiler.push("-DRCT_VALGRIND");
+        compiler.extend(["-DRCT_VALGRIND", SMALL]);
         compiler.extend(helgrind.then_some("-DRCT_HELGRIND"));
     } else if asked("RCT_SANITIZE") && !NOT_SANITIZED.contains(&program) {
-        compiler.extend(["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
+        compiler.extend(["-fsanitize=address,undefined", "-fno-sanitize-recover=all", SMALL]);
     }
     let executable = compile_c(folder.path(), program, &compiler);
 

@@ -9,8 +9,8 @@
 #include "scratch.h"
 #include "witness.h"
 
-/* Valgrind computes fused multiply-adds in software, hundreds of times slower than the processor. */
-#ifdef RCT_VALGRIND
+/* Valgrind computes fused multiply-adds in software, and sanitizers mark all memory that is asked for. */
+#ifdef RCT_SMALL
 enum { LARGE = 300, CUT = 997, FLIP = 503, PAGE = 8195 };
 #else
 enum { LARGE = 2000, CUT = 37, FLIP = 17, PAGE = 4099 };

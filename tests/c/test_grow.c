@@ -6,8 +6,8 @@
 #include "check.h"
 #include "living.h"
 
-/* Valgrind computes fused multiply-adds in software, hundreds of times slower than the processor. */
-#ifdef RCT_VALGRIND
+/* Valgrind computes fused multiply-adds in software, and sanitizers mark all memory that is asked for. */
+#ifdef RCT_SMALL
 enum { N = 60, POOL = 150, BATCHES = 8, STEP = 16 };
 #else
 enum { N = 150, POOL = 500, BATCHES = 30, STEP = 24 };

@@ -9,8 +9,8 @@
 #include "living.h"
 #include "scratch.h"
 
-/* Valgrind computes fused multiply-adds in software, hundreds of times slower than the processor. */
-#ifdef RCT_VALGRIND
+/* Valgrind computes fused multiply-adds in software, and sanitizers mark all memory that is asked for. */
+#ifdef RCT_SMALL
 enum { N = 60, POOL = 120, LARGE = 300 };
 #else
 enum { N = 200, POOL = 400, LARGE = 3000 };
