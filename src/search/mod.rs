@@ -99,15 +99,15 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
         return Err(Error::invalid(format!("{count} queries at once; at most {} are supported", u32::MAX)));
     }
     let pivots = space.cells.map_or(0, |bound| bound.cells.pivots());
-    headroom(threads.count() * (PER_POINT * space.tree.len() + GROUP * PER_PIVOT * pivots), "the search")?;
+    let cells_alone = batch.traversal == Traversal::Automatic && space.panels.is_none() && space.cells.is_some();
+    let most = if cells_alone { angles::GROUP } else { GROUP };
+    headroom(threads.count() * (PER_POINT * space.tree.len() + most * PER_PIVOT * pivots), "the search")?;
     let search = Searcher { space, batch, load, collector, finish, threads };
     let mut neighbors = try_with_capacity(count, "the answer")?;
     neighbors.resize_with(count, Vec::new);
     let mut counters = SearchCounters::default();
     control.phase(0.0, 0.9);
     let mut numbers: Vec<u32> = try_collect((0..count as u32).map(Ok), "the queries")?;
-    let cells_alone = batch.traversal == Traversal::Automatic && space.panels.is_none() && space.cells.is_some();
-    let most = if cells_alone { angles::GROUP } else { GROUP };
     for (stage, end) in [(Stage::Near, 0.6), (Stage::Wide, 0.8), (Stage::Pivots, 0.9)] {
         arrange(&mut numbers, batch, few(space), stage);
         // A few that are left are still shared out among the threads.
