@@ -91,26 +91,31 @@ fn panels() {
 
 #[test]
 fn panels_of_cells() {
-    let mut tree = tree(6000, 2, KernelFamily::Matern52, 0.1, 150, 23);
-    let index = &tree.parts[0].index;
-    assert!(index.cells.is_some() && index.panels.is_some());
-    each_may_be_off(&mut tree, &[("overlaps", |on| on.overlaps = false), ("points", |on| on.points = false)]);
-    // Regions take the place of the table where it is off.
-    let ids: Array1<i64> = (0..300).map(|t| t * 19).collect();
-    let query = Query::ids(ids.view(), 20);
-    let (found, _) = ask(&mut tree, &query, Certificates { table: false, ..Certificates::ALL });
-    assert!(found == ask(&mut tree, &query, Certificates::ALL).0);
+    // Cells of one panel, as the table of few is small, and of two.
+    for (n, lengthscale, m, in_each) in [(6000, 0.1, 150, 1), (20000, 0.1, 200, 2)] {
+        let mut tree = tree(n, 2, KernelFamily::Matern52, lengthscale, m, 23);
+        let index = &tree.parts[0].index;
+        let (cells, panels) = (index.cells.as_ref().unwrap().len(), index.panels.as_ref().unwrap().len());
+        assert_eq!(panels.div_ceil(cells), in_each);
+        each_may_be_off(&mut tree, &[("overlaps", |on| on.overlaps = false), ("points", |on| on.points = false)]);
+        // All panels are open where the table is off.
+        let ids: Array1<i64> = (0..300).map(|t| t * 19).collect();
+        let query = Query::ids(ids.view(), 20);
+        let (found, _) = ask(&mut tree, &query, Certificates { table: false, ..Certificates::ALL });
+        assert!(found == ask(&mut tree, &query, Certificates::ALL).0);
+    }
 }
 
-/// Their panels are no cells, and hold points of several.
+/// Their panels hold points of several cells, each of which has two panels of all points.
 #[test]
 fn panels_of_prefixes() {
-    let n = 9000;
-    let mut tree = tree(n, 2, KernelFamily::Matern52, 0.1, 150, 24);
+    let n = 20000;
+    let mut tree = tree(n, 2, KernelFamily::Matern52, 0.1, 200, 24);
     let part = &tree.parts[0];
     let positions = &part.tree.positions[..n / 4];
     let prefix = part.prefix_index(tree.common(), positions, &mut Control::none()).unwrap();
     assert!(prefix.starts.is_some() && prefix.cells.is_none());
+    assert!(part.index.cells.as_ref().unwrap().len() < part.index.panels.as_ref().unwrap().len());
     let ids: Array1<i64> = (0..n as i64).collect();
     let query = Query {
         id_limits: Some(ids.view()),

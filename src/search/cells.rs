@@ -19,14 +19,15 @@ use crate::metric::{Correlation, Metric, Points};
 use crate::parallel::Threads;
 use crate::simd::panel::LANES as PANEL;
 use crate::simd::spans::LANES;
+use std::ops::Range;
 
-/// Points of a cell, unless that makes the table too large.
+/// Points of a cell at least.
 const CELL: usize = PANEL;
 /// Cells of the sample that tells how many points would have to be pivots.
 const SAMPLE: usize = 32;
 /// Cells around a cell that its queries start from.
 pub(super) const NEAREST: usize = 64;
-/// Of these, cells that overlaps are computed with where cells are panels.
+/// Of these, cells that overlaps are computed with where there are panels.
 const LISTED_AROUND: usize = 32;
 /// Cells whose rows of the table a task computes.
 pub(super) const ROWS: usize = 32;
@@ -106,6 +107,28 @@ impl Cells {
         leaf
     }
 
+    /// The share of the points that would have to be pivots in cells of runs of `leaf` of them, by a sample of the cells; and
+    /// evaluations.
+    pub(super) fn share_of_pivots(
+        metric: &Correlation,
+        order: &[u32],
+        leaf: usize,
+        sine: f64,
+        threads: &Threads,
+    ) -> Result<(f64, usize)> {
+        let count = order.len().div_ceil(leaf);
+        let mut sample = [(0, 0); SAMPLE];
+        let tasks = try_collect(sample.iter_mut().take(count).enumerate().map(Ok), "the cells")?;
+        threads.run(tasks, &mut Control::none(), CellScratch::default, |s, (t, (pivots, members))| {
+            let start = t * count / SAMPLE.min(count) * leaf;
+            let cell = Cell::new(metric, &order[start..(start + leaf).min(order.len())], sine, s)?;
+            (*pivots, *members) = (cell.rank, cell.members.len());
+            Ok(())
+        })?;
+        let sum = |of: fn(&(usize, usize)) -> usize| sample.iter().map(of).sum::<usize>();
+        Ok((sum(|cell| cell.0) as f64 / sum(|cell| cell.1) as f64, sum(|cell| cell.0 * cell.1)))
+    }
+
     /// Makes cells of runs of `leaf` points and computes the table: about pivots^2 / 2 + n times the mean number of pivots
     /// of a cell evaluations, also returned. Members have an angle of `sine` to the span of their cell at most. None where a
     /// sample of cells tells that more than the share `most_pivots` of the points would have to be pivots.
@@ -121,15 +144,8 @@ impl Cells {
         let what = "the cells";
         let (n, points) = (order.len(), metric.points());
         let count = n.div_ceil(leaf);
-        // A sample of the cells tells whether spans hold their members with few pivots.
-        let (mut sample, mut evaluations) = (0, 0);
-        for t in 0..SAMPLE.min(count) {
-            let start = t * count / SAMPLE.min(count) * leaf;
-            let cell = Cell::new(metric, &order[start..(start + leaf).min(n)], sine, &mut CellScratch::default())?;
-            sample += cell.members.len();
-            evaluations += cell.rank * cell.members.len();
-        }
-        if evaluations as f64 > most_pivots * (sample * leaf) as f64 {
+        let (share, mut evaluations) = Cells::share_of_pivots(metric, order, leaf, sine, threads)?;
+        if share > most_pivots {
             return Ok((None, evaluations as u64));
         }
         let mut built: Vec<Cell> = try_with_capacity(count, what)?;
@@ -274,6 +290,11 @@ impl Cells {
         Some((own, f64::from(view.sines[t])))
     }
 
+    /// The cell of the first of a panel's members.
+    pub(super) fn of_panel(&self, members: &[u32]) -> u32 {
+        self.of(members[0]).unwrap_or(0)
+    }
+
     /// Number of pivots of all cells.
     pub(crate) fn pivots(&self) -> usize {
         self.pivots
@@ -282,7 +303,7 @@ impl Cells {
     /// Cell `c`.
     pub(super) fn view(&self, c: usize) -> CellView<'_> {
         let cell = &self.cells[c];
-        let members = &self.members[cell.start..cell.start + cell.count];
+        let members = &self.members[self.run(c)];
         let padded = members.len().next_multiple_of(LANES);
         CellView {
             margins: cell.margins,
@@ -292,6 +313,12 @@ impl Cells {
             coords: &self.coords[cell.coords..cell.coords + cell.rank * padded],
             sines: &self.sines[cell.sines..cell.sines + padded],
         }
+    }
+
+    /// Where the points of cell `c` are among those of all cells, one cell after the other.
+    pub(super) fn run(&self, c: usize) -> Range<usize> {
+        let cell = &self.cells[c];
+        cell.start..cell.start + cell.count
     }
 
     /// Cell of a tree position, if it is in one.

@@ -151,7 +151,11 @@ fn automatic<M: Metric, C: Collector>(
     match (stage, &space.panels, &space.cells) {
         (Stage::Near, Some(bound), _) => panelling::search(space, bound, queries, group, panelling::MOST_NEAR, scratch),
         (Stage::Wide, Some(bound), _) => panelling::search(space, bound, queries, group, 1.0, scratch),
-        (Stage::Pivots, Some(_), Some(bound)) if bound.cells.pivots() * FEW_PIVOTS < bound.cells.members.len() => {
+        (Stage::Pivots, Some(panelled), Some(bound))
+            if bound.cells.pivots() * FEW_PIVOTS < bound.cells.members.len() =>
+        {
+            let cell = |home: u32| bound.cells.of_panel(panelled.panels.members(home as usize));
+            group.homes.iter_mut().for_each(|home| *home = cell(*home));
             angles::search(space, bound, queries, group, 1.0, scratch)
         }
         (Stage::Near, None, Some(bound)) => angles::search(space, bound, queries, group, panelling::MOST_NEAR, scratch),
@@ -309,10 +313,15 @@ fn cohort(limit: u32) -> u32 {
     if limit as usize <= FEW { 0 } else { u32::BITS - (limit - 1).leading_zeros() }
 }
 
-/// As many allowed points as are scored one and all: what is allowed may also be less than the pivots that all queries might be
-/// scored with.
+/// As many allowed points as are scored one and all: without panels what is allowed may also be less than the pivots that all
+/// queries might be scored with.
 fn few<M: Metric>(space: &Space<'_, M>) -> usize {
-    FEW.max(space.cells.filter(|_| space.starts.is_none()).map_or(0, |bound| bound.cells.pivots() / 2))
+    let more = match (&space.cells, &space.panels, &space.starts) {
+        (Some(bound), None, _) => bound.cells.pivots() / 2,
+        (Some(_), Some(_), None) => (2 * FEW).min(space.tree.len() / 4),
+        _ => 0,
+    };
+    FEW.max(more)
 }
 
 /// The traversal for a group.

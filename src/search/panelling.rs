@@ -8,6 +8,7 @@
 
 use super::angles::{Survey, exclude, is_excluded};
 use super::at_inducing::most_level;
+use super::cells::Cells;
 use super::certificate::{CellBound, Part, coordinates, score_pivots, spans};
 use super::collect::Collector;
 use super::overlaps::Inside;
@@ -51,6 +52,8 @@ pub(crate) struct Memory {
     regions: Vec<u64>,
     open: Vec<u64>,
     started: Vec<u64>,
+    /// Cells, and panels, that are nearest to a query.
+    near: Vec<u64>,
     nearest: Vec<u64>,
     lowers: Vec<i32>,
     // Of one panel.
@@ -183,12 +186,18 @@ impl<M: Metric> Panelling<'_, '_, M> {
         }
         let enough = START_FACTOR.saturating_mul(wanted).saturating_add(LANES);
         let most = enough.div_ceil(LANES).saturating_add(START_PANELS).min(self.panels.len());
-        // Where panels are no cells, those around a cell may hold too few points of theirs.
+        // What is around a cell is known; but its cells may hold too few points of a prefix.
         let cells = self.space.cells.filter(|_| self.space.starts.is_none()).map(|bound| bound.cells);
         let own = cells.and_then(|cells| Some((cells, cells.of(group.positions[r])?)));
         match (self.at_inducing(r, group, memory), own) {
             (Some(place), _) => self.panels.at_inducing.best(place, most, &mut memory.nearest),
-            (None, Some((cells, own))) => cells.nearest(own as usize, self.coords(r), most, &mut memory.nearest),
+            (None, Some((cells, own))) => {
+                // As many cells as have so many panels.
+                let enough = most * cells.len() / self.panels.len() + 1;
+                cells.nearest(own as usize, self.coords(r), enough, &mut memory.near);
+                let panels = memory.near.iter().flat_map(|&c| self.panels_of(cells, c as u32 as usize));
+                self.panels.nearest_of(self.coords(r), panels, most, &mut memory.nearest);
+            }
             (None, None) => self.panels.nearest(self.coords(r), most, &mut memory.nearest),
         }
         memory.queries[r].nearest = memory.nearest.first().map(|&p| p as u32);
@@ -218,7 +227,7 @@ impl<M: Metric> Panelling<'_, '_, M> {
         Ok(products)
     }
 
-    /// Opens the panels, which are cells, that the table of angles and the overlaps leave to a query.
+    /// Opens the panels of the cells that the table of angles and the overlaps leave to a query.
     fn open_near<C: Collector>(
         &self,
         bound: &CellBound<'_>,
@@ -251,7 +260,7 @@ impl<M: Metric> Panelling<'_, '_, M> {
         scratch.counters.pruned_by_ball += (cells.len() - near.len()) as u64;
         memory.queries[r].waits = near.len() > self.most_near.1;
         if !memory.queries[r].waits {
-            for p in near.iter().flat_map(|&c| self.panels_of(c as usize)) {
+            for p in near.iter().flat_map(|&c| self.panels_of(cells, c as usize)) {
                 memory.open[p] |= 1u64 << r;
             }
         }
@@ -261,9 +270,11 @@ impl<M: Metric> Panelling<'_, '_, M> {
     }
 
     /// The panels that have points of a cell.
-    fn panels_of(&self, cell: usize) -> Range<usize> {
-        let Some(starts) = self.space.starts else { return cell..cell + 1 };
-        let (start, end) = (starts[cell] as usize, starts[cell + 1] as usize);
+    fn panels_of(&self, cells: &Cells, cell: usize) -> Range<usize> {
+        let Range { start, end } = match self.space.starts {
+            Some(starts) => starts[cell] as usize..starts[cell + 1] as usize,
+            None => cells.run(cell),
+        };
         start / LANES..if start < end { end.div_ceil(LANES) } else { start / LANES }
     }
 
@@ -301,10 +312,7 @@ impl<M: Metric> Panelling<'_, '_, M> {
             let apart = cells.stored(position, u).map_or(1.0, |(_, sine)| sine);
             return Ok((own, cells.offset(position), apart));
         }
-        let mut own = nearest.unwrap_or(group.homes[r]);
-        if self.space.starts.is_some() {
-            own = cells.of(self.panels.members(own as usize)[0]).unwrap_or(0);
-        }
+        let own = cells.of_panel(self.panels.members(nearest.unwrap_or(group.homes[r]) as usize));
         let view = cells.view(own as usize);
         let mut scores = std::mem::take(&mut scratch.angles);
         score_pivots(bound, self.queries, &[r as u32], view.pivots, &mut scores, scratch)?;

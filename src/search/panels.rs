@@ -10,7 +10,7 @@
 use super::at_inducing::AtInducing;
 use super::inducing_rows::InducingRows;
 use super::regions::{Fit, Regions, most_beyond};
-use super::spatial::{bounding_box, keep_least};
+use super::spatial::{at_distance, bounding_box, keep_least};
 use crate::control::Control;
 use crate::error::{Result, checked_area, try_resize, try_vec, try_with_capacity};
 use crate::metric::{Correlation, Metric, NEW, Points};
@@ -59,7 +59,7 @@ pub(crate) struct Panels {
     pub(super) weights: Vec<f32>,
     pub(super) tails: Vec<f32>,
     pub(super) norms: Vec<f32>,
-    /// What is known of points at inducing points, where panels are cells.
+    /// What is known of points at inducing points, where there are cells.
     pub(super) at_inducing: AtInducing,
     /// Runs of one panel, and of a region's panels.
     pub(super) regions: Regions,
@@ -256,6 +256,18 @@ impl Panels {
         regions.iter().for_each(|&g| self.regions.gaps(g as u32 as usize, x, self.len(), out));
         keep_least(out, most);
         out.sort_unstable();
+    }
+
+    /// Writes the `most` of some panels whose middles are nearest to `x`, nearest first.
+    pub(super) fn nearest_of(&self, x: &[f64], panels: impl Iterator<Item = usize>, most: usize, out: &mut Vec<u64>) {
+        out.clear();
+        out.extend(panels.map(|p| {
+            let (middle, _) = self.around(p);
+            let squared: f64 = x.iter().zip(middle).map(|(a, b)| (a - b).powi(2)).sum();
+            at_distance(squared as f32, p as u32)
+        }));
+        out.sort_unstable();
+        out.truncate(most);
     }
 
     /// Bytes held.

@@ -123,9 +123,9 @@ impl Index {
             AnyMetric::Euclidean(_) => {}
         }
         if let (Some(cells), Some(panels)) = (&index.cells, &index.panels)
-            && cells.len() != panels.len()
+            && cells.members.len().div_ceil(PANEL) != panels.len()
         {
-            return Err(corrupt("its cells are not its panels"));
+            return Err(corrupt("its cells and its panels have not as many points"));
         }
         if let Some(panels) = &index.panels {
             source = IndexSource::with(panels.inducing.clone());

@@ -42,7 +42,7 @@ pub(crate) struct Space<'a, M> {
     pub(crate) cells: Option<CellBound<'a>>,
     /// The panels, where they help.
     pub(crate) panels: Option<PanelBound<'a>>,
-    /// Where the points of each cell begin in the panels, and the last one's end, if panels are no cells.
+    /// Where the points of each cell begin in the panels, and the last one's end, if these are panels of a prefix.
     pub(crate) starts: Option<&'a [u32]>,
     /// The largest weight of a stored point.
     pub(crate) largest_weight: f64,
