@@ -102,20 +102,31 @@ pub(crate) fn ordered(metric: &Correlation, positions: &[u32], leaf: usize) -> R
     }
 }
 
-/// How many points a cell has where cells have panels, `leaf` at least and points in this order, by samples; and evaluations.
-fn wide_leaf(metric: &Correlation, order: &[u32], mut leaf: usize, threads: &Threads) -> Result<(usize, usize)> {
+/// How many points a cell has where cells have panels, `leaf` at least and points in this order, by samples; adds what these took
+/// to `evaluations`.
+fn wide_leaf(
+    metric: &Correlation,
+    order: &[u32],
+    mut leaf: usize,
+    threads: &Threads,
+    evaluations: &mut u64,
+) -> Result<usize> {
     let n = order.len() as f64;
     let table = |share: f64, leaf: usize| 0.5 * n * (share * share + PAIR / (leaf * leaf) as f64);
-    let (mut share, mut evaluations) = Cells::share_of_pivots(metric, order, leaf, SHARP[0], threads)?;
+    let mut sample = |leaf: usize| {
+        let (share, evaluated) = Cells::share_of_pivots(metric, order, leaf, SHARP[0], threads)?;
+        *evaluations += evaluated as u64;
+        Ok(share)
+    };
+    let mut share = sample(leaf)?;
     while leaf < WIDEST {
-        let (wider, more) = Cells::share_of_pivots(metric, order, 2 * leaf, SHARP[0], threads)?;
-        evaluations += more;
+        let wider = sample(2 * leaf)?;
         if table(share, leaf) - table(wider, 2 * leaf) < LEAST_SAVED || 2.0 * wider > MOST_GROWTH * share {
             break;
         }
         (share, leaf) = (wider, 2 * leaf);
     }
-    Ok((leaf, evaluations))
+    Ok(leaf)
 }
 
 impl IndexSource {
@@ -157,9 +168,7 @@ impl IndexSource {
         let order = ordered(metric, &positions, leaf.max(WIDEST))?;
         let fit = panelled && Panels::fit(&*self.inducing_rows(metric, inducing)?, metric, &order)?;
         if fit {
-            let evaluations;
-            (leaf, evaluations) = wide_leaf(metric, &order, leaf, threads)?;
-            index.evaluations += evaluations as u64;
+            leaf = wide_leaf(metric, &order, leaf, threads, &mut index.evaluations)?;
         }
         let most_sharp = MOST_PIVOTS.min((2.0 * MOST_EVALUATIONS / order.len() as f64).sqrt());
         let at_inducing = at_inducing(&metric.points, inducing);
@@ -189,7 +198,7 @@ impl IndexSource {
                     panels
                 }
                 Some(_) => None,
-                None => self.panels(metric, inducing, ordered(metric, &positions, PANEL)?, true, threads, control)?,
+                None => self.panels(metric, inducing, order, true, threads, control)?,
             };
         }
         Ok(index)

@@ -9,6 +9,7 @@
 
 use super::panel_query::offsets;
 use super::panels::Panels;
+use super::spatial::squared_distance;
 use crate::error::{Result, try_copy, try_vec, try_with_capacity};
 use crate::inducing::InducingPoints;
 use crate::metric::{Correlation, Metric};
@@ -159,8 +160,4 @@ impl Origins {
     pub(super) fn bytes(&self) -> usize {
         8 * (2 * self.coords.len() + self.factor.len() + self.inverses.len()) + 4 * self.near.len()
     }
-}
-
-fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum()
 }

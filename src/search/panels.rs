@@ -10,7 +10,7 @@
 use super::at_inducing::AtInducing;
 use super::inducing_rows::InducingRows;
 use super::regions::{Fit, Regions, most_beyond};
-use super::spatial::{at_distance, bounding_box, keep_least};
+use super::spatial::{at_distance, bounding_box, keep_least, squared_distance};
 use crate::control::Control;
 use crate::error::{Result, checked_area, try_resize, try_vec, try_with_capacity};
 use crate::metric::{Correlation, Metric, NEW, Points};
@@ -261,11 +261,7 @@ impl Panels {
     /// Writes the `most` of some panels whose middles are nearest to `x`, nearest first.
     pub(super) fn nearest_of(&self, x: &[f64], panels: impl Iterator<Item = usize>, most: usize, out: &mut Vec<u64>) {
         out.clear();
-        out.extend(panels.map(|p| {
-            let (middle, _) = self.around(p);
-            let squared: f64 = x.iter().zip(middle).map(|(a, b)| (a - b).powi(2)).sum();
-            at_distance(squared as f32, p as u32)
-        }));
+        out.extend(panels.map(|p| at_distance(squared_distance(x, self.around(p).0) as f32, p as u32)));
         out.sort_unstable();
         out.truncate(most);
     }

@@ -52,6 +52,11 @@ pub(crate) fn squared_gap(corners: &[f64], lower: &[f64], upper: &[f64]) -> f64 
     sum
 }
 
+/// The squared distance of two points.
+pub(super) fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum()
+}
+
 /// A number of something at a squared distance, in an integer that is ordered by the distance: `as u32` it is the number.
 pub(super) fn at_distance(squared: f32, number: u32) -> u64 {
     // Distances are not negative: their bits are ordered as they are.
