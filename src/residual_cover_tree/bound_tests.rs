@@ -74,10 +74,11 @@ fn bounds_hold_for_every_query_and_point() {
         let (positions, leaf) = ((0..n as u32).collect::<Vec<_>>(), Cells::leaf_of(n, metric.points.width));
         let order = ordered(metric, &positions, leaf).unwrap();
         let alone = |i: u32| (part.tree.ids[i as usize] as usize) < m;
-        let cut = (0.25, 0.8);
         let listing = if seed % 2 == 0 { Listing::Near(&alone) } else { Listing::Around };
-        let (cells, _) = Cells::new(metric, &order, leaf, cut, listing, &threads, &mut control).unwrap();
-        if let (Some(cells), true) = (cells, metric.is_metric()) {
+        let sine = 0.25;
+        let (share, _) = Cells::share_of_pivots(metric, &order, leaf, sine, &threads).unwrap();
+        if share < 0.8 && metric.is_metric() {
+            let (cells, _) = Cells::new(metric, &order, leaf, sine, listing, &threads, &mut control).unwrap();
             let owns: Vec<u32> = (0..4).map(|_| rng.random_range(0..cells.len() as u32)).collect();
             let bound = CellBound { cells: &cells, metric };
             let found = cell_checks::check(&bound, &queries, &owns, &context);

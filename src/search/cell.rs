@@ -101,11 +101,12 @@ pub(super) struct CellScratch {
     pivots: Vec<usize>,
 }
 
-impl Cell {
-    /// Chooses pivots among `members` until all others are within `sine` of their span. `rank` x members evaluations.
-    pub(super) fn new(metric: &Correlation, members: &[u32], sine: f64, s: &mut CellScratch) -> Result<Cell> {
+impl CellScratch {
+    /// Chooses pivots among `members` until all others are within `sine` of their span, and returns how many: so many times as many
+    /// evaluations as there are members.
+    pub(super) fn choose(&mut self, metric: &Correlation, members: &[u32], sine: f64) -> Result<usize> {
         let (count, points) = (members.len(), metric.points());
-        let CellScratch { queries, score, row, columns, left, pivots } = s;
+        let CellScratch { queries, score, row, columns, left, pivots } = self;
         columns.clear();
         pivots.clear();
         left.clear();
@@ -130,11 +131,19 @@ impl Cell {
             let (farthest, &most) =
                 left.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap_or((0, &f64::NEG_INFINITY));
             if most <= sine * sine {
-                break;
+                return Ok(pivots.len());
             }
             next = farthest;
         }
-        let rank = pivots.len();
+    }
+}
+
+impl Cell {
+    /// The cell of `members`, all of which are within `sine` of the span of its pivots.
+    pub(super) fn new(metric: &Correlation, members: &[u32], sine: f64, s: &mut CellScratch) -> Result<Cell> {
+        let (count, points) = (members.len(), metric.points());
+        let rank = s.choose(metric, members, sine)?;
+        let CellScratch { columns, left, pivots, .. } = s;
         let factor = Factor { metric, members, columns, inverse: invert(columns, pivots, count)?, rank };
         let weight = |i: usize| metric.weight(points.inverse_sds[members[i] as usize]);
         let others: Vec<usize> = (0..count).filter(|i| !pivots.contains(i)).collect();

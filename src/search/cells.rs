@@ -109,7 +109,7 @@ impl Cells {
 
     /// The share of the points that would have to be pivots in cells of runs of `leaf` of them, by a sample of the cells; and
     /// evaluations.
-    pub(super) fn share_of_pivots(
+    pub(crate) fn share_of_pivots(
         metric: &Correlation,
         order: &[u32],
         leaf: usize,
@@ -121,8 +121,8 @@ impl Cells {
         let tasks = try_collect(sample.iter_mut().take(count).enumerate().map(Ok), "the cells")?;
         threads.run(tasks, &mut Control::none(), CellScratch::default, |s, (t, (pivots, members))| {
             let start = t * count / SAMPLE.min(count) * leaf;
-            let cell = Cell::new(metric, &order[start..(start + leaf).min(order.len())], sine, s)?;
-            (*pivots, *members) = (cell.rank, cell.members.len());
+            let sampled = &order[start..(start + leaf).min(order.len())];
+            (*pivots, *members) = (s.choose(metric, sampled, sine)?, sampled.len());
             Ok(())
         })?;
         let sum = |of: fn(&(usize, usize)) -> usize| sample.iter().map(of).sum::<usize>();
@@ -130,24 +130,19 @@ impl Cells {
     }
 
     /// Makes cells of runs of `leaf` points and computes the table: about pivots^2 / 2 + n times the mean number of pivots
-    /// of a cell evaluations, also returned. Members have an angle of `sine` to the span of their cell at most. None where a
-    /// sample of cells tells that more than the share `most_pivots` of the points would have to be pivots.
+    /// of a cell evaluations, also returned. Members have an angle of `sine` to the span of their cell at most.
     pub(crate) fn new(
         metric: &Correlation,
         order: &[u32],
         leaf: usize,
-        (sine, most_pivots): (f64, f64),
+        sine: f64,
         overlaps: Listing<'_>,
         threads: &Threads,
         control: &mut Control<'_>,
-    ) -> Result<(Option<Self>, u64)> {
+    ) -> Result<(Self, u64)> {
         let what = "the cells";
         let (n, points) = (order.len(), metric.points());
         let count = n.div_ceil(leaf);
-        let (share, mut evaluations) = Cells::share_of_pivots(metric, order, leaf, sine, threads)?;
-        if share > most_pivots {
-            return Ok((None, evaluations as u64));
-        }
         let mut built: Vec<Cell> = try_with_capacity(count, what)?;
         built.resize_with(count, Cell::default);
         let tasks = try_collect(order.chunks(leaf).zip(&mut built).map(Ok), what)?;
@@ -155,7 +150,7 @@ impl Cells {
             *cell = Cell::new(metric, members, sine, s)?;
             Ok(())
         })?;
-        evaluations += built.iter().map(|cell| cell.rank * cell.members.len()).sum::<usize>();
+        let mut evaluations = built.iter().map(|cell| cell.rank * cell.members.len()).sum::<usize>();
         let mut cells = Cells::pack(built, points, n)?;
         cells.look_around(threads)?;
         evaluations += cells.pivots * cells.pivots / 2;
@@ -164,7 +159,7 @@ impl Cells {
             Listing::Around => cells.list_around(metric, threads, control)?,
             Listing::Near(at_inducing) => evaluations += cells.list_near(metric, at_inducing, threads, control)?,
         }
-        Ok((Some(cells), evaluations as u64))
+        Ok((cells, evaluations as u64))
     }
 
     /// Computes the table.

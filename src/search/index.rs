@@ -102,15 +102,15 @@ pub(crate) fn ordered(metric: &Correlation, positions: &[u32], leaf: usize) -> R
     }
 }
 
-/// How many points a cell has where cells have panels, `leaf` at least and points in this order, by samples; adds what these took
-/// to `evaluations`.
+/// How many points a cell has where cells have panels, `leaf` at least and points in this order, by samples, and the share that
+/// would be pivots; adds what these took to `evaluations`.
 fn wide_leaf(
     metric: &Correlation,
     order: &[u32],
     mut leaf: usize,
     threads: &Threads,
     evaluations: &mut u64,
-) -> Result<usize> {
+) -> Result<(usize, f64)> {
     let n = order.len() as f64;
     let table = |share: f64, leaf: usize| 0.5 * n * (share * share + PAIR / (leaf * leaf) as f64);
     let mut sample = |leaf: usize| {
@@ -126,7 +126,7 @@ fn wide_leaf(
         }
         (share, leaf) = (wider, 2 * leaf);
     }
-    Ok(leaf)
+    Ok((leaf, share))
 }
 
 impl IndexSource {
@@ -167,8 +167,10 @@ impl IndexSource {
         let mut leaf = Cells::leaf_of(positions.len(), metric.points.width);
         let order = ordered(metric, &positions, leaf.max(WIDEST))?;
         let fit = panelled && Panels::fit(&*self.inducing_rows(metric, inducing)?, metric, &order)?;
+        let mut known = None;
         if fit {
-            leaf = wide_leaf(metric, &order, leaf, threads, &mut index.evaluations)?;
+            let (wide, share) = wide_leaf(metric, &order, leaf, threads, &mut index.evaluations)?;
+            (leaf, known) = (wide, Some(share));
         }
         let most_sharp = MOST_PIVOTS.min((2.0 * MOST_EVALUATIONS / order.len() as f64).sqrt());
         let at_inducing = at_inducing(&metric.points, inducing);
@@ -179,11 +181,16 @@ impl IndexSource {
             _ => Listing::Nothing,
         };
         let sharp = SHARP.iter().filter(|_| fit).map(|&sine| (sine, most_sharp));
-        for cut in sharp.chain(SINES.iter().skip(usize::from(fit)).map(|&sine| (sine, MOST_PIVOTS))) {
-            let (cells, evaluations) = Cells::new(metric, &order, leaf, cut, overlaps, threads, control)?;
-            index.evaluations += evaluations;
-            if cells.is_some() {
-                index.cells = cells;
+        for (sine, most) in sharp.chain(SINES.iter().skip(usize::from(fit)).map(|&sine| (sine, MOST_PIVOTS))) {
+            let (share, sampled) = match known.take() {
+                Some(share) => (share, 0),
+                None => Cells::share_of_pivots(metric, &order, leaf, sine, threads)?,
+            };
+            index.evaluations += sampled as u64;
+            if share <= most {
+                let (cells, evaluations) = Cells::new(metric, &order, leaf, sine, overlaps, threads, control)?;
+                index.evaluations += evaluations;
+                index.cells = Some(cells);
                 break;
             }
         }
