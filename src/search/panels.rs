@@ -12,7 +12,7 @@ use super::inducing_rows::InducingRows;
 use super::regions::{Fit, Regions, most_beyond};
 use super::spatial::{at_distance, bounding_box, keep_least, squared_distance};
 use crate::control::Control;
-use crate::error::{Result, checked_area, try_resize, try_vec, try_with_capacity};
+use crate::error::{Result, checked_area, try_grow, try_resize, try_vec, try_with_capacity};
 use crate::metric::{Correlation, Metric, NEW, Points};
 use crate::parallel::Threads;
 use crate::simd::panel::{COLUMNS, LANES, Panel};
@@ -81,8 +81,8 @@ pub(super) struct Largest {
 #[derive(Default)]
 struct Scratch {
     row: Vec<f32>,
-    /// Squares of the members' rows, column by column.
-    squares: Vec<[f32; LANES]>,
+    /// The members' rows, column by column.
+    values: Vec<[f32; LANES]>,
     energies: Vec<(f32, u32)>,
     /// Members that are not at inducing points.
     plain: Vec<u32>,
@@ -131,11 +131,12 @@ impl Panels {
             positions,
             inducing: inducing.clone(),
         };
-        // All but the values, whose number is known after this.
+        // The columns and values of each region's panels, whose numbers are known after this.
         let mut columns: Vec<Vec<u32>> = try_vec(count, Vec::new(), what)?;
+        let mut values: Vec<Vec<f32>> = try_vec(count.div_ceil(REGION), Vec::new(), what)?;
         let mut rows: Vec<Vec<f32>> = try_vec(count.div_ceil(REGION), Vec::new(), what)?;
         let tail = most_beyond(inducing.median);
-        let tasks = (panels.positions.chunks(LANES * REGION).zip(columns.chunks_mut(REGION)))
+        let tasks = (panels.positions.chunks(LANES * REGION).zip(columns.chunks_mut(REGION).zip(&mut values)))
             .zip(panels.middles.chunks_mut(d * REGION).zip(panels.radii.chunks_mut(REGION)))
             .zip(panels.coords.chunks_mut(d * LANES * REGION).zip(panels.weights.chunks_mut(LANES * REGION)))
             .zip(panels.tails.chunks_mut(LANES * REGION).zip(panels.norms.chunks_mut(LANES * REGION)))
@@ -143,8 +144,10 @@ impl Panels {
         let mut all = try_with_capacity(count.div_ceil(REGION), what)?;
         all.extend(tasks);
         threads.run(all, control, Scratch::default, |s, task| {
-            let (((((members, columns), (middles, radii)), (coords, weights)), (tails, norms)), (mut region, rows)) =
-                task;
+            let (
+                ((((members, (columns, values)), (middles, radii)), (coords, weights)), (tails, norms)),
+                (mut region, rows),
+            ) = task;
             region.place(&box_of(points, members));
             if bounded {
                 s.fit.begin(m, d)?;
@@ -152,11 +155,12 @@ impl Panels {
             for (t, members) in members.chunks_exact(LANES).enumerate() {
                 let own = t * LANES..(t + 1) * LANES;
                 columns[t] = maker.columns(members, s)?;
+                maker.keep(&columns[t], s, values)?;
                 let coords = &mut coords[t * d * LANES..(t + 1) * d * LANES];
                 let corners = box_of(points, members);
                 radii[t] = maker.place(members, &corners, &mut middles[t * d..(t + 1) * d], coords);
                 tails[own.clone()].copy_from_slice(&s.tails);
-                maker.weigh(members, &s.squares, &mut weights[own.clone()], &mut norms[own.clone()]);
+                maker.weigh(members, &s.values, &mut weights[own.clone()], &mut norms[own.clone()]);
                 region.fill(t, &corners, &weights[own.clone()], &norms[own]);
                 if bounded {
                     s.plain.clear();
@@ -180,14 +184,18 @@ impl Panels {
         }
         panels.starts.push(total as u32);
         panels.values = try_vec(checked_area(total, LANES, what)?, 0.0, what)?;
-        let mut values = &mut panels.values[..];
-        let mut all = try_with_capacity(count, what)?;
-        for (members, ends) in panels.positions.chunks_exact(LANES).zip(panels.starts.windows(2)) {
-            let columns = &panels.columns[ends[0] as usize..ends[1] as usize];
-            all.push((members, columns, values.split_off_mut(..columns.len() * LANES).unwrap_or_default()));
-        }
-        threads
-            .run(all, control, Vec::new, |row, (members, columns, values)| maker.fill(members, columns, row, values))?;
+        let mut left = &mut panels.values[..];
+        let mut all = try_with_capacity(values.len(), what)?;
+        all.extend(values.into_iter().map(|values| (left.split_off_mut(..values.len()).unwrap_or_default(), values)));
+        threads.run(
+            all,
+            control,
+            || (),
+            |(), (to, values)| {
+                to.copy_from_slice(&values);
+                Ok(())
+            },
+        )?;
         for (place, &i) in panels.positions.iter().enumerate().filter(|&(_, &i)| i != NEW) {
             panels.of[i as usize] = (place / LANES) as u32;
         }
@@ -279,6 +287,20 @@ impl Panels {
     }
 }
 
+/// The largest product of a value and what it is multiplied by, 0 at least. Side by side: one after the other each maximum would
+/// wait for the last.
+fn largest(values: &[f32; LANES], by: &[f32; LANES]) -> f32 {
+    const SIDE: usize = 8;
+    let mut most = [0.0f32; SIDE];
+    for (values, by) in values.as_chunks::<SIDE>().0.iter().zip(by.as_chunks::<SIDE>().0) {
+        for (most, (value, by)) in most.iter_mut().zip(values.iter().zip(by)) {
+            let product = value * by;
+            *most = if product > *most { product } else { *most };
+        }
+    }
+    most.into_iter().fold(0.0, f32::max)
+}
+
 /// The box of a panel's points.
 fn box_of(points: &Points, members: &[u32]) -> Vec<f64> {
     bounding_box(points.d, members.iter().filter(|&&i| i != NEW), |&i, j| points.coord(i as usize, j))
@@ -303,26 +325,25 @@ impl Maker<'_> {
         Ok(columns as f64 <= MOST_COLUMNS * (count * self.metric.points.m) as f64)
     }
 
-    /// The columns that hold nearly all of the members' rows. Leaves squares and tails in `s`.
+    /// The columns that hold nearly all of the members' rows. Leaves these and tails in `s`.
     fn columns(&self, members: &[u32], s: &mut Scratch) -> Result<Vec<u32>> {
         let points = &self.metric.points;
         let (m, median) = (points.m, self.inducing.median);
         try_resize(&mut s.row, m, 0.0, "the panels")?;
-        s.squares.clear();
-        try_resize(&mut s.squares, m, [0.0; LANES], "the panels")?;
+        s.values.clear();
+        try_resize(&mut s.values, m, [0.0; LANES], "the panels")?;
         let mut typical = [0.0f32; LANES];
         for (lane, &i) in members.iter().enumerate().filter(|&(_, &i)| i != NEW) {
             points.check_row(i as usize)?;
             self.write(i, &mut s.row);
-            s.squares.iter_mut().zip(&s.row).for_each(|(squares, value)| squares[lane] = value * value);
+            s.values.iter_mut().zip(&s.row).for_each(|(values, value)| values[lane] = *value);
             if self.metric.weight(points.inverse_sds[i as usize]) <= OUTLIER * median {
                 typical[lane] = 1.0;
             }
         }
         s.energies.clear();
-        for (j, squares) in s.squares.iter().enumerate() {
-            let energy = squares.iter().zip(&typical).fold(0.0f32, |most, (square, on)| most.max(square * on));
-            s.energies.push((energy, j as u32));
+        for (j, values) in s.values.iter().enumerate() {
+            s.energies.push((largest(&values.map(|value| value * value), &typical), j as u32));
         }
         s.energies.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         // From the last column on, until the tail of a typical point would be too long.
@@ -331,9 +352,9 @@ impl Maker<'_> {
         let mut count = m;
         while count > 0 {
             let mut longer = tails;
-            let squares = &s.squares[s.energies[count - 1].1 as usize];
-            longer.iter_mut().zip(squares).for_each(|(tail, square)| *tail += square);
-            let longest = longer.iter().zip(&typical).fold(0.0f32, |most, (tail, on)| most.max(tail * on));
+            let values = &s.values[s.energies[count - 1].1 as usize];
+            longer.iter_mut().zip(values).for_each(|(tail, value)| *tail += value * value);
+            let longest = largest(&longer, &typical);
             // Whole numbers of columns, but all that there are.
             if longest > most && (count % COLUMNS == 0 || count == m) {
                 break;
@@ -382,31 +403,26 @@ impl Maker<'_> {
         ((radius * (1.0 + 1e-6)) as f32).next_up()
     }
 
-    /// Weights and norms of a panel's points, from the squares of their rows.
-    fn weigh(&self, members: &[u32], squares: &[[f32; LANES]], weights: &mut [f32], norms: &mut [f32]) {
+    /// Adds the values of these columns.
+    fn keep(&self, columns: &[u32], s: &Scratch, values: &mut Vec<f32>) -> Result<()> {
+        try_grow(values, columns.len() * LANES, "the panels")?;
+        let zero = [0.0; LANES];
+        columns.iter().for_each(|&j| values.extend_from_slice(s.values.get(j as usize).unwrap_or(&zero)));
+        Ok(())
+    }
+
+    /// Weights and norms of a panel's points, from their rows, column by column.
+    fn weigh(&self, members: &[u32], values: &[[f32; LANES]], weights: &mut [f32], norms: &mut [f32]) {
         let mut sums = [0.0f32; LANES];
-        for squares in squares {
-            sums.iter_mut().zip(squares).for_each(|(sum, square)| *sum += square);
+        for values in values {
+            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value * value);
         }
-        let rounding = 1.0 + (squares.len() + 16) as f32 * f32::EPSILON;
+        let rounding = 1.0 + (values.len() + 16) as f32 * f32::EPSILON;
         for (lane, &i) in members.iter().enumerate().filter(|&(_, &i)| i != NEW) {
             let weight = self.metric.weight(self.metric.points.inverse_sds[i as usize]);
             weights[lane] = if self.inducing_at(i).is_some() { 0.0 } else { weight as f32 };
             let norm = (sums[lane] * rounding).sqrt().max(weights[lane]).max((WEIGHT_SHARE * weight) as f32);
             norms[lane] = norm.next_up();
         }
-    }
-
-    /// The values of a panel's columns; `row` is memory.
-    fn fill(&self, members: &[u32], columns: &[u32], row: &mut Vec<f32>, values: &mut [f32]) -> Result<()> {
-        let m = self.metric.points.m;
-        try_resize(row, m, 0.0, "the panels")?;
-        for (lane, &i) in members.iter().enumerate().filter(|&(_, &i)| i != NEW) {
-            self.write(i, row);
-            for (&j, values) in columns.iter().zip(values.chunks_exact_mut(LANES)).filter(|&(&j, _)| (j as usize) < m) {
-                values[lane] = row[j as usize];
-            }
-        }
-        Ok(())
     }
 }
