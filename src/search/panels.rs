@@ -91,6 +91,17 @@ struct Scratch {
     tails: [f32; LANES],
 }
 
+impl Scratch {
+    /// Adds the members' values in these columns.
+    fn add_values(&self, columns: &[u32], values: &mut Vec<f32>) -> Result<()> {
+        try_grow(values, columns.len() * LANES, "the panels")?;
+        // Column m is 0.
+        let none = [0.0; LANES];
+        columns.iter().for_each(|&j| values.extend_from_slice(self.values.get(j as usize).unwrap_or(&none)));
+        Ok(())
+    }
+}
+
 impl Panels {
     /// Panels of the points at `positions`, runs of [`LANES`] of them; O(n m). Regions bound residual correlations if `bounded`,
     /// and else only distances. None where a sample of the panels tells that too many columns matter.
@@ -155,7 +166,7 @@ impl Panels {
             for (t, members) in members.chunks_exact(LANES).enumerate() {
                 let own = t * LANES..(t + 1) * LANES;
                 columns[t] = maker.columns(members, s)?;
-                maker.keep(&columns[t], s, values)?;
+                s.add_values(&columns[t], values)?;
                 let coords = &mut coords[t * d * LANES..(t + 1) * d * LANES];
                 let corners = box_of(points, members);
                 radii[t] = maker.place(members, &corners, &mut middles[t * d..(t + 1) * d], coords);
@@ -401,14 +412,6 @@ impl Maker<'_> {
             radius = radius.max(square.sqrt());
         }
         ((radius * (1.0 + 1e-6)) as f32).next_up()
-    }
-
-    /// Adds the values of these columns.
-    fn keep(&self, columns: &[u32], s: &Scratch, values: &mut Vec<f32>) -> Result<()> {
-        try_grow(values, columns.len() * LANES, "the panels")?;
-        let zero = [0.0; LANES];
-        columns.iter().for_each(|&j| values.extend_from_slice(s.values.get(j as usize).unwrap_or(&zero)));
-        Ok(())
     }
 
     /// Weights and norms of a panel's points, from their rows, column by column.
