@@ -298,20 +298,6 @@ impl Panels {
     }
 }
 
-/// The largest product of a value and what it is multiplied by, 0 at least. Side by side: one after the other each maximum would
-/// wait for the last.
-fn largest(values: &[f32; LANES], by: &[f32; LANES]) -> f32 {
-    const SIDE: usize = 8;
-    let mut most = [0.0f32; SIDE];
-    for (values, by) in values.as_chunks::<SIDE>().0.iter().zip(by.as_chunks::<SIDE>().0) {
-        for (most, (value, by)) in most.iter_mut().zip(values.iter().zip(by)) {
-            let product = value * by;
-            *most = if product > *most { product } else { *most };
-        }
-    }
-    most.into_iter().fold(0.0, f32::max)
-}
-
 /// The box of a panel's points.
 fn box_of(points: &Points, members: &[u32]) -> Vec<f64> {
     bounding_box(points.d, members.iter().filter(|&&i| i != NEW), |&i, j| points.coord(i as usize, j))
@@ -354,7 +340,8 @@ impl Maker<'_> {
         }
         s.energies.clear();
         for (j, values) in s.values.iter().enumerate() {
-            s.energies.push((largest(&values.map(|value| value * value), &typical), j as u32));
+            let energy = values.iter().zip(&typical).fold(0.0f32, |most, (value, on)| most.max(value * value * on));
+            s.energies.push((energy, j as u32));
         }
         s.energies.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         // From the last column on, until the tail of a typical point would be too long.
@@ -365,7 +352,7 @@ impl Maker<'_> {
             let mut longer = tails;
             let values = &s.values[s.energies[count - 1].1 as usize];
             longer.iter_mut().zip(values).for_each(|(tail, value)| *tail += value * value);
-            let longest = largest(&longer, &typical);
+            let longest = longer.iter().zip(&typical).fold(0.0f32, |most, (tail, on)| most.max(tail * on));
             // Whole numbers of columns, but all that there are.
             if longest > most && (count % COLUMNS == 0 || count == m) {
                 break;
