@@ -115,6 +115,17 @@ typedef enum rct_inducing_method {
   RCT_INDUCING_RANDOM = 1,
 } rct_inducing_method;
 
+// What a sample of the points tells of the lengthscale. Values of `rct_tree_stats.lengthscale_check`.
+typedef enum rct_lengthscale_check {
+  // Nothing speaks against it; or the tree has none.
+  RCT_LENGTHSCALE_PLAUSIBLE = 0,
+  // Most points have a correlation of less than 0.01 with their nearest neighbour: what is nearest is then decided by
+  // rounding and by ids.
+  RCT_LENGTHSCALE_TOO_SHORT = 1,
+  // All points are correlated by more than 0.999 with each other.
+  RCT_LENGTHSCALE_TOO_LONG = 2,
+} rct_lengthscale_check;
+
 // A saved tree in memory. Read with `rct_buffer_view`, free with `rct_buffer_free`; independent of the tree.
 typedef struct rct_buffer rct_buffer;
 
@@ -167,7 +178,9 @@ typedef struct rct_options {
   uint32_t threads;
   // Variance of the kernel, > 0. Default 1.
   double variance;
-  // Lengthscale of every dimension, > 0. Default 1. Not used where `lengthscales` is given.
+  // Lengthscale of every dimension, > 0, in the unit of the coordinates. 0, the default: not given, which is an error
+  // where the metric has a kernel of this list, and leaves the coordinates of the Euclidean one as they are. Not used
+  // where `lengthscales` is given.
   double lengthscale;
   // One lengthscale a dimension, each > 0; absent by default. Copied by `rct_create`.
   struct rct_vector lengthscales;
@@ -329,7 +342,22 @@ typedef struct rct_tree_stats {
   uint64_t pruned_by_id;
   // Last search: seconds.
   double seconds_search;
+  // What the build or the last refit found of the lengthscale, an `rct_lengthscale_check`.
+  int32_t lengthscale_check;
+  // NULL, or a sentence for people that says what is wrong with the lengthscale. Lives until the tree is refitted or
+  // freed.
+  const char *warning;
 } rct_tree_stats;
+
+// A vector of ids or counts to write; no two elements may share memory. NULL with len = 0 says "not wanted".
+typedef struct rct_index_vector_out {
+  // Element 0.
+  int64_t *data;
+  // Number of elements.
+  size_t len;
+  // Elements from one to the next.
+  ptrdiff_t stride;
+} rct_index_vector_out;
 
 // A matrix of ids to write, laid out like `rct_matrix`; no two elements may share memory.
 typedef struct rct_index_matrix_out {
@@ -359,16 +387,6 @@ typedef struct rct_matrix_out {
   ptrdiff_t col_stride;
 } rct_matrix_out;
 
-// A vector of ids or counts to write; no two elements may share memory. NULL with len = 0 says "not wanted".
-typedef struct rct_index_vector_out {
-  // Element 0.
-  int64_t *data;
-  // Number of elements.
-  size_t len;
-  // Elements from one to the next.
-  ptrdiff_t stride;
-} rct_index_vector_out;
-
 // Where a query's answer goes.
 typedef struct rct_neighbors {
   // Ids, q x k, ascending by (distance, id), padded with -1.
@@ -388,6 +406,14 @@ typedef struct rct_vector_out {
   // Elements from one to the next.
   ptrdiff_t stride;
 } rct_vector_out;
+
+// Where V and p go.
+typedef struct rct_factor_out {
+  // V, q x m; may be absent.
+  struct rct_matrix_out factor;
+  // p, q values; may be absent.
+  struct rct_vector_out residual_variances;
+} rct_factor_out;
 
 // The result of `rct_radius_batch` in compressed rows: the neighbours of query i are elements
 // `offsets[i]` to `offsets[i + 1] - 1` of `ids` and `distances`, ascending by (distance, id).
@@ -409,7 +435,7 @@ typedef struct rct_radius_view {
 extern "C" {
 #endif // __cplusplus
 
-// Fills `options` with the defaults that its fields name.
+// Fills `options` with the defaults that its fields name. The lengthscale has none.
 enum rct_status rct_options_init(struct rct_options *options);
 
 // Fills `control` with no callbacks.
@@ -424,8 +450,14 @@ enum rct_status rct_load_options_init(struct rct_load_options *options);
 // Fills `query` with no points, no limits, k = 1, self included.
 enum rct_status rct_query_init(struct rct_query *query);
 
-// Checks `options` (NULL for the defaults) and makes an empty tree, to be freed with `rct_free`. `*tree` is set on
-// success only.
+// What the tree was made with, or last refitted with, also before it is built and after it is loaded: every field of
+// `options`, which `rct_options_init` fills first. Where `lengthscales` were given they point into the tree, until it is
+// refitted or freed, and `lengthscale` is 0.
+enum rct_status rct_get_options(const struct rct_tree *tree,
+                                struct rct_options *options);
+
+// Checks `options` (NULL for the defaults, which lack a lengthscale) and makes an empty tree, to be freed with
+// `rct_free`. `*tree` is set on success only.
 enum rct_status rct_create(const struct rct_options *options,
                            struct rct_tree **tree);
 
@@ -438,6 +470,9 @@ enum rct_status rct_build(struct rct_tree *tree,
 
 // Figures of a built tree and of the last call that searched it. Set `stats->struct_size` first.
 enum rct_status rct_stats(const struct rct_tree *tree, struct rct_tree_stats *stats);
+
+// The ids of the n points that are there, ascending.
+enum rct_status rct_ids(const struct rct_tree *tree, struct rct_index_vector_out ids);
 
 // Checks every invariant of the tree by its definition: O(n^2) evaluations, for tests and for a worried user.
 // RCT_ERROR_INTERNAL and a sentence where one is broken. `control` may be NULL.
@@ -539,6 +574,28 @@ enum rct_status rct_correlations(const struct rct_tree *tree,
                                  struct rct_index_vector i,
                                  struct rct_index_vector j,
                                  struct rct_vector_out correlations);
+
+// The residual covariance k_ij - V_i.V_j of each pair (i[t], j[t]) of stored points, p_i where i = j;
+// RCT_ERROR_UNSUPPORTED for a tree with the Euclidean metric.
+enum rct_status rct_residual_covariances(const struct rct_tree *tree,
+                                         struct rct_index_vector i,
+                                         struct rct_index_vector j,
+                                         struct rct_vector_out covariances);
+
+// V and p of the points of `query` as the searches use them: of stored ones (`query->ids`), or of new ones
+// (`query->coords`, with what `rct_query_batch` needs); `k` and limits are not used. With m = 0, V has no
+// columns and p is the variance. RCT_ERROR_UNSUPPORTED for a tree with the Euclidean metric. `control` may be NULL.
+enum rct_status rct_factor(const struct rct_tree *tree,
+                           const struct rct_query *query,
+                           const struct rct_factor_out *out,
+                           const struct rct_control *control);
+
+// The inducing points as they were given (m x d) and their Cholesky factor L (m x m, lower triangular, zeros above the
+// diagonal), L L' = k(Z, Z) + jitter variance I. Either output may be absent. m = 0 where the tree was built without;
+// RCT_ERROR_UNSUPPORTED where it has the caller's factor, or the Euclidean metric.
+enum rct_status rct_inducing_points(const struct rct_tree *tree,
+                                    struct rct_matrix_out inducing,
+                                    struct rct_matrix_out cholesky);
 
 // All points nearer than `radius` to each query. `query->k` is not used, `query->max_distances` must be absent.
 // `*result` is set on success only, to be freed with `rct_radius_result_free`. `control` may be NULL.

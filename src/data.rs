@@ -56,6 +56,21 @@ pub enum QueryPoints<'a> {
     },
 }
 
+impl QueryPoints<'_> {
+    /// Number of points.
+    pub fn len(&self) -> usize {
+        match self {
+            QueryPoints::Ids(ids) => ids.len(),
+            QueryPoints::New { coords, .. } => coords.nrows(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// A batch of nearest-neighbour queries.
 #[derive(Debug, Clone)]
 pub struct Query<'a> {

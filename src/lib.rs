@@ -9,13 +9,15 @@
 //!
 //! ```
 //! use ndarray::Array2;
-//! use rct::{Control, Data, InducingMethod, Options, ResidualCoverTree, select_inducing};
+//! use rct::{Control, Covariance, Data, InducingMethod, Kernel, Lengthscale, Options, ResidualCoverTree, select_inducing};
 //!
 //! # fn main() -> rct::Result<()> {
 //! let coords = Array2::from_shape_fn((500, 2), |(i, j)| ((i * 37 + j * 611) % 499) as f64 / 499.0);
 //! let inducing = select_inducing(coords.view(), 20, InducingMethod::KMeansPlusPlus, 1, &mut Control::none())?;
 //! let data = Data::with_inducing(coords.view(), inducing.view());
-//! let tree = ResidualCoverTree::build(&Options::default(), &data, &mut Control::none())?;
+//! let kernel = Kernel { lengthscale: Lengthscale::Isotropic(0.3), ..Kernel::default() };
+//! let options = Options { covariance: Covariance::Stationary(kernel), ..Options::default() };
+//! let tree = ResidualCoverTree::build(&options, &data, &mut Control::none())?;
 //! let sets = tree.vecchia_neighbors(10, None, &mut Control::none())?;
 //! assert_eq!(sets.of(499).len(), 10);
 //! # Ok(())
@@ -50,8 +52,8 @@ pub use inducing_selection::{InducingMethod, select_inducing};
 pub use kernel::{Covariance, CovarianceFunction, Kernel, KernelFamily, Lengthscale};
 pub use options::{Construction, MetricKind, Options, Traversal, TreeOrder};
 pub use ordering::{Ordering, order};
-pub use residual_cover_tree::{LoadOptions, Neighbors, ResidualCoverTree};
-pub use stats::{BuildSeconds, SearchCounters, SearchStats, Shape, Stats};
+pub use residual_cover_tree::{Factor, InducingFactor, LoadOptions, Neighbors, ResidualCoverTree};
+pub use stats::{BuildSeconds, LengthscaleCheck, SearchCounters, SearchStats, Shape, Stats};
 
 /// The version of this crate.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,7 +1,7 @@
 //! What a tree is to be: the choices of [`Options`], checked before anything is built.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::kernel::{Covariance, Kernel};
+use crate::kernel::{Covariance, Kernel, Lengthscale};
 use serde::{Deserialize, Serialize};
 
 /// Which distance a tree searches.
@@ -51,7 +51,8 @@ pub enum Traversal {
 pub struct Options {
     /// Which distance. Default residual.
     pub metric: MetricKind,
-    /// The covariance function; the Euclidean metric takes only its lengthscale. Default Matern-3/2.
+    /// The covariance function; the Euclidean metric takes only its lengthscale. Default Matern-3/2, whose lengthscale must be
+    /// given but for the Euclidean metric.
     pub covariance: Covariance,
     /// Default pure.
     pub construction: Construction,
@@ -89,7 +90,14 @@ impl Options {
     /// Checks every option on its own; [`ErrorKind::InvalidArgument`] or [`ErrorKind::NotFinite`] names the culprit.
     pub fn check(&self) -> Result<()> {
         match &self.covariance {
-            Covariance::Stationary(kernel) => kernel.check()?,
+            Covariance::Stationary(kernel) => {
+                kernel.check()?;
+                if kernel.lengthscale == Lengthscale::Missing && self.metric != MetricKind::Euclidean {
+                    return Err(Error::invalid(
+                        "lengthscale is not given: give that of the kernel, a positive number or one a dimension, in the unit of the coordinates",
+                    ));
+                }
+            }
             Covariance::Custom(_) if self.metric == MetricKind::Euclidean => {
                 return Err(Error::invalid("a custom covariance has no use in a tree with the Euclidean metric"));
             }

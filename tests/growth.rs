@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Oracle, TRAVERSALS, rng, uniform};
+use common::{Oracle, TRAVERSALS, rng, uniform, unit_options};
 use ndarray::{Array1, Array2, Axis, s};
 use rand::Rng;
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -87,7 +87,7 @@ impl Model {
         let context = format!("seed {seed}, {source:?}, {options:?}");
         let mut model = Model {
             tree: ResidualCoverTree::build(
-                &Options::default(),
+                &unit_options(),
                 &Data::new(Array2::zeros((1, 1)).view()),
                 &mut Control::none(),
             )
@@ -384,7 +384,7 @@ fn what_is_refused_leaves_the_tree_as_it_was() {
     let mut rng = rng(9000);
     let coords = uniform(300, 2, &mut rng);
     let none = &mut Control::none();
-    let options = Options { threads: 1, ..Options::default() };
+    let options = Options { threads: 1, ..unit_options() };
     let data = Data::with_inducing(coords.view(), coords.slice(s![..10, ..]));
     let mut tree = ResidualCoverTree::build(&options, &data, none).unwrap();
     tree.remove([5, 250][..].into(), none).unwrap();

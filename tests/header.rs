@@ -5,7 +5,8 @@
 use std::path::Path;
 
 /// Sources in the order in which the header should read.
-const SOURCES: [&str; 9] = ["types", "options", "tree", "grow", "saved", "query", "radius", "order", "status"];
+const SOURCES: [&str; 10] =
+    ["types", "options", "tree", "grow", "saved", "query", "factor", "radius", "order", "status"];
 
 #[test]
 fn committed_header_is_current() {

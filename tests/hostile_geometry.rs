@@ -129,6 +129,7 @@ impl Case {
         let own = |j: usize| match &self.kernel.lengthscale {
             Lengthscale::Isotropic(l) => *l,
             Lengthscale::PerDimension(all) => all[j],
+            Lengthscale::Missing => 1.0,
         };
         let scaled = factors.iter().enumerate().map(|(j, factor)| factor * own(j)).collect();
         self.kernel.lengthscale = Lengthscale::PerDimension(scaled);

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Oracle, TRAVERSALS, rng, uniform};
+use common::{Oracle, TRAVERSALS, rng, uniform, unit_options};
 use ndarray::{Array1, Array2, Axis, s};
 use rand::Rng;
 use rand::seq::IndexedRandom;
@@ -140,7 +140,7 @@ fn what_is_refused_leaves_the_tree_as_it_was() {
     let mut rng = rng(900);
     let coords = uniform(300, 2, &mut rng);
     let none = &mut Control::none();
-    let options = Options { threads: 1, ..Options::default() };
+    let options = Options { threads: 1, ..unit_options() };
     let data = Data::with_inducing(coords.view(), coords.slice(s![..10, ..]));
     let mut tree = ResidualCoverTree::build(&options, &data, none).unwrap();
     let before = tree.vecchia_neighbors(5, None, none).unwrap();

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{TRAVERSALS, rng, uniform};
+use common::{TRAVERSALS, rng, uniform, unit_options};
 use ndarray::s;
 use rand::Rng;
 use rand::seq::IndexedRandom;
@@ -283,7 +283,7 @@ fn other_files_are_refused_in_words() {
 /// What the files in tests/data hold.
 fn format_tree() -> ResidualCoverTree {
     let coords = ndarray::Array2::from_shape_fn((40, 2), |(i, j)| ((i * 37 + j * 611) % 53) as f64 / 53.0);
-    let options = Options { threads: 1, ..Options::default() };
+    let options = Options { threads: 1, ..unit_options() };
     let none = &mut Control::none();
     let data = Data::with_inducing(coords.slice(s![..30, ..]), coords.slice(s![..4, ..]));
     let mut tree = ResidualCoverTree::build(&options, &data, none).unwrap();

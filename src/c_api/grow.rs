@@ -2,7 +2,7 @@
 
 use super::control::with_control;
 use super::options::options;
-use super::tree::{data, rct_tree, with_tree_alone};
+use super::tree::{data, rct_tree, refit_with, with_tree_alone};
 use super::types::*;
 use super::views::{indices, matrix, present, required_mut, sized, vector};
 use crate::data::Model;
@@ -67,10 +67,12 @@ pub unsafe extern "C" fn rct_refit(
 ) -> rct_status {
     // SAFETY: the caller's promise.
     unsafe {
-        with_tree_alone(tree, |tree| {
-            let options = self::options(sized(options, "options")?)?;
+        refit_with(tree, |tree| {
+            let given = sized(options, "options")?;
+            let options = self::options(given)?;
             let model = if data.is_null() { Model::default() } else { model(sized(data, "data")?)? };
-            with_control(control, |control| tree.refit(&options, &model, control))
+            with_control(control, |control| tree.refit(&options, &model, control))?;
+            Ok((given.covariance, given.covariance_user))
         })
     }
 }

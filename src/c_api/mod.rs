@@ -11,6 +11,7 @@
 mod calls;
 mod control;
 mod covariance;
+mod factor;
 mod grow;
 mod options;
 mod order;
@@ -23,6 +24,7 @@ mod types;
 mod version;
 mod views;
 
+pub use factor::*;
 pub use grow::*;
 pub use options::*;
 pub use order::*;

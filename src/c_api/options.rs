@@ -2,8 +2,9 @@
 
 use super::covariance::CallerCovariance;
 use super::status::guard;
+use super::tree::{rct_tree, with_handle};
 use super::types::*;
-use super::views::{required_mut, vector};
+use super::views::{required_mut, sized, vector};
 use crate::error::{Error, Result, try_collect};
 use crate::kernel::{Covariance, Kernel, KernelFamily, Lengthscale};
 use crate::options::{Construction, MetricKind, Options, Traversal, TreeOrder};
@@ -27,7 +28,7 @@ unsafe fn init<T>(target: *mut T, name: &str, value: T) -> rct_status {
     })
 }
 
-/// Fills `options` with the defaults that its fields name.
+/// Fills `options` with the defaults that its fields name. The lengthscale has none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rct_options_init(options: *mut rct_options) -> rct_status {
     // SAFETY: the caller's promise.
@@ -84,6 +85,67 @@ pub unsafe extern "C" fn rct_query_init(query: *mut rct_query) -> rct_status {
     unsafe { init(query, "query", value) }
 }
 
+/// What the tree was made with, or last refitted with, also before it is built and after it is loaded: every field of
+/// `options`, which `rct_options_init` fills first. Where `lengthscales` were given they point into the tree, until it is
+/// refitted or freed, and `lengthscale` is 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rct_get_options(tree: *const rct_tree, options: *mut rct_options) -> rct_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with_handle(tree, |tree| {
+            sized(options, "options")?;
+            let (found, (covariance, covariance_user)) = tree.options();
+            *required_mut(options, "options")? = rct_options { covariance, covariance_user, ..given(found) };
+            Ok(())
+        })
+    }
+}
+
+/// The options of the safe API as a caller would give them, but for a covariance of the caller's.
+fn given(options: &Options) -> rct_options {
+    let mut given = rct_options {
+        metric: match options.metric {
+            MetricKind::Residual => rct_metric::RCT_METRIC_RESIDUAL,
+            MetricKind::Correlation => rct_metric::RCT_METRIC_CORRELATION,
+            MetricKind::Euclidean => rct_metric::RCT_METRIC_EUCLIDEAN,
+        } as i32,
+        kernel: rct_kernel::RCT_KERNEL_CUSTOM as i32,
+        construction: match options.construction {
+            Construction::Pure => rct_construction::RCT_CONSTRUCTION_PURE,
+            Construction::Hybrid => rct_construction::RCT_CONSTRUCTION_HYBRID,
+        } as i32,
+        ordering: match options.order {
+            TreeOrder::Natural => rct_ordering::RCT_ORDERING_NATURAL,
+            TreeOrder::Hilbert => rct_ordering::RCT_ORDERING_HILBERT,
+        } as i32,
+        traversal: traversal_number(options.traversal),
+        threads: options.threads as u32,
+        jitter: options.jitter,
+        residual_floor: options.residual_floor,
+        ..defaults()
+    };
+    let Covariance::Stationary(kernel) = &options.covariance else { return given };
+    given.kernel = match kernel.family {
+        KernelFamily::Rbf => rct_kernel::RCT_KERNEL_RBF,
+        KernelFamily::Matern12 => rct_kernel::RCT_KERNEL_MATERN12,
+        KernelFamily::Matern32 => rct_kernel::RCT_KERNEL_MATERN32,
+        KernelFamily::Matern52 => rct_kernel::RCT_KERNEL_MATERN52,
+        KernelFamily::RationalQuadratic { alpha } => {
+            given.alpha = alpha;
+            rct_kernel::RCT_KERNEL_RATIONAL_QUADRATIC
+        }
+    } as i32;
+    given.variance = kernel.variance;
+    match &kernel.lengthscale {
+        Lengthscale::Missing => {}
+        Lengthscale::Isotropic(lengthscale) => given.lengthscale = *lengthscale,
+        Lengthscale::PerDimension(all) => {
+            given.lengthscales = rct_vector { data: all.as_ptr(), len: all.len(), stride: 1 };
+        }
+    }
+    given
+}
+
 /// The default options.
 pub(super) fn defaults() -> rct_options {
     rct_options {
@@ -95,7 +157,7 @@ pub(super) fn defaults() -> rct_options {
         traversal: rct_traversal::RCT_TRAVERSAL_AUTO as i32,
         threads: 0,
         variance: 1.0,
-        lengthscale: 1.0,
+        lengthscale: 0.0,
         lengthscales: NO_VECTOR,
         alpha: 1.0,
         jitter: 1e-6,
@@ -111,6 +173,16 @@ pub(super) fn choice<T: Copy>(name: &str, number: i32, choices: &[T]) -> Result<
         .ok()
         .and_then(|index| choices.get(index).copied())
         .ok_or_else(|| Error::invalid(format!("{name} is {number}; it must be from 0 to {}", choices.len() - 1)))
+}
+
+/// The number of a traversal.
+pub(super) fn traversal_number(traversal: Traversal) -> i32 {
+    match traversal {
+        Traversal::Automatic => rct_traversal::RCT_TRAVERSAL_AUTO as i32,
+        Traversal::BestFirst => rct_traversal::RCT_TRAVERSAL_BEST_FIRST as i32,
+        Traversal::LevelSynchronous => rct_traversal::RCT_TRAVERSAL_LEVEL_SYNCHRONOUS as i32,
+        Traversal::BruteForce => rct_traversal::RCT_TRAVERSAL_BRUTE_FORCE as i32,
+    }
 }
 
 /// The traversal that a number stands for.
@@ -142,6 +214,7 @@ pub(super) unsafe fn options(given: &rct_options) -> Result<Options> {
             variance: given.variance,
             lengthscale: match lengthscales {
                 Some(all) => Lengthscale::PerDimension(try_collect(all.iter().map(|&l| Ok(l)), "lengthscales")?),
+                None if given.lengthscale == 0.0 => Lengthscale::Missing,
                 None => Lengthscale::Isotropic(given.lengthscale),
             },
         }),

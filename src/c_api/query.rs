@@ -116,10 +116,7 @@ pub unsafe extern "C" fn rct_query_batch(
     unsafe {
         with_tree(tree, |tree| {
             let query = self::query(sized(query, "query")?)?;
-            let count = match &query.points {
-                QueryPoints::Ids(ids) => ids.len(),
-                QueryPoints::New { coords, .. } => coords.nrows(),
-            };
+            let count = query.points.len();
             check_k(query.k)?;
             let out = NeighborOutput::new(required(out, "out")?, count, query.k)?;
             out.write(&with_control(control, |control| tree.query_batch(&query, control))?);
@@ -176,6 +173,23 @@ pub unsafe extern "C" fn rct_correlations(
     unsafe {
         with_tree(tree, |tree: &ResidualCoverTree| {
             pairs(i, j, "correlations", correlations, |i, j| tree.correlations(i, j))
+        })
+    }
+}
+
+/// The residual covariance k_ij - V_i.V_j of each pair (i[t], j[t]) of stored points, p_i where i = j;
+/// RCT_ERROR_UNSUPPORTED for a tree with the Euclidean metric.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rct_residual_covariances(
+    tree: *const rct_tree,
+    i: rct_index_vector,
+    j: rct_index_vector,
+    covariances: rct_vector_out,
+) -> rct_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with_tree(tree, |tree: &ResidualCoverTree| {
+            pairs(i, j, "covariances", covariances, |i, j| tree.residual_covariances(i, j))
         })
     }
 }

@@ -11,6 +11,7 @@ use crate::residual_cover_tree::{LoadOptions, ResidualCoverTree};
 use memmap2::Mmap;
 use std::ffi::{CStr, c_char};
 use std::path::PathBuf;
+use std::ptr::null_mut;
 use std::sync::Arc;
 
 /// A saved tree in memory. Read with `rct_buffer_view`, free with `rct_buffer_free`; independent of the tree.
@@ -155,7 +156,7 @@ unsafe fn load(
         }
         let options = LoadOptions { threads: usize::try_from(threads).ok() };
         let loaded = unsafe { with_control(control, |control| read(map, &options, control)) }?;
-        *slot = handle(loaded.options().clone(), Some(loaded));
+        *slot = handle(loaded.options().clone(), (None, null_mut()), Some(loaded));
         Ok(())
     })
 }

@@ -2,14 +2,16 @@
 
 use super::calls::{call_on, refuse_nested};
 use super::control::with_control;
-use super::options::{defaults, options};
+use super::options::{defaults, options, traversal_number};
 use super::status::{guard, guard_or};
 use super::types::*;
-use super::views::{check_struct_size, matrix, present, required, required_mut, sized, vector};
+use super::views::{Output, check_struct_size, matrix, present, required, required_mut, sized, vector};
 use crate::data::Data;
 use crate::error::{Error, ErrorKind, Result, headroom};
-use crate::options::{Options, Traversal};
+use crate::options::Options;
 use crate::residual_cover_tree::ResidualCoverTree;
+use crate::stats::LengthscaleCheck;
+use std::ffi::{CString, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A tree: empty after `rct_create`, ready for queries after `rct_build`, gone after `rct_free`.
@@ -17,7 +19,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// A `const rct_tree *` may be used from any number of threads at once; calls that take an `rct_tree *` need it alone.
 pub struct rct_tree {
     options: Options,
+    /// As the caller gave it, with its user pointer.
+    covariance: (rct_covariance_fn, *mut c_void),
     built: Option<ResidualCoverTree>,
+    /// What the build or the last refit has to say of the lengthscale.
+    warning: Option<CString>,
     /// A call panicked: the tree may be in any state.
     poisoned: AtomicBool,
 }
@@ -31,6 +37,18 @@ impl rct_tree {
             ));
         }
         Ok(())
+    }
+
+    /// The options that it has now, and the caller's covariance.
+    pub(super) fn options(&self) -> (&Options, (rct_covariance_fn, *mut c_void)) {
+        (self.built.as_ref().map_or(&self.options, ResidualCoverTree::options), self.covariance)
+    }
+
+    /// Takes what was built, loaded or refitted.
+    fn note(&mut self) {
+        let check = self.built.as_ref().map(|built| built.stats().lengthscale);
+        let doubtful = check.filter(|check| *check != LengthscaleCheck::Plausible);
+        self.warning = doubtful.and_then(|check| CString::new(check.to_string()).ok());
     }
 
     fn built(&self) -> Result<&ResidualCoverTree> {
@@ -57,6 +75,21 @@ pub(super) unsafe fn with_tree(
     unsafe { guard_tree(tree, run) }
 }
 
+/// Runs `body` on a handle, built or not; a panic poisons it.
+///
+/// # Safety
+/// `tree` is NULL or a live handle.
+pub(super) unsafe fn with_handle(tree: *const rct_tree, body: impl FnOnce(&rct_tree) -> Result<()>) -> rct_status {
+    let run = || {
+        // SAFETY: the caller's promise.
+        let tree = unsafe { required(tree, "tree") }?;
+        tree.check()?;
+        body(tree)
+    };
+    // SAFETY: the caller's promise.
+    unsafe { guard_tree(tree, run) }
+}
+
 /// As [`with_tree`], to change the tree.
 ///
 /// # Safety
@@ -71,6 +104,29 @@ pub(super) unsafe fn with_tree_alone(
         tree.check()?;
         tree.built()?;
         tree.built.as_mut().map_or(Ok(()), body)
+    };
+    // SAFETY: the caller's promise.
+    unsafe { guard_tree(tree, run) }
+}
+
+/// As [`with_tree_alone`], to refit the tree with options of the caller's.
+///
+/// # Safety
+/// As there.
+pub(super) unsafe fn refit_with(
+    tree: *mut rct_tree,
+    body: impl FnOnce(&mut ResidualCoverTree) -> Result<(rct_covariance_fn, *mut c_void)>,
+) -> rct_status {
+    let run = || {
+        // SAFETY: the caller's promise.
+        let tree = unsafe { required_mut(tree, "tree") }?;
+        tree.check()?;
+        tree.built()?;
+        if let Some(built) = &mut tree.built {
+            tree.covariance = body(built)?;
+            tree.note();
+        }
+        Ok(())
     };
     // SAFETY: the caller's promise.
     unsafe { guard_tree(tree, run) }
@@ -94,12 +150,18 @@ unsafe fn guard_tree(tree: *const rct_tree, run: impl FnOnce() -> Result<()>) ->
 }
 
 /// A handle of a tree.
-pub(super) fn handle(options: Options, built: Option<ResidualCoverTree>) -> *mut rct_tree {
-    Box::into_raw(Box::new(rct_tree { options, built, poisoned: AtomicBool::new(false) }))
+pub(super) fn handle(
+    options: Options,
+    covariance: (rct_covariance_fn, *mut c_void),
+    built: Option<ResidualCoverTree>,
+) -> *mut rct_tree {
+    let mut tree = rct_tree { options, covariance, built, warning: None, poisoned: AtomicBool::new(false) };
+    tree.note();
+    Box::into_raw(Box::new(tree))
 }
 
-/// Checks `options` (NULL for the defaults) and makes an empty tree, to be freed with `rct_free`. `*tree` is set on
-/// success only.
+/// Checks `options` (NULL for the defaults, which lack a lengthscale) and makes an empty tree, to be freed with
+/// `rct_free`. `*tree` is set on success only.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rct_create(options: *const rct_options, tree: *mut *mut rct_tree) -> rct_status {
     guard(|| {
@@ -110,7 +172,7 @@ pub unsafe extern "C" fn rct_create(options: *const rct_options, tree: *mut *mut
         let given = if options.is_null() { &default } else { unsafe { sized(options, "options") }? };
         // SAFETY: the caller's promise.
         let options = unsafe { self::options(given) }?;
-        *slot = handle(options, None);
+        *slot = handle(options, (given.covariance, given.covariance_user), None);
         Ok(())
     })
 }
@@ -137,6 +199,7 @@ pub unsafe extern "C" fn rct_build(
         let built =
             unsafe { with_control(control, |control| ResidualCoverTree::build(&tree.options, &data, control)) }?;
         tree.built = Some(built);
+        tree.note();
         Ok(())
     };
     // SAFETY: the caller's promise.
@@ -162,10 +225,10 @@ pub(super) unsafe fn data<'a>(given: &rct_data) -> Result<Data<'a>> {
 pub unsafe extern "C" fn rct_stats(tree: *const rct_tree, stats: *mut rct_tree_stats) -> rct_status {
     // SAFETY: the caller's promise.
     unsafe {
-        with_tree(tree, |tree| {
+        with_handle(tree, |tree| {
+            let found = tree.built()?.stats();
             check_struct_size::<rct_tree_stats>(*required(stats.cast::<usize>(), "stats")?, "stats")?;
             let slot = required_mut(stats, "stats")?;
-            let found = tree.stats();
             let search = found.last_search;
             *slot = rct_tree_stats {
                 struct_size: slot.struct_size,
@@ -184,12 +247,7 @@ pub unsafe extern "C" fn rct_stats(tree: *const rct_tree, stats: *mut rct_tree_s
                 seconds_order: found.seconds.order,
                 seconds_tree: found.seconds.tree,
                 brute_force_only: i32::from(found.brute_force_only),
-                last_traversal: match search.traversal {
-                    Traversal::Automatic => rct_traversal::RCT_TRAVERSAL_AUTO,
-                    Traversal::BestFirst => rct_traversal::RCT_TRAVERSAL_BEST_FIRST,
-                    Traversal::LevelSynchronous => rct_traversal::RCT_TRAVERSAL_LEVEL_SYNCHRONOUS,
-                    Traversal::BruteForce => rct_traversal::RCT_TRAVERSAL_BRUTE_FORCE,
-                } as i32,
+                last_traversal: traversal_number(search.traversal),
                 queries: search.queries,
                 distance_evaluations: search.counters.distance_evaluations,
                 nodes_visited: search.counters.nodes_visited,
@@ -197,7 +255,31 @@ pub unsafe extern "C" fn rct_stats(tree: *const rct_tree, stats: *mut rct_tree_s
                 pruned_by_cell: search.counters.pruned_by_cell,
                 pruned_by_id: search.counters.pruned_by_id,
                 seconds_search: search.seconds,
+                lengthscale_check: match found.lengthscale {
+                    LengthscaleCheck::Plausible => rct_lengthscale_check::RCT_LENGTHSCALE_PLAUSIBLE,
+                    LengthscaleCheck::TooShort { .. } => rct_lengthscale_check::RCT_LENGTHSCALE_TOO_SHORT,
+                    LengthscaleCheck::TooLong { .. } => rct_lengthscale_check::RCT_LENGTHSCALE_TOO_LONG,
+                } as i32,
+                warning: tree.warning.as_ref().map_or(std::ptr::null(), |warning| warning.as_ptr()),
             };
+            Ok(())
+        })
+    }
+}
+
+/// The ids of the n points that are there, ascending.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rct_ids(tree: *const rct_tree, ids: rct_index_vector_out) -> rct_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with_tree(tree, |tree| {
+            let out = Output::vector("ids output", ids.data, ids.len, ids.stride, tree.len())?;
+            let found = tree.ids()?;
+            match out {
+                Some(out) => found.into_iter().enumerate().for_each(|(t, id)| out.write(t, 0, id)),
+                None if found.is_empty() => {}
+                None => return Err(Error::invalid("ids output is NULL")),
+            }
             Ok(())
         })
     }
@@ -238,7 +320,8 @@ mod tests {
         let message = || unsafe { CStr::from_ptr(rct_last_error()) }.to_str().unwrap().to_owned();
         // SAFETY: a live handle and arrays of the lengths given.
         unsafe {
-            assert_eq!(rct_create(std::ptr::null(), &mut tree), RCT_OK);
+            let options = rct_options { lengthscale: 1.0, ..defaults() };
+            assert_eq!(rct_create(&options, &mut tree), RCT_OK);
             let mut data = std::mem::zeroed();
             crate::c_api::rct_data_init(&mut data);
             data.coords = rct_matrix { data: points.as_ptr(), rows: 3, cols: 1, row_stride: 1, col_stride: 1 };

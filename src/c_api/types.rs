@@ -1,7 +1,7 @@
 //! The structs and constants of the C header. Field comments become the header's text.
 #![allow(non_camel_case_types)]
 
-use std::ffi::c_void;
+use std::ffi::{c_char, c_void};
 
 /// What a call came to. `rct_status_name` gives the name, `rct_last_error` the sentence.
 #[repr(C)]
@@ -108,6 +108,19 @@ pub enum rct_inducing_method {
     RCT_INDUCING_KMEANS_PLUS_PLUS = 0,
     /// A random subset of the points.
     RCT_INDUCING_RANDOM = 1,
+}
+
+/// What a sample of the points tells of the lengthscale. Values of `rct_tree_stats.lengthscale_check`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum rct_lengthscale_check {
+    /// Nothing speaks against it; or the tree has none.
+    RCT_LENGTHSCALE_PLAUSIBLE = 0,
+    /// Most points have a correlation of less than 0.01 with their nearest neighbour: what is nearest is then decided by
+    /// rounding and by ids.
+    RCT_LENGTHSCALE_TOO_SHORT = 1,
+    /// All points are correlated by more than 0.999 with each other.
+    RCT_LENGTHSCALE_TOO_LONG = 2,
 }
 
 /// A matrix to read: element (i, j) is `data[i * row_stride + j * col_stride]`. Strides count elements, may be
@@ -251,7 +264,9 @@ pub struct rct_options {
     pub threads: u32,
     /// Variance of the kernel, > 0. Default 1.
     pub variance: f64,
-    /// Lengthscale of every dimension, > 0. Default 1. Not used where `lengthscales` is given.
+    /// Lengthscale of every dimension, > 0, in the unit of the coordinates. 0, the default: not given, which is an error
+    /// where the metric has a kernel of this list, and leaves the coordinates of the Euclidean one as they are. Not used
+    /// where `lengthscales` is given.
     pub lengthscale: f64,
     /// One lengthscale a dimension, each > 0; absent by default. Copied by `rct_create`.
     pub lengthscales: rct_vector,
@@ -402,6 +417,21 @@ pub struct rct_tree_stats {
     pub pruned_by_id: u64,
     /// Last search: seconds.
     pub seconds_search: f64,
+    /// What the build or the last refit found of the lengthscale, an `rct_lengthscale_check`.
+    pub lengthscale_check: i32,
+    /// NULL, or a sentence for people that says what is wrong with the lengthscale. Lives until the tree is refitted or
+    /// freed.
+    pub warning: *const c_char,
+}
+
+/// Where V and p go.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct rct_factor_out {
+    /// V, q x m; may be absent.
+    pub factor: rct_matrix_out,
+    /// p, q values; may be absent.
+    pub residual_variances: rct_vector_out,
 }
 
 /// The result of `rct_radius_batch` in compressed rows: the neighbours of query i are elements

@@ -41,6 +41,8 @@ pub enum Lengthscale {
     Isotropic(f64),
     /// One a dimension.
     PerDimension(Vec<f64>),
+    /// Not given: coordinates as they are for the Euclidean metric, and an error for any other.
+    Missing,
 }
 
 /// A stationary kernel: family, variance and lengthscale.
@@ -73,9 +75,9 @@ impl fmt::Debug for Covariance {
 }
 
 impl Default for Kernel {
-    /// Matern-3/2 with variance 1 and lengthscale 1.
+    /// Matern-3/2 with variance 1. There is no default lengthscale: it depends on the unit of the coordinates.
     fn default() -> Self {
-        Kernel { family: KernelFamily::Matern32, variance: 1.0, lengthscale: Lengthscale::Isotropic(1.0) }
+        Kernel { family: KernelFamily::Matern32, variance: 1.0, lengthscale: Lengthscale::Missing }
     }
 }
 
@@ -103,13 +105,14 @@ impl Kernel {
         }
     }
 
-    /// Checks every parameter.
+    /// Checks every parameter that is given.
     pub(crate) fn check(&self) -> Result<()> {
         positive("variance", self.variance)?;
         if let KernelFamily::RationalQuadratic { alpha } = self.family {
             positive("alpha", alpha)?;
         }
         match &self.lengthscale {
+            Lengthscale::Missing => Ok(()),
             Lengthscale::Isotropic(l) => positive("lengthscale", *l),
             Lengthscale::PerDimension(all) => {
                 if all.is_empty() {
@@ -123,6 +126,7 @@ impl Kernel {
     /// The factor that scales dimension `j` of `d`, or an error where the number of lengthscales is not `d`.
     pub(crate) fn scales(&self, d: usize) -> Result<Vec<f64>> {
         match &self.lengthscale {
+            Lengthscale::Missing => try_vec(d, 1.0, "lengthscales"),
             Lengthscale::Isotropic(l) => try_vec(d, l.recip(), "lengthscales"),
             Lengthscale::PerDimension(all) if all.len() == d => {
                 try_collect(all.iter().map(|l| Ok(l.recip())), "lengthscales")

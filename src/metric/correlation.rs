@@ -90,6 +90,22 @@ impl Correlation {
         }
     }
 
+    /// The residual covariance k - V.V of every query with every candidate, row by row.
+    pub(crate) fn residual_covariances(
+        &self,
+        queries: &QueryBlock,
+        candidates: &Candidates<'_>,
+        scratch: &mut ScoreScratch,
+    ) -> Result<Vec<f64>> {
+        let rows = &queries.all[..];
+        let mut left = vec![0.0; queries.len * candidates.len()];
+        self.covariances(queries, rows, candidates, scratch, &mut left)?;
+        let mut products = vec![0.0; left.len()];
+        self.factor_dots(queries, rows, candidates, &mut products)?;
+        left.iter_mut().zip(products).for_each(|(left, product)| *left -= product);
+        Ok(left)
+    }
+
     /// The signed rho, unclamped, of every query with every candidate, row by row.
     pub(crate) fn signed_block(
         &self,
@@ -97,14 +113,11 @@ impl Correlation {
         candidates: &Candidates<'_>,
         scratch: &mut ScoreScratch,
     ) -> Result<Vec<f64>> {
-        let (count, rows) = (candidates.len(), &queries.all[..]);
-        let mut rho = vec![0.0; queries.len * count];
-        self.covariances(queries, rows, candidates, scratch, &mut rho)?;
-        let mut products = vec![0.0; rho.len()];
-        self.factor_dots(queries, rows, candidates, &mut products)?;
-        for (i, (rho, product)) in rho.iter_mut().zip(products).enumerate() {
+        let count = candidates.len();
+        let mut rho = self.residual_covariances(queries, candidates, scratch)?;
+        for (i, rho) in rho.iter_mut().enumerate() {
             let isd = self.points.inverse_sds[candidates.position(i % count)];
-            *rho = (*rho - product) * (queries.inverse_sds[i / count] * isd);
+            *rho *= queries.inverse_sds[i / count] * isd;
         }
         Ok(rho)
     }

@@ -6,6 +6,7 @@
 mod check;
 mod correlation;
 mod euclidean;
+mod lengthscale;
 mod points;
 mod prepare;
 mod query_block;

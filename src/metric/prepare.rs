@@ -13,6 +13,7 @@ use crate::parallel::Threads;
 use crate::saved::Rows;
 use crate::simd::Simd;
 use crate::simd::dots::{Dense, dots};
+use crate::stats::LengthscaleCheck;
 use ndarray::{ArrayView1, ArrayView2};
 
 /// Where V and p come from.
@@ -51,6 +52,14 @@ pub(crate) enum AnyMetric {
 }
 
 impl AnyMetric {
+    /// Whether the kernel's lengthscale fits the coordinates.
+    pub(crate) fn lengthscale_check(&self) -> Result<LengthscaleCheck> {
+        match self {
+            AnyMetric::Correlation(metric) => metric.lengthscale_check(),
+            AnyMetric::Euclidean(_) => Ok(LengthscaleCheck::Plausible),
+        }
+    }
+
     /// The metric over the points at the given positions of metrics of one preparation; `None` where there are none.
     pub(crate) fn joined(sources: &[(&AnyMetric, Vec<u32>)]) -> Result<Option<AnyMetric>> {
         let points = sources.iter().map(|(metric, positions)| {
@@ -428,25 +437,32 @@ impl Preparation {
                 block.inverse_sds.push(1.0);
                 continue;
             }
-            let variance = match &self.covariance {
-                Covariance::Stationary(kernel) => kernel.variance,
-                Covariance::Custom(function) => {
-                    let x = &raw[i * d..(i + 1) * d];
-                    let mut value = [0.0];
-                    checked_covariances(function.as_ref(), x, x, &mut value)?;
-                    value[0]
-                }
-            };
-            let explained = squared_norm(self.simd, &block.factor[i * width..(i + 1) * width]);
-            let own = self.variance_left(variance, explained);
-            let p = variances.map_or(own, |variances| variances[q as usize]);
-            block.improper |= !self.is_residual(variance, explained, p);
+            let x = if custom { &raw[i * d..(i + 1) * d] } else { &[][..] };
+            let row = &block.factor[i * width..(i + 1) * width];
+            let (p, is_residual) = self.variance_of_new(x, row, variances.map(|variances| variances[q as usize]))?;
+            block.improper |= !is_residual;
             block.inverse_sds.push(p.sqrt().recip());
         }
         if custom {
             block.raw_coords = raw;
         }
         Ok(())
+    }
+
+    /// p of a new point with a row of V, the caller's where it is given, and whether it can be a residual's. `x` are its
+    /// coordinates as given, which a custom covariance needs.
+    pub(crate) fn variance_of_new(&self, x: &[f64], row: &[f64], given: Option<f64>) -> Result<(f64, bool)> {
+        let variance = match &self.covariance {
+            Covariance::Stationary(kernel) => kernel.variance,
+            Covariance::Custom(function) => {
+                let mut value = [0.0];
+                checked_covariances(function.as_ref(), x, x, &mut value)?;
+                value[0]
+            }
+        };
+        let explained = squared_norm(self.simd, row);
+        let p = given.unwrap_or_else(|| self.variance_left(variance, explained));
+        Ok((p, self.is_residual(variance, explained, p)))
     }
 
     /// Of `values` coordinates, how many are kept as given: all where a custom covariance needs them, else none.

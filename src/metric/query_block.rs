@@ -52,15 +52,20 @@ impl QueryBlock {
         self.push(points, i, NEW);
     }
 
+    /// Adds the coordinates of the point at position `i`, and nothing else.
+    pub(crate) fn push_coords(&mut self, points: &Points, i: usize) {
+        self.all.push(self.len as u32);
+        self.len += 1;
+        self.coords.extend((0..points.d).map(|j| points.coord(i, j)));
+    }
+
     /// An error if a row of V is damaged.
     pub(crate) fn check(&self) -> Result<()> {
         self.damaged.clone().map_or(Ok(()), Err)
     }
 
     fn push(&mut self, points: &Points, i: usize, position: u32) {
-        self.all.push(self.len as u32);
-        self.len += 1;
-        self.coords.extend((0..points.d).map(|j| points.coord(i, j)));
+        self.push_coords(points, i);
         if points.custom {
             self.raw_coords.extend_from_slice(&points.raw_coords[i * points.d..(i + 1) * points.d]);
         }

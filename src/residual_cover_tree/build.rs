@@ -31,6 +31,7 @@ impl ResidualCoverTree {
         control.phase(0.0, 1.0);
         let mut preparation = Preparation::new(options, simd(options), data)?;
         let metric = preparation.metric(options, data, None, &threads, control)?;
+        let lengthscale = metric.lengthscale_check()?;
         let factor = clock.elapsed().as_secs_f64();
         control.window(0.3, 1.0);
         let common = Common { options, preparation: &preparation, threads: &threads };
@@ -41,6 +42,7 @@ impl ResidualCoverTree {
             threads,
             preparation,
             seconds: BuildSeconds { factor, order: part.seconds_order, tree: part.seconds_tree },
+            lengthscale,
             parts: vec![part],
             next_id: count,
             last_search: ArcSwap::default(),

@@ -15,6 +15,7 @@ mod bound_tests;
 mod build;
 #[cfg(test)]
 mod certificate_tests;
+mod factor;
 mod grow;
 mod part;
 mod refit;
@@ -28,8 +29,9 @@ use crate::metric::{AnyMetric, Candidates, Metric, Preparation, QueryBlock, Scor
 use crate::options::Options;
 use crate::parallel::Threads;
 use crate::search::{Certificates, Neighbor};
-use crate::stats::{BuildSeconds, SearchStats, Shape, Stats};
+use crate::stats::{BuildSeconds, LengthscaleCheck, SearchStats, Shape, Stats};
 use arc_swap::ArcSwap;
+pub use factor::{Factor, InducingFactor};
 use ndarray::ArrayView1;
 use part::{Common, Part};
 pub use saved::LoadOptions;
@@ -47,6 +49,7 @@ pub struct ResidualCoverTree {
     /// The id that the next point will have.
     next_id: u32,
     seconds: BuildSeconds,
+    lengthscale: LengthscaleCheck,
     /// No lock, for the sake of forked children: see [`Threads`].
     last_search: ArcSwap<SearchStats>,
     certificates: Certificates,
@@ -94,7 +97,7 @@ impl ResidualCoverTree {
         self.len() == 0
     }
 
-    /// The options it was built with.
+    /// The options it was built or last refitted with, also after loading.
     pub fn options(&self) -> &Options {
         &self.options
     }
@@ -123,9 +126,21 @@ impl ResidualCoverTree {
                 let rho = correlation.signed_block(block, &Candidates::Gather(&[b]), &mut scratch)?;
                 Ok(rho[0].clamp(-1.0, 1.0))
             }
-            AnyMetric::Euclidean(_) => {
-                Err(Error::new(ErrorKind::Unsupported, "correlations: this tree has the Euclidean metric"))
+            AnyMetric::Euclidean(_) => Err(euclidean("correlations")),
+        })
+    }
+
+    /// The residual covariance k_ij - V_i.V_j of each pair of stored points, p_i of a point with itself; O(m) a pair.
+    /// [`ErrorKind::Unsupported`] for the Euclidean metric.
+    pub fn residual_covariances(&self, i: ArrayView1<'_, i64>, j: ArrayView1<'_, i64>) -> Result<Vec<f64>> {
+        let mut scratch = ScoreScratch::default();
+        self.pairs(i, j, |block, a, (part, b)| match &self.parts[part as usize].metric {
+            AnyMetric::Correlation(correlation) if a == (part, b) => Ok(correlation.points.variances[b as usize]),
+            AnyMetric::Correlation(correlation) => {
+                self.push(block, part, a);
+                Ok(correlation.residual_covariances(block, &Candidates::Gather(&[b]), &mut scratch)?[0])
             }
+            AnyMetric::Euclidean(_) => Err(euclidean("residual_covariances")),
         })
     }
 
@@ -150,6 +165,7 @@ impl ResidualCoverTree {
             build_evaluations: self.parts.iter().map(|part| part.evaluations).sum(),
             seconds: self.seconds,
             brute_force_only: !self.is_proper(),
+            lengthscale: self.lengthscale,
             last_search: **self.last_search.load(),
         }
     }
@@ -221,4 +237,9 @@ impl ResidualCoverTree {
         let found = part.checked_sub(1).and_then(|part| Some((part as u32, self.parts[part].position(valid)?)));
         found.ok_or_else(|| Error::invalid(format!("{name}[{index}] is {id}, a point that was removed")))
     }
+}
+
+/// The error for what a tree with the Euclidean metric has not.
+fn euclidean(what: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("{what}: this tree has the Euclidean metric"))
 }

@@ -65,6 +65,7 @@ impl ResidualCoverTree {
         self.check_scales(preparation.scales())?;
         let rows = kept.map(|part| &part.tree.ids[..]);
         let metric = preparation.metric(options, &data, rows, threads, control)?;
+        let lengthscale = metric.lengthscale_check()?;
         let factor = clock.elapsed().as_secs_f64();
         control.window(0.4, 1.0);
         let common = Common { options, preparation: &preparation, threads };
@@ -74,6 +75,7 @@ impl ResidualCoverTree {
         };
 
         self.seconds = BuildSeconds { factor, order: part.seconds_order, tree: part.seconds_tree };
+        self.lengthscale = lengthscale;
         self.parts.clear();
         self.parts.push(part);
         self.preparation = preparation;

@@ -11,7 +11,7 @@ use crate::ordering::hilbert::HilbertFrame;
 use crate::parallel::Threads;
 use crate::saved::{Array, Buffer, OpenFile, Reader, Shared, Source, Writer, corrupt, directory, file_error, write};
 use crate::search::{Blocks, Certificates, Index, SavedIndex, least_keys};
-use crate::stats::BuildSeconds;
+use crate::stats::{BuildSeconds, LengthscaleCheck};
 use crate::tree::{CoverTree, SavedNodes};
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ use std::path::Path;
 /// Bytes that are written to a file at a time.
 const BUFFER: usize = 1 << 20;
 
-/// A tree's directory.
+/// A tree's directory; what its [`LengthscaleCheck`] found follows it.
 #[derive(Serialize, Deserialize)]
 struct SavedTree {
     options: SavedOptions,
@@ -170,7 +170,7 @@ impl ResidualCoverTree {
         control.phase(0.0, 1.0);
         let total = self.stats().memory_bytes;
         write(&mut Writer::new(out, total, control), |writer| {
-            Ok(SavedTree {
+            let tree = SavedTree {
                 options: SavedOptions {
                     metric: *metric,
                     kernel: kernel.clone(),
@@ -186,7 +186,8 @@ impl ResidualCoverTree {
                 parts: self.parts.iter().map(|part| part.save(writer)).collect::<Result<_>>()?,
                 next_id: self.next_id,
                 seconds: [self.seconds.factor, self.seconds.order, self.seconds.tree],
-            })
+            };
+            Ok((tree, self.lengthscale))
         })
     }
 
@@ -198,7 +199,7 @@ impl ResidualCoverTree {
     ) -> Result<Self> {
         control.window(0.0, 1.0);
         control.phase(0.0, 1.0);
-        let saved: SavedTree = directory(source)?;
+        let (saved, lengthscale): (SavedTree, LengthscaleCheck) = directory(source)?;
         let SavedOptions { metric, kernel, construction, order, traversal, .. } = saved.options;
         let covariance = Covariance::Stationary(kernel);
         let mut options = Options {
@@ -227,6 +228,7 @@ impl ResidualCoverTree {
             parts,
             next_id: saved.next_id,
             seconds: BuildSeconds { factor, order, tree },
+            lengthscale,
             last_search: ArcSwap::default(),
             certificates: Certificates::ALL,
         };

@@ -141,10 +141,7 @@ impl ResidualCoverTree {
                 self.preparation.scaled("query coords", *coords)?
             }
         };
-        let count = match &query.points {
-            QueryPoints::Ids(ids) => ids.len(),
-            QueryPoints::New { coords, .. } => coords.nrows(),
-        };
+        let count = query.points.len();
         let id_limits = self.id_limits(query, count)?;
         let asked = match query.points {
             QueryPoints::Ids(_) => Asked::Stored(&spots),

@@ -64,8 +64,8 @@ pub(crate) fn write<D: Serialize>(
     writer.bytes(&trailer)
 }
 
-/// The directory of a saved tree.
-pub(crate) fn directory<D: DeserializeOwned>(source: &dyn Source) -> Result<D> {
+/// The directory of a saved tree, and what follows it there, or the default in files of before that was written.
+pub(crate) fn directory<D: DeserializeOwned, E: DeserializeOwned + Default>(source: &dyn Source) -> Result<(D, E)> {
     let len = source.len();
     let mut head = [0; HEAD];
     if len < (HEAD + TRAILER) as u64 {
@@ -100,5 +100,9 @@ pub(crate) fn directory<D: DeserializeOwned>(source: &dyn Source) -> Result<D> {
     if xxh3_64(&bytes) != sum && !cfg!(fuzzing) {
         return Err(corrupt("its directory does not match its checksum"));
     }
-    postcard::from_bytes(&bytes).map_err(|error| corrupt(format!("its directory cannot be decoded: {error}")))
+    let decoded = postcard::take_from_bytes(&bytes).and_then(|(directory, rest)| {
+        let more = if rest.is_empty() { E::default() } else { postcard::from_bytes(rest)? };
+        Ok((directory, more))
+    });
+    decoded.map_err(|error| corrupt(format!("its directory cannot be decoded: {error}")))
 }

@@ -39,6 +39,7 @@ rct_options default_options(void) {
   rct_options options;
   memset(&options, 0, sizeof options);
   CHECK_OK(rct_options_init(&options));
+  options.lengthscale = 1.0;
   return options;
 }
 

@@ -38,7 +38,7 @@ int64_t *count_up(size_t count);
 /* A permutation of 0, ..., count - 1; to be freed. */
 int64_t *shuffled(size_t count, uint64_t seed);
 
-/* rct_options_init, rct_data_init, rct_query_init and rct_control_init as functions. */
+/* rct_options_init, rct_data_init, rct_query_init and rct_control_init as functions; the lengthscale is 1. */
 rct_options default_options(void);
 rct_data data_of(const double *coords, size_t n, size_t d);
 rct_query query_of_ids(const int64_t *ids, size_t count, size_t k);

@@ -1,6 +1,7 @@
 /* Options that no tree can have: rct_create, and rct_build where it takes the data to tell. */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "witness.h"
 
@@ -23,7 +24,9 @@ static void check_positive_number(rct_options *options, double *field, const cha
   for (int t = 0; t < 3; t++) {
     check_context("%s = %g", name, invalid[t]);
     *field = invalid[t];
-    snprintf(words, sizeof words, "%s|%s|positive", name, printed_invalid[t]);
+    /* The one that has no default is not given where it is 0. */
+    const char *printed = strcmp(name, "lengthscale") == 0 && t < 2 ? "not given" : printed_invalid[t];
+    snprintf(words, sizeof words, "%s|%s|positive", name, printed);
     check_refused(options, RCT_ERROR_INVALID_ARGUMENT, words);
     check_context("%s = %g", name, not_finite[t]);
     *field = not_finite[t];
@@ -65,6 +68,33 @@ static void numbers_that_must_be_positive(void) {
   check_positive_number(&options, &options.lengthscale, "lengthscale");
   options.kernel = RCT_KERNEL_RATIONAL_QUADRATIC;
   check_positive_number(&options, &options.alpha, "alpha");
+}
+
+static void a_lengthscale_has_no_default(void) {
+  rct_options options = default_options();
+  rct_tree *tree = seen.unbuilt;
+  CHECK_REFUSED(&seen, rct_create(NULL, &tree), RCT_ERROR_INVALID_ARGUMENT, "lengthscale is not given");
+  options.lengthscale = 0.0;
+  for (int32_t metric = RCT_METRIC_RESIDUAL; metric <= RCT_METRIC_CORRELATION; metric++) {
+    options.metric = metric;
+    check_refused(&options, RCT_ERROR_INVALID_ARGUMENT, "lengthscale is not given");
+    CHECK_REFUSED(&seen, rct_refit(seen.tree, &options, NULL, NULL), RCT_ERROR_INVALID_ARGUMENT, "lengthscale|given");
+  }
+  /* The Euclidean metric takes the coordinates as they are. */
+  problem given = problem_new(20, 2, 0, 5);
+  const rct_query query = query_of_coords(given.coords, 20, 2, 4);
+  given.options.metric = RCT_METRIC_EUCLIDEAN;
+  given.options.lengthscale = 1.0;
+  rct_tree *one = problem_tree(&given);
+  given.options.lengthscale = 0.0;
+  rct_tree *none = problem_tree(&given);
+  answer a = ask(one, &query), b = ask(none, &query);
+  CHECK(answers_equal(&a, &b));
+  answer_free(&a);
+  answer_free(&b);
+  rct_free(one);
+  rct_free(none);
+  problem_free(&given);
 }
 
 static void one_lengthscale_among_several(void) {
@@ -170,6 +200,7 @@ int main(void) {
   seen = witness_new(WITNESS_INDUCING);
   RUN(unknown_enum_values);
   RUN(numbers_that_must_be_positive);
+  RUN(a_lengthscale_has_no_default);
   RUN(one_lengthscale_among_several);
   RUN(lengthscales_that_are_no_array);
   RUN(as_many_lengthscales_as_dimensions);

@@ -55,7 +55,7 @@ static void defaults_are_those_documented(void) {
   CHECK(options.metric == RCT_METRIC_RESIDUAL && options.kernel == RCT_KERNEL_MATERN32);
   CHECK(options.construction == RCT_CONSTRUCTION_PURE && options.ordering == RCT_ORDERING_HILBERT);
   CHECK(options.traversal == RCT_TRAVERSAL_AUTO && options.threads == 0);
-  CHECK(options.variance == 1.0 && options.lengthscale == 1.0 && absent_vector(options.lengthscales));
+  CHECK(options.variance == 1.0 && options.lengthscale == 0.0 && absent_vector(options.lengthscales));
   CHECK(options.alpha == 1.0 && options.jitter == 1e-6 && options.residual_floor == 1e-10);
   CHECK(options.covariance == NULL && options.covariance_user == NULL);
 
@@ -196,7 +196,8 @@ static void figures_of_one_point(void) {
 
 static void an_unbuilt_tree_can_be_freed(void) {
   rct_tree *tree = NULL;
-  CHECK_OK(rct_create(NULL, &tree));
+  const rct_options options = default_options();
+  CHECK_OK(rct_create(&options, &tree));
   CHECK(tree != NULL);
   rct_free(tree);
 }

@@ -4,7 +4,7 @@
 use ndarray::{Array1, Array2, ArrayView2};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rct::{Kernel, KernelFamily, Lengthscale, MetricKind, Traversal};
+use rct::{Covariance, Kernel, KernelFamily, Lengthscale, MetricKind, Options, Traversal};
 
 /// Every traversal: all are to give the same answers.
 pub const TRAVERSALS: [Traversal; 4] =
@@ -26,6 +26,12 @@ pub fn normal(n: usize, d: usize, rng: &mut ChaCha8Rng) -> Array2<f64> {
         let (u, v): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
         (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
     })
+}
+
+/// The default options with a lengthscale of 1.
+pub fn unit_options() -> Options {
+    let kernel = Kernel { lengthscale: Lengthscale::Isotropic(1.0), ..Kernel::default() };
+    Options { covariance: Covariance::Stationary(kernel), ..Options::default() }
 }
 
 /// A covariance of two points as given.
@@ -61,6 +67,7 @@ pub fn scaled_distance(kernel: &Kernel, a: &[f64], b: &[f64]) -> f64 {
     let scale = |j: usize| match &kernel.lengthscale {
         Lengthscale::Isotropic(l) => *l,
         Lengthscale::PerDimension(all) => all[j],
+        Lengthscale::Missing => 1.0,
     };
     (0..a.len()).map(|j| ((a[j] - b[j]) / scale(j)).powi(2)).sum::<f64>().sqrt()
 }
