@@ -72,6 +72,7 @@ programs![
     test_grow,
     test_layouts,
     test_memory,
+    test_model,
     test_nested,
     test_orderings,
     test_own_model,
