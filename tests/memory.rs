@@ -95,7 +95,9 @@ fn long_rows_are_given_back(rng: &mut ChaCha8Rng) {
     let (n, m) = (40_000, 64);
     let coords = Array2::from_shape_fn((n, 2), |_| rng.random::<f64>());
     let data = Data { inducing: Some(coords.slice(s![..m, ..])), ..Data::new(coords.view()) };
-    let options = Options { construction: Construction::Hybrid, threads: 1, ..unit_options() };
+    let kernel = Kernel { lengthscale: Lengthscale::Isotropic(1.0), ..Kernel::default() };
+    let covariance = Covariance::Stationary(kernel);
+    let options = Options { covariance, construction: Construction::Hybrid, threads: 1, ..Options::default() };
     let before = LIVE.load(Ordering::Relaxed);
     let sizes: Vec<Option<usize>> = (0..8)
         .map(|_| {

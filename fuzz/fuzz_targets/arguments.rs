@@ -21,6 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
     unsafe {
         let mut options = std::mem::zeroed();
         rct_options_init(&mut options);
+        options.lengthscale = 1.0;
         change(&mut options, &mut input, &values);
         let mut tree = null_mut();
         if rct_create(&options, &mut tree) != rct_status::RCT_OK {
@@ -101,12 +102,22 @@ unsafe fn ask(tree: *mut rct_tree, input: &mut Input<'_>, values: &[f64], ids: &
         let mut found = null_mut();
         rct_radius_batch(tree, &query, input.number(), &mut found, null());
         rct_radius_result_free(found);
-        let mut distances = [0.0; 16];
+        let mut numbers = [0.0; 400];
         let pairs = indices(input, ids);
-        if pairs.len <= distances.len() {
-            let room = rct_vector_out { data: distances.as_mut_ptr(), len: pairs.len, stride: 1 };
-            rct_distances(tree, pairs, pairs, room);
-        }
+        let room = rct_vector_out { data: numbers.as_mut_ptr(), len: pairs.len, stride: 1 };
+        rct_distances(tree, pairs, pairs, room);
+        rct_residual_covariances(tree, pairs, pairs, room);
+        let mut known = std::mem::zeroed();
+        rct_options_init(&mut known);
+        rct_get_options(tree, &mut known);
+        let cols = usize::from(input.byte() % 20);
+        let factor =
+            rct_matrix_out { data: numbers.as_mut_ptr(), rows: rows.min(19), cols, row_stride: 20, col_stride: 1 };
+        let p = rct_vector_out { data: null_mut(), len: 0, stride: 1 };
+        rct_factor(tree, &query, &rct_factor_out { factor, residual_variances: p }, null());
+        rct_inducing_points(tree, rct_matrix_out { rows: cols, cols: 2, ..factor }, none);
+        let count = usize::from(input.byte());
+        rct_ids(tree, rct_index_vector_out { data: out.as_mut_ptr(), len: count, stride: 1 });
     }
 }
 
