@@ -35,6 +35,7 @@ mod metric;
 mod options;
 mod ordering;
 mod parallel;
+mod powers_of_two;
 mod residual_cover_tree;
 mod saved;
 mod search;
