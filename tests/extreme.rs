@@ -220,8 +220,9 @@ fn coordinates_too_small_for_the_largest_count_as_0() {
     column[39] = 1.0;
     let both = Array2::from_shape_vec((40, 1), column).unwrap();
     let tree = build(&euclidean(1.0), both.view());
+    let ids = array![20, 39];
     for traversal in TRAVERSALS {
-        let query = Query { traversal, ..Query::ids(array![20, 39].view(), 3) };
+        let query = Query { traversal, ..Query::ids(ids.view(), 3) };
         let expected = [vec![(0, 0.0), (1, 0.0), (2, 0.0)], vec![(39, 0.0), (0, 1.0), (1, 1.0)]];
         assert_eq!(ask(&tree, &query), expected, "{traversal:?}");
     }

@@ -64,6 +64,9 @@ pub(super) fn in_unit(scales: &[f64], unit: f64) -> Result<Vec<f64>> {
 
 /// The unit with which `scales` become `all`, if there is one.
 pub(super) fn unit_between(scales: &[f64], all: &[f64]) -> Option<f64> {
+    if scales == all {
+        return Some(1.0);
+    }
     let mut quotients = scales.iter().zip(all).filter(|&(_, all)| all.is_normal() && *all < f64::MAX);
     let unit = quotients.next().map(|(scale, all)| all / scale)?;
     let is_power = unit.is_normal() && unit > 0.0 && unit.to_bits() << 12 == 0;
@@ -77,8 +80,8 @@ pub(super) fn far_away(x: impl Iterator<Item = f64> + Clone, scales: &[f64], row
     let largest = both().map(|(x, &scale)| exponent(x) + exponent(scale)).max().unwrap_or(0);
     let to = FAR_EXPONENT - largest;
     for ((row, x), &scale) in row.iter_mut().zip(x).zip(scales) {
-        let half = times_power_of_two(scale, -exponent(scale));
-        *row = if x == 0.0 { 0.0 } else { told_from_zero(times_power_of_two(x, to + exponent(scale)) * half) };
+        let mantissa = times_power_of_two(scale, -exponent(scale));
+        *row = if x == 0.0 { 0.0 } else { told_from_zero(times_power_of_two(x, to + exponent(scale)) * mantissa) };
     }
     power_of_two(to)
 }

@@ -1,5 +1,5 @@
-/* Nothing at all, which is answered with nothing: batches of no ids, no points or no pairs, and trees of which all points
- * were removed. "Given, empty" is a pointer with length 0, and outputs of no elements may be NULL. */
+/* Nothing at all, which is answered with nothing: batches of no ids, no points or no pairs, and trees of which all
+ * points were removed. "Given, empty" is a pointer with length 0, and outputs of no elements may be NULL. */
 #include <stdlib.h>
 
 #include "answer.h"
@@ -77,9 +77,10 @@ static void pairs_of_nothing(void) {
   CHECK_OK(rct_correlations(tree, none, none, rct_vector_out_of(NULL, 0)));
   CHECK_OK(rct_correlations(tree, none, none, rct_vector_out_of(number, 0)));
   /* Absent is not empty. */
-  CHECK_STATUS(rct_distances(tree, no_indices(), none, rct_vector_out_of(NULL, 0)), RCT_ERROR_INVALID_ARGUMENT, "i |NULL");
-  CHECK_STATUS(rct_distances(tree, none, no_indices(), rct_vector_out_of(NULL, 0)), RCT_ERROR_INVALID_ARGUMENT, "j |NULL");
-  CHECK_STATUS(rct_distances(tree, none, none, rct_vector_out_of(number, 1)), RCT_ERROR_INVALID_ARGUMENT, "distances|1|0");
+  const rct_status invalid = RCT_ERROR_INVALID_ARGUMENT;
+  CHECK_STATUS(rct_distances(tree, no_indices(), none, rct_vector_out_of(NULL, 0)), invalid, "i |NULL");
+  CHECK_STATUS(rct_distances(tree, none, no_indices(), rct_vector_out_of(NULL, 0)), invalid, "j |NULL");
+  CHECK_STATUS(rct_distances(tree, none, none, rct_vector_out_of(number, 1)), invalid, "distances|1|0");
   rct_free(tree);
   problem_free(&given);
 }
@@ -118,8 +119,8 @@ static void an_order_of_nothing(void) {
     CHECK_OK(rct_order(none, ordering, 1, rct_index_vector_out_of(id, 0), NULL));
     CHECK_STATUS(rct_order(none, ordering, 1, rct_index_vector_out_of(id, 1), NULL), RCT_ERROR_INVALID_ARGUMENT,
                  "order|1|0");
-    CHECK_STATUS(rct_order(no_matrix(), ordering, 1, rct_index_vector_out_of(NULL, 0), NULL), RCT_ERROR_INVALID_ARGUMENT,
-                 "coords|NULL");
+    CHECK_STATUS(rct_order(no_matrix(), ordering, 1, rct_index_vector_out_of(NULL, 0), NULL),
+                 RCT_ERROR_INVALID_ARGUMENT, "coords|NULL");
   }
 }
 

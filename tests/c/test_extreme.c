@@ -9,7 +9,8 @@
 
 enum { N = 400, D = 2, K = 9 };
 
-/* Neighbours of stored and new points, predecessors, bounds, radii and pairs; distances are about as large as `size`. */
+/* Neighbours of stored and new points, predecessors, bounds, radii and pairs; distances are about as large as
+ * `size`. */
 static void check_everything(const problem *given, double size) {
   rct_tree *tree = problem_tree(given);
   if (tree == NULL) return;
@@ -98,7 +99,8 @@ static void refusals(void) {
   answer room = answer_new(2, 1);
   const rct_neighbors out = answer_out(&room);
   coords[0] = 1.25e308;
-  CHECK_STATUS(rct_query_batch(tree, &query, &out, NULL), RCT_ERROR_INVALID_ARGUMENT, "query coords[0, 0] is 1.25e308, ");
+  CHECK_STATUS(rct_query_batch(tree, &query, &out, NULL), RCT_ERROR_INVALID_ARGUMENT,
+               "query coords[0, 0] is 1.25e308, ");
   coords[0] = 0.0;
   const double bound = -1e-300;
   query.max_distances = rct_vector_of(&bound, 1);
