@@ -57,7 +57,7 @@ pub fn covariance(kernel: &Kernel, r: f64) -> f64 {
             KernelFamily::RationalQuadratic { alpha } if r > 1e150 => {
                 (alpha * ((2.0 * alpha).ln() - 2.0 * r.ln())).exp()
             }
-            KernelFamily::RationalQuadratic { alpha } => (1.0 + r * r / (2.0 * alpha)).powf(-alpha),
+            KernelFamily::RationalQuadratic { alpha } => (-alpha * (r * r / (2.0 * alpha)).ln_1p()).exp(),
         }
 }
 
