@@ -55,6 +55,9 @@ pub unsafe extern "C" fn rct_select_inducing(
         let method = choice("method", method, &[InducingMethod::KMeansPlusPlus, InducingMethod::Random])?;
         // SAFETY (all): the caller's promise.
         let coords = present("coords", unsafe { matrix("coords", &coords) }?)?;
+        if coords.ncols() == 0 {
+            return Err(Error::invalid(format!("coords is {} x 0; it needs at least one column", coords.nrows())));
+        }
         if m == 0 {
             return Err(Error::invalid("m is 0; choose at least one inducing point"));
         }

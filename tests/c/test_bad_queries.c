@@ -46,7 +46,9 @@ static void both_or_neither_of_ids_and_coords(void) {
 /* No queries are answered with nothing, but of the right dimensions. */
 static void no_queries_of_other_dimensions(void) {
   rct_query query = query_of_coords(more, 0, D + 1, K);
+  seen.out.ids.rows = seen.out.distances.rows = seen.out.counts.len = 0;
   invalid(&query, "coords|0 x 3|0 x 2");
+  seen.out = answer_out(&seen.room);
   query = query_of_coords(more, N, 0, K);
   invalid(&query, "coords|20 x 0|20 x 2");
   query = query_of_coords(more, 0, D, 0);
