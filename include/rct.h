@@ -138,7 +138,8 @@ typedef struct rct_radius_result rct_radius_result;
 // A `const rct_tree *` may be used from any number of threads at once; calls that take an `rct_tree *` need it alone.
 typedef struct rct_tree rct_tree;
 
-// A vector to read: element i is `data[i * stride]`; NULL with len = 0 says "absent".
+// A vector to read: element i is `data[i * stride]`; NULL with len = 0 says "absent", any other pointer with len = 0 is a
+// vector of no elements.
 typedef struct rct_vector {
   // Element 0.
   const double *data;
@@ -219,7 +220,7 @@ typedef struct rct_control {
 // A matrix to read: element (i, j) is `data[i * row_stride + j * col_stride]`. Strides count elements, may be
 // negative, and may be 0 to repeat a value. Row-major n x d: strides (d, 1). Column-major: (1, n).
 typedef struct rct_matrix {
-  // Element (0, 0); NULL with rows = 0 says "absent".
+  // Element (0, 0); NULL with rows = 0 says "absent". Any other pointer with rows = 0 is a matrix of no rows.
   const double *data;
   // Number of rows.
   size_t rows;
@@ -258,7 +259,7 @@ typedef struct rct_load_options {
   int32_t memory_map;
 } rct_load_options;
 
-// A vector of ids or limits to read; NULL with len = 0 says "absent".
+// A vector of ids or limits to read; absent or of no elements as an `rct_vector` is.
 typedef struct rct_index_vector {
   // Element 0.
   const int64_t *data;
@@ -268,7 +269,8 @@ typedef struct rct_index_vector {
   ptrdiff_t stride;
 } rct_index_vector;
 
-// A batch of nearest-neighbour queries. Fill with `rct_query_init`, set `k` and either `ids` or `coords`.
+// A batch of nearest-neighbour queries. Fill with `rct_query_init`, set `k` and either `ids` or `coords`. One of no ids, or
+// of coordinates with no rows, is answered with nothing.
 typedef struct rct_query {
   // sizeof(rct_query), set by `rct_query_init`.
   size_t struct_size;
@@ -484,7 +486,7 @@ void rct_free(struct rct_tree *tree);
 
 // Inserts the rows of `data->coords`, which has what the build had (`factor`, `residual_variances`) but for inducing
 // points: those of the tree stay. The new points have the ids that follow the largest ever given; `*first_id`, which
-// may be NULL, is set to the first of them. No id is used twice. `control` may be NULL.
+// may be NULL, is set to the first of them: the next id where there are no rows. No id is used twice. `control` may be NULL.
 //
 // All answers are at once those of a tree that was built of all its points. On any failure the tree is as it was.
 enum rct_status rct_insert_batch(struct rct_tree *tree,
@@ -494,8 +496,8 @@ enum rct_status rct_insert_batch(struct rct_tree *tree,
 
 // Removes the points with these ids; the ids of all others stay. `control` may be NULL.
 //
-// An id that no point has, or that comes twice, is an error. On any failure the tree is as it was. A tree of which all
-// points were removed answers every query with nothing, and can be inserted into.
+// An id that no point has, or that comes twice, is an error; no ids are none. On any failure the tree is as it was. A tree
+// of which all points were removed answers every query with nothing, and can be inserted into, refitted and saved.
 enum rct_status rct_remove_batch(struct rct_tree *tree,
                                  struct rct_index_vector ids,
                                  const struct rct_control *control);
@@ -504,7 +506,8 @@ enum rct_status rct_remove_batch(struct rct_tree *tree,
 // from `data` (NULL where neither changes) `inducing` or `factor` and `residual_variances`, whose rows are those of the
 // points by ascending id. `data->coords` must be absent. Inducing points that are absent stay. `control` may be NULL.
 //
-// Answers are those of a tree that is built anew, ids stay, and it takes less time. On any failure the tree is as it was.
+// Answers are those of a tree that is built anew, ids stay, and it takes less time. Where all points were removed the
+// parameters are those of points that are inserted later; a factor then has no rows. On any failure the tree is as it was.
 enum rct_status rct_refit(struct rct_tree *tree,
                           const struct rct_options *options,
                           const struct rct_data *data,
@@ -546,8 +549,8 @@ enum rct_status rct_buffer_view(const struct rct_buffer *buffer, const uint8_t *
 void rct_buffer_free(struct rct_buffer *buffer);
 
 // The k nearest points of each query under the tree's metric, exact, ascending by (distance, id). `out->ids` is
-// q x k; distances and counts may be absent. k may exceed the number of points: rows are padded. `control` may be
-// NULL.
+// q x k; distances and counts may be absent. k may exceed the number of points: rows are padded. All may be absent where
+// there are no queries. `control` may be NULL.
 enum rct_status rct_query_batch(const struct rct_tree *tree,
                                 const struct rct_query *query,
                                 const struct rct_neighbors *out,
@@ -555,21 +558,22 @@ enum rct_status rct_query_batch(const struct rct_tree *tree,
 
 // The whole Vecchia job. `order` is absent (the ids in their order) or a permutation of the n ids; row t of the
 // n x k output has the k nearest of the points order[0], ..., order[t - 1] to point order[t], as ids, ascending by
-// (distance, id). Row 0 is all padding. `control` may be NULL.
+// (distance, id). Row 0 is all padding; there is none where all points were removed. `control` may be NULL.
 enum rct_status rct_vecchia_neighbors(const struct rct_tree *tree,
                                       size_t k,
                                       struct rct_index_vector order,
                                       const struct rct_neighbors *out,
                                       const struct rct_control *control);
 
-// The distance of each pair (i[t], j[t]) of stored points, under the tree's metric.
+// The distance of each pair (i[t], j[t]) of stored points, under the tree's metric. `distances` may be absent where there
+// are no pairs.
 enum rct_status rct_distances(const struct rct_tree *tree,
                               struct rct_index_vector i,
                               struct rct_index_vector j,
                               struct rct_vector_out distances);
 
-// The signed residual correlation rho of each pair (i[t], j[t]) of stored points; RCT_ERROR_UNSUPPORTED for a tree
-// with the Euclidean metric.
+// The signed residual correlation rho of each pair (i[t], j[t]) of stored points, as `rct_distances`;
+// RCT_ERROR_UNSUPPORTED for a tree with the Euclidean metric.
 enum rct_status rct_correlations(const struct rct_tree *tree,
                                  struct rct_index_vector i,
                                  struct rct_index_vector j,
@@ -597,8 +601,9 @@ enum rct_status rct_inducing_points(const struct rct_tree *tree,
                                     struct rct_matrix_out inducing,
                                     struct rct_matrix_out cholesky);
 
-// All points nearer than `radius` to each query. `query->k` is not used, `query->max_distances` must be absent.
-// `*result` is set on success only, to be freed with `rct_radius_result_free`. `control` may be NULL.
+// All points nearer than `radius` to each query; of no queries the result has the one offset 0. `query->k` is not used,
+// `query->max_distances` must be absent. `*result` is set on success only, to be freed with `rct_radius_result_free`.
+// `control` may be NULL.
 enum rct_status rct_radius_batch(const struct rct_tree *tree,
                                  const struct rct_query *query,
                                  double radius,
@@ -613,7 +618,8 @@ void rct_radius_result_free(struct rct_radius_result *result);
 
 // A permutation of the rows of `coords` (n x d): `order` gets, for each place, the id of the point that stands there.
 // `ordering` is an `rct_ordering`; `seed` matters for the random one. Distances are Euclidean in the coordinates
-// given: divide them by their lengthscales before where these differ. `control` may be NULL.
+// given: divide them by their lengthscales before where these differ. `order` may be absent where there are no rows.
+// `control` may be NULL.
 enum rct_status rct_order(struct rct_matrix coords,
                           int32_t ordering,
                           uint64_t seed,

@@ -1,6 +1,6 @@
 //! What a tree is built from and asked: the caller's arrays, in any layout.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, number};
 use crate::options::Traversal;
 use ndarray::{ArrayView1, ArrayView2};
 
@@ -125,7 +125,7 @@ pub(crate) fn check_positive(name: &str, values: ArrayView1<'_, f64>) -> Result<
             return Err(not_finite(name, i, None, value));
         }
         if value <= 0.0 || value.recip().is_infinite() {
-            return Err(Error::invalid(format!("{name}[{i}] is {value}; it must be positive")));
+            return Err(Error::invalid(format!("{name}[{i}] is {}; it must be positive", number(value))));
         }
     }
     Ok(())
@@ -134,7 +134,7 @@ pub(crate) fn check_positive(name: &str, values: ArrayView1<'_, f64>) -> Result<
 /// The error for a NaN or an infinity.
 pub(crate) fn not_finite(name: &str, row: usize, column: Option<usize>, value: f64) -> Error {
     let at = column.map_or(format!("{row}"), |column| format!("{row}, {column}"));
-    Error::new(ErrorKind::NotFinite, format!("{name}[{at}] is {value}"))
+    Error::new(ErrorKind::NotFinite, format!("{name}[{at}] is {}", number(value)))
 }
 
 /// Checks the number of rows and columns.

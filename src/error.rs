@@ -68,6 +68,12 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// A number in a sentence, as a person would write it: 1, 0.25, 25357.25 or 1e308, not 309 digits.
+pub(crate) fn number(x: f64) -> String {
+    let text = format!("{x:?}");
+    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+}
+
 /// A vector of `len` copies of `value`, or [`ErrorKind::OutOfMemory`] naming `what`.
 pub(crate) fn try_vec<T: Clone>(len: usize, value: T, what: &str) -> Result<Vec<T>> {
     let mut v = try_with_capacity(len, what)?;
@@ -142,4 +148,30 @@ pub(crate) fn checked_area(a: usize, b: usize, what: &str) -> Result<usize> {
     a.checked_mul(b)
         .filter(|&area| area <= isize::MAX as usize / 8)
         .ok_or_else(|| Error::invalid(format!("{what}: {a} x {b} values do not fit in memory")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_people_do() {
+        let numbers = [
+            (0.0, "0"),
+            (1.0, "1"),
+            (-0.5, "-0.5"),
+            (0.001, "0.001"),
+            (25357.25, "25357.25"),
+            (1e6, "1000000"),
+            (-1e308, "-1e308"),
+            (f64::MAX, "1.7976931348623157e308"),
+            (1e-300, "1e-300"),
+            (5e-324, "5e-324"),
+            (f64::NAN, "NaN"),
+            (f64::NEG_INFINITY, "-inf"),
+        ];
+        for (x, text) in numbers {
+            assert_eq!(number(x), text);
+        }
+    }
 }

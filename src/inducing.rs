@@ -1,7 +1,7 @@
 //! The inducing points' factor: Z, its Cholesky factor L, and rows V_i = L^-1 k(Z, x_i).
 
-use crate::error::{Error, ErrorKind, Result, checked_area, out_of_memory, try_copy, try_resize, try_vec};
-use crate::kernel::{Covariance, checked_covariances};
+use crate::error::{Error, ErrorKind, Result, checked_area, number, out_of_memory, try_copy, try_resize, try_vec};
+use crate::kernel::{Covariance, checked_covariances, log_distance};
 use crate::metric::matrix_view;
 use crate::saved::{Array, Reader, Writer};
 use crate::simd::{Simd, padded, squared::add_squared_differences};
@@ -77,7 +77,11 @@ impl InducingPoints {
         };
         points.nugget = jitter * scale;
         if points.nugget.is_infinite() {
-            return Err(Error::invalid(format!("jitter is {jitter}; times the variance {scale} it overflows")));
+            return Err(Error::invalid(format!(
+                "jitter is {}; times the variance {} it overflows",
+                number(jitter),
+                number(scale)
+            )));
         }
         for i in 0..m {
             gram[i * width + i] += points.nugget;
@@ -87,7 +91,8 @@ impl InducingPoints {
             Error::new(
                 ErrorKind::NotPositiveDefinite,
                 format!(
-                    "the covariance of the {m} inducing points with jitter {jitter} is not positive definite{at}; use a larger jitter or points that are farther apart"
+                    "the covariance of the {m} inducing points with jitter {} is not positive definite{at}; use a larger jitter or points that are farther apart",
+                    number(jitter)
                 ),
             )
         };
@@ -218,8 +223,10 @@ impl InducingPoints {
             match covariance {
                 Covariance::Stationary(kernel) => {
                     row.fill(0.0);
-                    self.squared_distances(simd, &points.coords[i * d..(i + 1) * d], row);
-                    kernel.covariances_in_place(simd, row);
+                    let x = &points.coords[i * d..(i + 1) * d];
+                    self.squared_distances(simd, x, row);
+                    let pairs = |z: usize| (0..d).map(move |j| (x[j], self.coords[j * m + z]));
+                    kernel.covariances_of_pairs(simd, row, |z| log_distance(pairs(z)));
                 }
                 Covariance::Custom(function) => {
                     let x = &points.raw_coords[i * d..(i + 1) * d];

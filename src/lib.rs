@@ -37,6 +37,7 @@ mod metric;
 mod options;
 mod ordering;
 mod parallel;
+mod powers_of_two;
 mod residual_cover_tree;
 mod saved;
 mod search;

@@ -1,6 +1,6 @@
 //! What a tree is to be: the choices of [`Options`], checked before anything is built.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, number};
 use crate::kernel::{Covariance, Kernel, Lengthscale};
 use serde::{Deserialize, Serialize};
 
@@ -105,14 +105,17 @@ impl Options {
         }
         for (name, value) in [("jitter", self.jitter), ("residual_floor", self.residual_floor)] {
             if !value.is_finite() {
-                return Err(Error::new(ErrorKind::NotFinite, format!("{name} is {value}")));
+                return Err(Error::new(ErrorKind::NotFinite, format!("{name} is {}", number(value))));
             }
         }
         if self.jitter < 0.0 {
-            return Err(Error::invalid(format!("jitter is {}; it must not be negative", self.jitter)));
+            return Err(Error::invalid(format!("jitter is {}; it must not be negative", number(self.jitter))));
         }
         if self.residual_floor <= 0.0 || self.residual_floor > 1.0 {
-            return Err(Error::invalid(format!("residual_floor is {}; it must be in (0, 1]", self.residual_floor)));
+            return Err(Error::invalid(format!(
+                "residual_floor is {}; it must be in (0, 1]",
+                number(self.residual_floor)
+            )));
         }
         if self.threads > 4096 {
             return Err(Error::invalid(format!("threads is {}; at most 4096", self.threads)));

@@ -68,6 +68,8 @@ programs![
     test_crowd,
     test_degenerate,
     test_durable,
+    test_empty,
+    test_extreme,
     test_fork,
     test_grow,
     test_layouts,

@@ -398,8 +398,8 @@ fn extreme_options_are_answered_or_refused() {
             extreme(variance, jitter, floor, family).unwrap();
         }
         for (variance, jitter, floor, culprit) in [
-            (1.0, 1e-6, 5e-324, "residual_floor is 0.0"),
-            (1e-200, 1e-6, 1e-150, "residual_floor is 0.0"),
+            (1.0, 1e-6, 5e-324, "residual_floor is 5e-324; times the variance 1 it is"),
+            (1e-200, 1e-6, 1e-150, "residual_floor is 1e-150; times the variance 1e-200 it is 0,"),
             (1e300, 1e10, 1e-10, "jitter is 10000000000"),
         ] {
             let error = extreme(variance, jitter, floor, family).unwrap_err();

@@ -180,7 +180,7 @@ fn what_is_refused_leaves_the_tree_as_it_was() {
         &overflows,
         &none_changed,
         ErrorKind::InvalidArgument,
-        "coordinate 1 of point 7 is 1000000",
+        "coordinate 1 of point 7 is 1e100, which overflows",
     );
     let mut asked = 0;
     let stop = &mut || {
@@ -192,10 +192,6 @@ fn what_is_refused_leaves_the_tree_as_it_was() {
     assert_eq!(stopped.kind(), ErrorKind::Cancelled);
     assert!(tree.options().jitter == options.jitter && tree.vecchia_neighbors(5, None, none).unwrap() == before);
     tree.validate(none).unwrap();
-
-    let all: Vec<i64> = (0..300).collect();
-    tree.remove((&all[..]).into(), none).unwrap();
-    refuse(&mut tree, &options, &none_changed, ErrorKind::InvalidState, "no points");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 /// Inserts the rows of `data->coords`, which has what the build had (`factor`, `residual_variances`) but for inducing
 /// points: those of the tree stay. The new points have the ids that follow the largest ever given; `*first_id`, which
-/// may be NULL, is set to the first of them. No id is used twice. `control` may be NULL.
+/// may be NULL, is set to the first of them: the next id where there are no rows. No id is used twice. `control` may be NULL.
 ///
 /// All answers are at once those of a tree that was built of all its points. On any failure the tree is as it was.
 #[unsafe(no_mangle)]
@@ -36,8 +36,8 @@ pub unsafe extern "C" fn rct_insert_batch(
 
 /// Removes the points with these ids; the ids of all others stay. `control` may be NULL.
 ///
-/// An id that no point has, or that comes twice, is an error. On any failure the tree is as it was. A tree of which all
-/// points were removed answers every query with nothing, and can be inserted into.
+/// An id that no point has, or that comes twice, is an error; no ids are none. On any failure the tree is as it was. A tree
+/// of which all points were removed answers every query with nothing, and can be inserted into, refitted and saved.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rct_remove_batch(
     tree: *mut rct_tree,
@@ -57,7 +57,8 @@ pub unsafe extern "C" fn rct_remove_batch(
 /// from `data` (NULL where neither changes) `inducing` or `factor` and `residual_variances`, whose rows are those of the
 /// points by ascending id. `data->coords` must be absent. Inducing points that are absent stay. `control` may be NULL.
 ///
-/// Answers are those of a tree that is built anew, ids stay, and it takes less time. On any failure the tree is as it was.
+/// Answers are those of a tree that is built anew, ids stay, and it takes less time. Where all points were removed the
+/// parameters are those of points that are inserted later; a factor then has no rows. On any failure the tree is as it was.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rct_refit(
     tree: *mut rct_tree,

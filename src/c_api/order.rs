@@ -11,7 +11,8 @@ use crate::ordering::{Ordering, order};
 
 /// A permutation of the rows of `coords` (n x d): `order` gets, for each place, the id of the point that stands there.
 /// `ordering` is an `rct_ordering`; `seed` matters for the random one. Distances are Euclidean in the coordinates
-/// given: divide them by their lengthscales before where these differ. `control` may be NULL.
+/// given: divide them by their lengthscales before where these differ. `order` may be absent where there are no rows.
+/// `control` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rct_order(
     coords: rct_matrix,
@@ -25,11 +26,15 @@ pub unsafe extern "C" fn rct_order(
         let ordering = choice("ordering", ordering, &all)?;
         // SAFETY (all): the caller's promise.
         let coords = present("coords", unsafe { matrix("coords", &coords) }?)?;
-        let out = Output::vector("order", order.data, order.len, order.stride, coords.nrows())?
-            .ok_or_else(|| Error::invalid("order output is NULL"))?;
+        let out = Output::vector("order", order.data, order.len, order.stride, coords.nrows())?;
+        if out.is_none() && coords.nrows() > 0 {
+            return Err(Error::invalid("order output is NULL"));
+        }
         let found = unsafe { with_control(control, |control| self::order(coords, ordering, seed, control)) }?;
         for (t, id) in found.into_iter().enumerate() {
-            unsafe { out.write(t, 0, id as i64) };
+            if let Some(out) = &out {
+                unsafe { out.write(t, 0, id as i64) };
+            }
         }
         Ok(())
     })
@@ -50,6 +55,9 @@ pub unsafe extern "C" fn rct_select_inducing(
         let method = choice("method", method, &[InducingMethod::KMeansPlusPlus, InducingMethod::Random])?;
         // SAFETY (all): the caller's promise.
         let coords = present("coords", unsafe { matrix("coords", &coords) }?)?;
+        if coords.ncols() == 0 {
+            return Err(Error::invalid(format!("coords is {} x 0; it needs at least one column", coords.nrows())));
+        }
         if m == 0 {
             return Err(Error::invalid("m is 0; choose at least one inducing point"));
         }

@@ -27,11 +27,9 @@ pub(super) unsafe fn query<'a>(given: &rct_query) -> Result<Query<'a>> {
             if factor.is_some() || residual_variances.is_some() {
                 return Err(Error::invalid("query factor and residual_variances go with coords, not with ids"));
             }
-            QueryPoints::Ids(present("ids", Some(ids))?)
+            QueryPoints::Ids(ids)
         }
-        (None, Some(coords)) => {
-            QueryPoints::New { coords: present("query coords", Some(coords))?, factor, residual_variances }
-        }
+        (None, Some(coords)) => QueryPoints::New { coords, factor, residual_variances },
     };
     Ok(Query {
         points,
@@ -103,8 +101,8 @@ impl NeighborOutput {
 }
 
 /// The k nearest points of each query under the tree's metric, exact, ascending by (distance, id). `out->ids` is
-/// q x k; distances and counts may be absent. k may exceed the number of points: rows are padded. `control` may be
-/// NULL.
+/// q x k; distances and counts may be absent. k may exceed the number of points: rows are padded. All may be absent where
+/// there are no queries. `control` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rct_query_batch(
     tree: *const rct_tree,
@@ -127,7 +125,7 @@ pub unsafe extern "C" fn rct_query_batch(
 
 /// The whole Vecchia job. `order` is absent (the ids in their order) or a permutation of the n ids; row t of the
 /// n x k output has the k nearest of the points order[0], ..., order[t - 1] to point order[t], as ids, ascending by
-/// (distance, id). Row 0 is all padding. `control` may be NULL.
+/// (distance, id). Row 0 is all padding; there is none where all points were removed. `control` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rct_vecchia_neighbors(
     tree: *const rct_tree,
@@ -148,7 +146,8 @@ pub unsafe extern "C" fn rct_vecchia_neighbors(
     }
 }
 
-/// The distance of each pair (i[t], j[t]) of stored points, under the tree's metric.
+/// The distance of each pair (i[t], j[t]) of stored points, under the tree's metric. `distances` may be absent where there
+/// are no pairs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rct_distances(
     tree: *const rct_tree,
@@ -160,8 +159,8 @@ pub unsafe extern "C" fn rct_distances(
     unsafe { with_tree(tree, |tree| pairs(i, j, "distances", distances, |i, j| tree.distances(i, j))) }
 }
 
-/// The signed residual correlation rho of each pair (i[t], j[t]) of stored points; RCT_ERROR_UNSUPPORTED for a tree
-/// with the Euclidean metric.
+/// The signed residual correlation rho of each pair (i[t], j[t]) of stored points, as `rct_distances`;
+/// RCT_ERROR_UNSUPPORTED for a tree with the Euclidean metric.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rct_correlations(
     tree: *const rct_tree,
@@ -208,11 +207,16 @@ unsafe fn pairs(
     // SAFETY (both): the caller's promise.
     let i = present("i", unsafe { indices("i", &i) }?)?;
     let j = present("j", unsafe { indices("j", &j) }?)?;
-    let out = Output::vector(name, out.data, out.len, out.stride, i.len())?
-        .ok_or_else(|| Error::invalid(format!("{name} output is NULL")))?;
-    for (t, value) in evaluate(i, j)?.into_iter().enumerate() {
-        // SAFETY: the caller's promise.
-        unsafe { out.write(t, 0, value) };
+    let values = evaluate(i, j)?;
+    let out = Output::vector(name, out.data, out.len, out.stride, values.len())?;
+    if out.is_none() && !values.is_empty() {
+        return Err(Error::invalid(format!("{name} output is NULL")));
+    }
+    for (t, value) in values.into_iter().enumerate() {
+        if let Some(out) = &out {
+            // SAFETY: the caller's promise.
+            unsafe { out.write(t, 0, value) };
+        }
     }
     Ok(())
 }

@@ -16,8 +16,9 @@ pub struct rct_radius_result {
     distances: Vec<f64>,
 }
 
-/// All points nearer than `radius` to each query. `query->k` is not used, `query->max_distances` must be absent.
-/// `*result` is set on success only, to be freed with `rct_radius_result_free`. `control` may be NULL.
+/// All points nearer than `radius` to each query; of no queries the result has the one offset 0. `query->k` is not used,
+/// `query->max_distances` must be absent. `*result` is set on success only, to be freed with `rct_radius_result_free`.
+/// `control` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rct_radius_batch(
     tree: *const rct_tree,

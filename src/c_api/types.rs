@@ -128,7 +128,7 @@ pub enum rct_lengthscale_check {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct rct_matrix {
-    /// Element (0, 0); NULL with rows = 0 says "absent".
+    /// Element (0, 0); NULL with rows = 0 says "absent". Any other pointer with rows = 0 is a matrix of no rows.
     pub data: *const f64,
     /// Number of rows.
     pub rows: usize,
@@ -172,7 +172,8 @@ pub struct rct_index_matrix_out {
     pub col_stride: isize,
 }
 
-/// A vector to read: element i is `data[i * stride]`; NULL with len = 0 says "absent".
+/// A vector to read: element i is `data[i * stride]`; NULL with len = 0 says "absent", any other pointer with len = 0 is a
+/// vector of no elements.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct rct_vector {
@@ -196,7 +197,7 @@ pub struct rct_vector_out {
     pub stride: isize,
 }
 
-/// A vector of ids or limits to read; NULL with len = 0 says "absent".
+/// A vector of ids or limits to read; absent or of no elements as an `rct_vector` is.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct rct_index_vector {
@@ -327,7 +328,8 @@ pub struct rct_load_options {
     pub memory_map: i32,
 }
 
-/// A batch of nearest-neighbour queries. Fill with `rct_query_init`, set `k` and either `ids` or `coords`.
+/// A batch of nearest-neighbour queries. Fill with `rct_query_init`, set `k` and either `ids` or `coords`. One of no ids, or
+/// of coordinates with no rows, is answered with nothing.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct rct_query {

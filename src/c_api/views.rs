@@ -146,18 +146,12 @@ fn absent<T>(name: &str, len: usize) -> Result<Option<T>> {
     if len == 0 { Ok(None) } else { Err(Error::invalid(format!("{name}: data is NULL but its length is {len}"))) }
 }
 
-/// A required argument, of at least one element.
+/// A required argument, which may have no elements but not be absent.
 pub(super) fn present<'a, T, D: Dimension>(
     name: &str,
     view: Option<ArrayView<'a, T, D>>,
 ) -> Result<ArrayView<'a, T, D>> {
-    match view {
-        None => Err(Error::invalid(format!("{name} is missing: its data is NULL"))),
-        Some(view) if view.is_empty() => {
-            Err(Error::invalid(format!("{name} has shape {:?}: no elements", view.shape())))
-        }
-        Some(view) => Ok(view),
-    }
+    view.ok_or_else(|| Error::invalid(format!("{name} is missing: its data is NULL")))
 }
 
 /// Checked memory to write a matrix or (one column of) a vector to.

@@ -1,6 +1,6 @@
 //! The caller's own covariance: one point against many at a time.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, number};
 
 /// A covariance function of the caller's. It must be symmetric and positive semidefinite; both are checked on a
 /// sample when a tree is built.
@@ -20,11 +20,16 @@ pub(crate) fn checked(f: &dyn CovarianceFunction, x: &[f64], others: &[f64], out
         Some(i) => Err(Error::new(
             ErrorKind::NotFinite,
             format!(
-                "covariance callback returned {} for {:?} against {:?}",
-                out[i],
-                x,
-                &others[i * x.len()..(i + 1) * x.len()]
+                "covariance callback returned {} for {} against {}",
+                number(out[i]),
+                point(x),
+                point(&others[i * x.len()..(i + 1) * x.len()])
             ),
         )),
     }
+}
+
+/// A point in a sentence.
+fn point(x: &[f64]) -> String {
+    format!("[{}]", x.iter().map(|&x| number(x)).collect::<Vec<_>>().join(", "))
 }

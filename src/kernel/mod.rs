@@ -8,7 +8,7 @@ mod custom;
 pub use custom::CovarianceFunction;
 pub(crate) use custom::checked as checked_covariances;
 
-use crate::error::{Error, ErrorKind, Result, try_collect, try_vec};
+use crate::error::{Error, ErrorKind, Result, number, try_collect, try_vec};
 use crate::simd::Simd;
 use crate::simd::covariance::{Shape, covariances_in_place};
 use serde::{Deserialize, Serialize};
@@ -85,8 +85,30 @@ impl Kernel {
     /// Covariance at scaled distance `r` >= 0.
     pub fn covariance(&self, r: f64) -> f64 {
         let mut value = [r * r];
-        self.covariances_in_place(Simd::detect(), &mut value);
+        self.covariances_of_pairs(Simd::detect(), &mut value, |_| r.ln());
         value[0]
+    }
+
+    /// Replaces squared scaled distances by covariances, where `log_distance` tells the logarithm of a distance whose square
+    /// has overflowed: a power of it may be left when those of all others are 0.
+    pub(crate) fn covariances_of_pairs(
+        &self,
+        simd: Simd,
+        squared_distances: &mut [f64],
+        log_distance: impl Fn(usize) -> f64,
+    ) {
+        let KernelFamily::RationalQuadratic { alpha } = self.family else {
+            return self.covariances_in_place(simd, squared_distances);
+        };
+        let overflowed = |(i, squared): (usize, &f64)| squared.is_infinite().then_some(i);
+        let far: Vec<usize> = squared_distances.iter().enumerate().filter_map(overflowed).collect();
+        self.covariances_in_place(simd, squared_distances);
+        for i in far {
+            // The logarithm of r^2 / (2 alpha), to which 1 may be added.
+            let log = 2.0 * log_distance(i) - 2f64.ln() - alpha.ln();
+            let log = if log < 40.0 { log.exp().ln_1p() } else { log };
+            squared_distances[i] = self.variance * (-alpha * log).exp();
+        }
     }
 
     /// Replaces squared scaled distances by covariances. The same input gives the same bits at any position.
@@ -138,13 +160,23 @@ impl Kernel {
     }
 }
 
+/// The logarithm of the distance of two points, of coordinates whose differences may overflow.
+pub(crate) fn log_distance(pairs: impl Iterator<Item = (f64, f64)> + Clone) -> f64 {
+    let halves = pairs.map(|(a, b)| (0.5 * a - 0.5 * b).abs());
+    let most = halves.clone().fold(0.0, f64::max);
+    2f64.ln() + most.ln() + 0.5 * halves.map(|half| (half / most).powi(2)).sum::<f64>().ln()
+}
+
 /// An error unless `value` is a positive finite number whose reciprocal is finite too.
 pub(crate) fn positive(name: &str, value: f64) -> Result<()> {
     if !value.is_finite() {
-        return Err(Error::new(ErrorKind::NotFinite, format!("{name} is {value}; it must be a positive number")));
+        return Err(Error::new(
+            ErrorKind::NotFinite,
+            format!("{name} is {}; it must be a positive number", number(value)),
+        ));
     }
     if value <= 0.0 || value.recip().is_infinite() {
-        return Err(Error::invalid(format!("{name} is {value}; it must be a positive number")));
+        return Err(Error::invalid(format!("{name} is {}; it must be a positive number", number(value))));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Checks, on samples, that what the caller handed over is a covariance: bounds rest on it.
 
 use super::{Candidates, Correlation, Metric, QueryBlock, ScoreScratch};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, number};
 use crate::kernel::{Covariance, checked_covariances};
 use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
 
@@ -23,7 +23,8 @@ pub(crate) fn check_symmetry(metric: &Correlation, along: &[u32]) -> Result<()> 
         if (there[0] - back[0]).abs() > 1e-9 * metric.sd * metric.sd {
             return Err(Error::invalid(format!(
                 "covariance callback is not symmetric: {} for points {i} and {j}, {} for {j} and {i}",
-                there[0], back[0]
+                number(there[0]),
+                number(back[0])
             )));
         }
     }

@@ -9,7 +9,7 @@ use super::check::admits;
 use super::euclidean::squared_distances;
 use super::{Ball, Candidates, Metric, Points, QueryBlock, ScoreScratch};
 use crate::error::{Result, try_resize};
-use crate::kernel::{Covariance, checked_covariances};
+use crate::kernel::{Covariance, checked_covariances, log_distance};
 use crate::simd::Simd;
 use crate::simd::dots::{Dense, Gathered, dots};
 use crate::simd::residual::correlations;
@@ -65,7 +65,11 @@ impl Correlation {
         match &self.covariance {
             Covariance::Stationary(kernel) => {
                 squared_distances(self.simd, &self.points, queries, rows, candidates, scratch, out);
-                kernel.covariances_in_place(self.simd, out);
+                let (d, count) = (self.points.d, candidates.len());
+                kernel.covariances_of_pairs(self.simd, out, |i| {
+                    let (q, c) = (rows[i / count] as usize, candidates.position(i % count));
+                    log_distance((0..d).map(|j| (queries.coords[q * d + j], self.points.coord(c, j))))
+                });
                 Ok(())
             }
             Covariance::Custom(function) => {
@@ -304,7 +308,8 @@ impl Metric for Correlation {
     fn separation_bound(&self, squared: f64) -> f64 {
         match &self.covariance {
             Covariance::Stationary(kernel) if self.points.m == 0 => {
-                let mut value = [squared];
+                // Where it has overflowed, too, points are no more correlated than at the largest number.
+                let mut value = [squared.min(f64::MAX)];
                 kernel.covariances_in_place(self.simd, &mut value);
                 (value[0] / kernel.variance + 1e-14).min(1.0)
             }

@@ -11,6 +11,7 @@ mod points;
 mod prepare;
 mod query_block;
 mod saved;
+mod unit;
 
 pub(crate) use check::{check_symmetry, is_covariance};
 pub(crate) use correlation::Correlation;

@@ -1,6 +1,7 @@
 //! The numbers a metric works on, one row a point, kept in the order of the tree.
 
 use super::Candidates;
+use super::unit::told_from_zero;
 use crate::error::{Result, checked_area, try_vec, try_with_capacity};
 use crate::saved::Rows;
 use crate::simd::padded;
@@ -103,12 +104,15 @@ impl Points {
         self.factor.check(i * self.width..(i + 1) * self.width)
     }
 
-    /// The coordinates alone, multiplied by `scales`, for a metric that needs no factor.
+    /// The coordinates alone, multiplied by `scales`, for the Euclidean metric.
     pub(crate) fn coordinates_only(&self, scales: &[f64]) -> Result<Points> {
         let (n, d) = (self.n, self.d);
         let mut coords = try_vec(n * d, 0.0, "coordinates")?;
         for (i, row) in self.raw_coords.chunks_exact(d).enumerate() {
-            row.iter().zip(scales).enumerate().for_each(|(j, (x, scale))| coords[j * n + i] = x * scale);
+            row.iter()
+                .zip(scales)
+                .enumerate()
+                .for_each(|(j, (x, scale))| coords[j * n + i] = told_from_zero(x * scale));
         }
         Ok(Points {
             n,

@@ -1,10 +1,11 @@
 //! From the caller's arrays to the rows a metric works on: scaled coordinates, V and p, for stored and new points.
 
 use super::correlation::slack_of;
+use super::unit::{MOST_ASKED, MOST_STORED, far_away, in_unit, told_from_zero, unit_of_points, unit_of_scaled};
 use super::{Correlation, Euclidean, Points, QueryBlock};
 use crate::control::Control;
 use crate::data::{Data, check_finite, check_positive, check_shape, not_finite};
-use crate::error::{Error, ErrorKind, Result, checked_area, try_collect, try_resize, try_vec, try_with_capacity};
+use crate::error::{Error, Result, checked_area, number, try_collect, try_resize, try_vec, try_with_capacity};
 use crate::inducing::{InducingPoints, PointRows, SOLVE_BLOCK};
 use crate::kernel::{Covariance, checked_covariances};
 use crate::metric::NEW;
@@ -35,7 +36,11 @@ pub(crate) struct Preparation {
     pub(super) metric: MetricKind,
     pub(super) covariance: Covariance,
     /// Reciprocal lengthscales.
+    pub(super) reciprocals: Vec<f64>,
+    /// What coordinates are multiplied by: these in the unit.
     pub(super) scales: Vec<f64>,
+    /// The power of two that coordinates and distances of the Euclidean metric are multiplied by; 1 of others.
+    pub(super) unit: f64,
     /// Number of columns of V.
     pub(super) m: usize,
     pub(super) source: FactorSource,
@@ -96,10 +101,10 @@ impl Preparation {
     /// Checks the shapes of `data` against the options, and factorises the inducing points.
     pub(crate) fn new(options: &Options, simd: Simd, data: &Data<'_>) -> Result<Self> {
         let (n, d) = data.coords.dim();
-        if n == 0 || d == 0 {
-            return Err(Error::invalid(format!("coords is {n} x {d}; it needs at least one row and one column")));
+        if d == 0 {
+            return Err(Error::invalid(format!("coords is {n} x 0; it needs at least one column")));
         }
-        let scales = match &options.covariance {
+        let reciprocals = match &options.covariance {
             Covariance::Stationary(kernel) => kernel.scales(d)?,
             Covariance::Custom(_) => try_vec(d, 1.0, "lengthscales")?,
         };
@@ -115,11 +120,17 @@ impl Preparation {
         if data.residual_variances.is_some() && data.factor.is_none() {
             return Err(Error::invalid("residual_variances is given without factor"));
         }
+        let unit = match options.metric {
+            MetricKind::Euclidean => unit_of_points(data.coords, &reciprocals)?,
+            _ => 1.0,
+        };
         let mut preparation = Preparation {
             simd,
             metric: options.metric,
             covariance: options.covariance.clone(),
-            scales,
+            scales: in_unit(&reciprocals, unit)?,
+            reciprocals,
+            unit,
             m: 0,
             source: FactorSource::None,
             floor: 0.0,
@@ -178,6 +189,23 @@ impl Preparation {
     /// What coordinates are multiplied by.
     pub(crate) fn scales(&self) -> &[f64] {
         &self.scales
+    }
+
+    /// What distances are multiplied by.
+    pub(crate) fn unit(&self) -> f64 {
+        self.unit
+    }
+
+    /// The scales of the Euclidean distance that a tree over `points` may be shaped with, in a unit of its own.
+    pub(crate) fn shape_scales(&self, points: &Points) -> Result<Vec<f64>> {
+        in_unit(&self.scales, unit_of_scaled(&points.coords, &self.scales))
+    }
+
+    /// Whether the unit is one for these points, too; of coordinates that are not finite, whatever it is.
+    pub(crate) fn has_room_for(&self, coords: ArrayView2<'_, f64>) -> bool {
+        let fits = |(x, scale): (&f64, &f64)| !x.is_finite() || (x * scale).abs() <= MOST_STORED;
+        self.metric != MetricKind::Euclidean
+            || coords.rows().into_iter().all(|row| row.iter().zip(&self.scales).all(fits))
     }
 
     /// Whether V is the caller's.
@@ -283,7 +311,7 @@ impl Preparation {
                     if value[0] <= 0.0 {
                         return Err(Error::invalid(format!(
                             "covariance callback returned {} for point {i} with itself; a variance must be positive",
-                            value[0]
+                            number(value[0])
                         )));
                     }
                     Ok(value[0])
@@ -383,16 +411,23 @@ impl Preparation {
         Ok(())
     }
 
-    /// Scaled coordinates of all new points, row by row, checked.
-    pub(crate) fn scaled(&self, name: &str, coords: ArrayView2<'_, f64>) -> Result<Vec<f64>> {
+    /// Scaled coordinates of all new points, row by row, checked, and the unit of each; no units where all have the tree's.
+    pub(crate) fn scaled(&self, name: &str, coords: ArrayView2<'_, f64>) -> Result<(Vec<f64>, Vec<f64>)> {
         let values = checked_area(coords.nrows(), self.scales.len(), name)?;
         let mut rows = try_with_capacity(values, "query coordinates")?;
         let mut raw = try_with_capacity(self.raw_values(self.scales.len()), "query coordinates")?;
+        let mut units = Vec::new();
         for i in 0..coords.nrows() {
-            self.append_coords(name, coords, i, &mut rows, &mut raw)?;
+            let unit = self.append_coords(name, coords, i, &mut rows, &mut raw)?;
             raw.clear();
+            if unit != self.unit && units.is_empty() {
+                units = try_vec(coords.nrows(), self.unit, "query coordinates")?;
+            }
+            if let Some(own) = units.get_mut(i) {
+                *own = unit;
+            }
         }
-        Ok(rows)
+        Ok((rows, units))
     }
 
     /// Adds the new points of the given numbers to `block`. Their arrays have been checked.
@@ -470,7 +505,8 @@ impl Preparation {
         if matches!(self.covariance, Covariance::Custom(_)) { values } else { 0 }
     }
 
-    /// Appends row `i` of `matrix`, scaled, to `scaled`, and as given to `raw` where a custom covariance needs it.
+    /// Appends row `i` of `matrix`, scaled, to `scaled`, and as given to `raw` where a custom covariance needs it. Returns the
+    /// row's unit: another than the tree's where it is far from all points that are stored.
     fn append_coords(
         &self,
         name: &str,
@@ -478,22 +514,41 @@ impl Preparation {
         i: usize,
         scaled: &mut Vec<f64>,
         raw: &mut Vec<f64>,
-    ) -> Result<()> {
+    ) -> Result<f64> {
+        let (custom, euclidean) =
+            (matches!(self.covariance, Covariance::Custom(_)), self.metric == MetricKind::Euclidean);
+        let (start, mut far) = (scaled.len(), false);
         for (j, &scale) in self.scales.iter().enumerate() {
             let x = matrix[[i, j]];
             if !x.is_finite() {
                 return Err(not_finite(name, i, Some(j), x));
             }
-            if !(x * scale).is_finite() {
-                let message = format!("{name}[{i}, {j}] is {x}, which overflows when divided by its lengthscale");
-                return Err(Error::new(ErrorKind::InvalidArgument, message));
+            if let Some(what) = self.overflow(x, j) {
+                return Err(Error::invalid(format!("{name}[{i}, {j}] is {}, {what}", number(x))));
             }
-            scaled.push(x * scale);
-            if matches!(self.covariance, Covariance::Custom(_)) {
+            let own = x * scale;
+            far |= own.abs() > MOST_ASKED;
+            scaled.push(if euclidean { told_from_zero(own) } else { own });
+            if custom {
                 raw.push(x);
             }
         }
-        Ok(())
+        if euclidean && far {
+            return Ok(far_away(matrix.row(i).into_iter().copied(), &self.reciprocals, &mut scaled[start..]));
+        }
+        Ok(self.unit)
+    }
+
+    /// What is wrong with `x` as a coordinate along dimension `j`, which is too large for its lengthscale.
+    pub(crate) fn overflow(&self, x: f64, j: usize) -> Option<&'static str> {
+        let size = (x * self.reciprocals[j]).abs();
+        // No two points are farther apart than twice the root of d times the largest coordinate.
+        let most = f64::MAX / (2.0 * (self.reciprocals.len() as f64).sqrt());
+        match self.metric {
+            _ if size.is_infinite() => Some("which overflows when divided by its lengthscale"),
+            MetricKind::Euclidean if size > most => Some("which is so many lengthscales that distances overflow"),
+            _ => None,
+        }
     }
 }
 
@@ -501,9 +556,12 @@ impl Preparation {
 fn checked_floor(floor: f64, variance: f64) -> Result<f64> {
     let least = floor * variance;
     if least.recip().is_infinite() {
-        let message =
-            format!("residual_floor is {floor}; times the variance {variance} it is {least}, too small to divide by");
-        return Err(Error::invalid(message));
+        return Err(Error::invalid(format!(
+            "residual_floor is {}; times the variance {} it is {}, too small to divide by",
+            number(floor),
+            number(variance),
+            number(least)
+        )));
     }
     Ok(least)
 }

@@ -1,6 +1,7 @@
 //! The points of a saved tree, and how they were made.
 
 use super::prepare::FactorSource;
+use super::unit::unit_between;
 use super::{AnyMetric, Correlation, Euclidean, Points, Preparation};
 use crate::error::{Result, checked_area, try_collect, try_vec};
 use crate::inducing::{InducingPoints, SavedInducing};
@@ -62,9 +63,9 @@ impl Preparation {
             Covariance::Stationary(kernel) => kernel.scales(d).map_err(corrupt)?,
             Covariance::Custom(_) => try_vec(d, 1.0, "lengthscales")?,
         };
-        if d == 0 || own != saved.scales {
-            return Err(corrupt("its lengthscales are not those of its kernel"));
-        }
+        let unit = unit_between(&own, &saved.scales);
+        let unit = unit.filter(|&unit| d > 0 && (unit == 1.0 || options.metric == MetricKind::Euclidean));
+        let Some(unit) = unit else { return Err(corrupt("its lengthscales are not those of its kernel")) };
         let source = match saved.source {
             SavedSource::None if m == 0 => FactorSource::None,
             SavedSource::Inducing(inducing) if m > 0 => {
@@ -77,7 +78,9 @@ impl Preparation {
             simd,
             metric: options.metric,
             covariance: options.covariance.clone(),
+            reciprocals: own,
             scales: saved.scales,
+            unit,
             m,
             source,
             floor: saved.floor,

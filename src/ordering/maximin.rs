@@ -76,7 +76,7 @@ struct FarthestTree {
     work: usize,
 }
 
-/// The maximin order of finite coordinates, n x d, n >= 1: ids in the order of their choice.
+/// The maximin order of finite coordinates, n x d: ids in the order of their choice.
 ///
 /// # Errors
 /// Cancelled by `control`; out of memory.

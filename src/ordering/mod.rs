@@ -11,6 +11,7 @@ mod maximin;
 use crate::control::Control;
 use crate::data::check_finite;
 use crate::error::{Error, Result, checked_area, try_collect, try_vec, try_with_capacity};
+use crate::powers_of_two::{exponent, power_of_two};
 use ndarray::ArrayView2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -46,8 +47,7 @@ pub enum Ordering {
 /// halfway, [`Ordering::Maximin`] stops within some ten milliseconds. Cost: see [`Ordering`].
 ///
 /// # Errors
-/// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) where there is no row or no column, or more than 2^32 - 1
-/// rows; [`NotFinite`](crate::ErrorKind::NotFinite), naming row and column;
+/// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) where there is no column, or more than 2^32 - 1 rows; [`NotFinite`](crate::ErrorKind::NotFinite), naming row and column;
 /// [`Cancelled`](crate::ErrorKind::Cancelled); [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
 ///
 /// ```
@@ -65,8 +65,8 @@ pub fn order(
     control: &mut Control<'_>,
 ) -> Result<Vec<usize>> {
     let (n, d) = coords.dim();
-    if n == 0 || d == 0 {
-        return Err(Error::invalid(format!("coords is {n} x {d}; it needs at least one row and one column")));
+    if d == 0 {
+        return Err(Error::invalid(format!("coords is {n} x 0; it needs at least one column")));
     }
     check_count(n)?;
     check_finite("coords", coords)?;
@@ -168,16 +168,6 @@ impl Frame {
         }
         Ok(columns)
     }
-}
-
-/// floor(log2(x)) of a normal x > 0, -1023 below.
-fn exponent(x: f64) -> i32 {
-    (x.to_bits() >> 52 & 0x7ff) as i32 - 1023
-}
-
-/// 2^e, e moved into the range of normal numbers.
-fn power_of_two(e: i32) -> f64 {
-    f64::from_bits(((e.clamp(-1022, 1023) + 1023) as u64) << 52)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::ResidualCoverTree;
 use super::part::{Common, Ids, Part, simd};
 use crate::control::Control;
 use crate::data::Data;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel::Covariance;
 use crate::metric::Preparation;
 use crate::options::Options;
@@ -24,6 +24,9 @@ impl ResidualCoverTree {
     /// memory, cancellation; nothing is left behind.
     pub fn build(options: &Options, data: &Data<'_>, control: &mut Control<'_>) -> Result<Self> {
         options.check()?;
+        if data.coords.nrows() == 0 {
+            return Err(Error::invalid(format!("coords is 0 x {}; it needs at least one row", data.coords.ncols())));
+        }
         let clock = Instant::now();
         let custom = matches!(options.covariance, Covariance::Custom(_));
         let threads = Threads::new(if custom { 1 } else { options.threads });

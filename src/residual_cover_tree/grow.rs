@@ -7,12 +7,13 @@
 //! part, each bounded by what was found in those before, so that answers are those of a tree that was built at once.
 //! Source: Bentley & Saxe, *Decomposable searching problems I* (J. Algorithms, 1980).
 
-use super::part::{Ids, Part, REMOVED};
+use super::part::{Common, Ids, Part, REMOVED, simd};
 use super::{ResidualCoverTree, Spot};
 use crate::control::Control;
 use crate::data::Data;
-use crate::error::{Error, ErrorKind, Result, try_collect, try_reserve, try_with_capacity};
-use crate::metric::AnyMetric;
+use crate::error::{Error, ErrorKind, Result, checked_area, try_collect, try_reserve, try_with_capacity};
+use crate::metric::{AnyMetric, Preparation, matrix_view};
+use crate::options::MetricKind;
 use ndarray::ArrayView1;
 use std::ops::Range;
 
@@ -45,10 +46,17 @@ impl ResidualCoverTree {
             return Err(Error::invalid(format!("coords has {count} rows; ids go up to {} in all", REMOVED - 1)));
         };
         let ids = i64::from(first)..i64::from(next);
+        self.preparation.check_more(data)?;
         if count == 0 {
+            control.step(1.0)?;
             return Ok(ids);
         }
-        self.preparation.check_more(data)?;
+        let euclidean = self.options.metric == MetricKind::Euclidean;
+        if euclidean && (self.parts.is_empty() || !self.preparation.has_room_for(data.coords)) {
+            self.arrange_in_new_unit(data, first..next, control)?;
+            self.next_id = next;
+            return Ok(ids);
+        }
         control.window(0.0, 0.3);
         control.phase(0.0, 1.0);
         let metric = self.preparation.metric(&self.options, data, None, &self.threads, control)?;
@@ -57,6 +65,32 @@ impl ResidualCoverTree {
         self.arrange(self.first_unsettled(count), Some(more), control)?;
         self.next_id = next;
         Ok(ids)
+    }
+
+    /// Makes one part of all points and `more`, whose ids are those of `range`, in the unit of the Euclidean metric that
+    /// they have together: where that of the tree has no room for coordinates that are much larger than those before, or
+    /// was chosen for points that were all removed.
+    fn arrange_in_new_unit(&mut self, more: &Data<'_>, range: Range<u32>, control: &mut Control<'_>) -> Result<()> {
+        control.window(0.0, 0.3);
+        control.phase(0.0, 1.0);
+        let d = self.preparation.d();
+        // Errors name the rows of `more`.
+        self.preparation.scaled("coords", more.coords)?;
+        let (mut coords, mut ids) = self.coords_by_id()?;
+        try_reserve(&mut coords, checked_area(more.coords.nrows(), d, "coords")?, WHAT)?;
+        try_reserve(&mut ids, range.len(), WHAT)?;
+        coords.extend(more.coords.iter());
+        ids.extend(range);
+        let data = Data::new(matrix_view(&coords, d));
+        let mut preparation = Preparation::new(&self.options, simd(&self.options), &data)?;
+        let metric = preparation.metric(&self.options, &data, None, &self.threads, control)?;
+        control.window(0.3, 1.0);
+        let common = Common { options: &self.options, preparation: &preparation, threads: &self.threads };
+        let part = Part::new(common, metric, Ids::new(ids), control)?;
+        self.parts.clear();
+        self.parts.push(part);
+        self.preparation = preparation;
+        Ok(())
     }
 
     /// Removes points; the ids of all others stay. O(log n) a point, and at times what arranging a part takes.

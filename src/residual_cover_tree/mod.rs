@@ -110,7 +110,7 @@ impl ResidualCoverTree {
                 let mut score = [0.0];
                 self.push(block, part, a);
                 m.scores(block, &block.all, &Candidates::Gather(&[b]), &mut scratch, &mut score)?;
-                Ok(m.distance(score[0]))
+                Ok(m.distance(score[0]) / self.preparation.unit())
             })
         })
     }

@@ -141,7 +141,7 @@ impl Part {
             AnyMetric::Correlation(correlation)
                 if options.construction == Construction::Hybrid || !correlation.proper =>
             {
-                Shape::Euclidean(preparation.scales().to_vec())
+                Shape::Euclidean(preparation.shape_scales(points_of(&metric))?)
             }
             _ => Shape::Metric,
         };

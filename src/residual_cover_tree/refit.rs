@@ -7,12 +7,12 @@ use super::ResidualCoverTree;
 use super::part::{Common, Ids, Part, REMOVED, simd};
 use crate::control::Control;
 use crate::data::{Data, Model};
-use crate::error::{Error, ErrorKind, Result, try_with_capacity};
+use crate::error::{Error, Result, number, try_with_capacity};
 use crate::kernel::Covariance;
-use crate::metric::{Preparation, matrix_view};
+use crate::metric::{AnyMetric, Preparation, matrix_view};
 use crate::options::Options;
 use crate::parallel::Threads;
-use crate::stats::BuildSeconds;
+use crate::stats::{BuildSeconds, LengthscaleCheck};
 use std::time::Instant;
 
 impl ResidualCoverTree {
@@ -24,15 +24,12 @@ impl ResidualCoverTree {
     /// were removed; that, and another construction or order, takes what building does.
     ///
     /// # Errors
-    /// As [`Self::build`]; [`ErrorKind::InvalidState`] where all points were removed. The tree is then as it was.
+    /// As [`Self::build`]; the tree is then as it was.
     pub fn refit(&mut self, options: &Options, model: &Model<'_>, control: &mut Control<'_>) -> Result<()> {
         options.check()?;
         if options.metric != self.options.metric {
             let (new, old) = (options.metric, self.options.metric);
             return Err(Error::invalid(format!("metric is {new:?}, but the tree was built with {old:?}")));
-        }
-        if self.is_empty() {
-            return Err(Error::new(ErrorKind::InvalidState, "the tree has no points: there is nothing to refit"));
         }
         if self.preparation.is_given() && model.factor.is_none() && model.inducing.is_none() {
             return Err(Error::invalid("factor is missing: the tree was built with the caller's"));
@@ -62,22 +59,32 @@ impl ResidualCoverTree {
         control.window(0.0, 0.4);
         control.phase(0.0, 1.0);
         let mut preparation = Preparation::new(options, simd(options), &data)?;
-        self.check_scales(preparation.scales())?;
+        self.check_lengthscales(&preparation)?;
         let rows = kept.map(|part| &part.tree.ids[..]);
-        let metric = preparation.metric(options, &data, rows, threads, control)?;
-        let lengthscale = metric.lengthscale_check()?;
+        // Of no points there is nothing to compute: those that are inserted later have these parameters.
+        let metric = match data.coords.nrows() {
+            0 => None,
+            _ => Some(preparation.metric(options, &data, rows, threads, control)?),
+        };
+        let lengthscale = metric.as_ref().map_or(Ok(LengthscaleCheck::Plausible), AnyMetric::lengthscale_check)?;
         let factor = clock.elapsed().as_secs_f64();
         control.window(0.4, 1.0);
         let common = Common { options, preparation: &preparation, threads };
-        let part = match kept {
-            Some(part) => part.renewed(common, self.preparation.scales(), metric, control)?,
-            None => Part::new(common, metric, Ids::new(ids), control)?,
+        let part = match (metric, kept) {
+            (None, _) => None,
+            (Some(metric), Some(part)) => Some(part.renewed(common, self.preparation.scales(), metric, control)?),
+            (Some(metric), None) => Some(Part::new(common, metric, Ids::new(ids), control)?),
         };
+        if part.is_none() {
+            control.step(1.0)?;
+        }
 
-        self.seconds = BuildSeconds { factor, order: part.seconds_order, tree: part.seconds_tree };
+        let seconds = |f: fn(&Part) -> f64| part.as_ref().map_or(0.0, f);
+        self.seconds =
+            BuildSeconds { factor, order: seconds(|part| part.seconds_order), tree: seconds(|part| part.seconds_tree) };
         self.lengthscale = lengthscale;
         self.parts.clear();
-        self.parts.push(part);
+        self.parts.extend(part);
         self.preparation = preparation;
         self.options = options.clone();
         if let Some(threads) = other_threads {
@@ -86,15 +93,15 @@ impl ResidualCoverTree {
         Ok(())
     }
 
-    /// An error for a coordinate that overflows when it is multiplied by the scale of its dimension.
-    fn check_scales(&self, scales: &[f64]) -> Result<()> {
+    /// An error for a coordinate that overflows when it is divided by its lengthscale.
+    fn check_lengthscales(&self, preparation: &Preparation) -> Result<()> {
         for part in &self.parts {
             for (position, row) in part.points().raw_view().rows().into_iter().enumerate() {
-                if let Some(j) = (0..scales.len()).find(|&j| !(row[j] * scales[j]).is_finite()) {
-                    let (id, x) = (part.id(position as u32), row[j]);
-                    let message =
-                        format!("coordinate {j} of point {id} is {x}, which overflows when divided by its lengthscale");
-                    return Err(Error::invalid(message));
+                for (j, &x) in row.iter().enumerate() {
+                    if let Some(what) = preparation.overflow(x, j) {
+                        let id = part.id(position as u32);
+                        return Err(Error::invalid(format!("coordinate {j} of point {id} is {}, {what}", number(x))));
+                    }
                 }
             }
         }
@@ -102,7 +109,7 @@ impl ResidualCoverTree {
     }
 
     /// Coordinates as given of all points, row by row, and their ids, ascending.
-    fn coords_by_id(&self) -> Result<(Vec<f64>, Vec<u32>)> {
+    pub(super) fn coords_by_id(&self) -> Result<(Vec<f64>, Vec<u32>)> {
         let what = "coordinates";
         let mut coords = try_with_capacity(self.len() * self.preparation.d(), what)?;
         let mut ids = try_with_capacity(self.len(), what)?;

@@ -3,7 +3,7 @@
 use super::{Neighbors, ResidualCoverTree, Spot};
 use crate::control::Control;
 use crate::data::{Query, QueryPoints};
-use crate::error::{Error, ErrorKind, Result, try_collect, try_vec};
+use crate::error::{Error, ErrorKind, Result, number, try_collect, try_vec};
 use crate::metric::{AnyMetric, Metric, QueryBlock};
 use crate::options::Traversal;
 use crate::search::{Batch, Collector, Index, Keys, Nearest, Neighbor, SearchCounters, Within, run_batch};
@@ -49,19 +49,60 @@ pub(super) trait Wanted: Sync {
 
     /// How many are wanted, at most.
     fn most(&self) -> usize;
+
+    /// What distances are multiplied by while they are searched for.
+    fn units(&self) -> &Units;
+}
+
+/// The powers of two that distances are multiplied by, see [`Preparation::unit`](crate::metric::Preparation::unit): one for
+/// all queries, or one each.
+pub(super) struct Units {
+    all: f64,
+    each: Vec<f64>,
+}
+
+impl Units {
+    /// One for all queries.
+    pub(super) fn all(unit: f64) -> Units {
+        Units { all: unit, each: Vec::new() }
+    }
+
+    fn of(&self, q: u32) -> f64 {
+        self.each.get(q as usize).copied().unwrap_or(self.all)
+    }
+
+    /// A bound of distances, as it is searched with: positive, as it was, and not too small for what is at distance 0.
+    fn bound(&self, q: u32, bound: f64) -> f64 {
+        let unit = self.of(q);
+        if unit == 1.0 { bound } else { (bound * unit).max(f64::MIN_POSITIVE) }
+    }
+
+    /// Gives all distances the caller's unit.
+    pub(super) fn give_back(&self, found: &mut [Vec<Neighbor>]) {
+        if self.all == 1.0 && self.each.is_empty() {
+            return;
+        }
+        for (q, found) in (0..).zip(found) {
+            let unit = self.of(q);
+            found.iter_mut().for_each(|neighbor| neighbor.distance /= unit);
+            // Distances that are no normal numbers may have become equal.
+            found.sort_unstable();
+        }
+    }
 }
 
 /// The k nearest within bounds.
 pub(super) struct KNearest<'a> {
     pub(super) k: usize,
     pub(super) bounds: Bounds<'a>,
+    pub(super) units: Units,
 }
 
 impl Wanted for KNearest<'_> {
     type Kept = Nearest;
 
     fn collector<M: Metric>(&self, metric: &M, q: u32, found: &[Neighbor]) -> Nearest {
-        let bound = self.bounds.of(q);
+        let bound = self.units.bound(q, self.bounds.of(q));
         // As near as the farthest of k is not enough: ids ascend from part to part.
         let farthest = found.last().filter(|_| found.len() == self.k).map(|last| last.distance);
         Nearest::new(metric, self.k, farthest.map_or(bound, |farthest| farthest.min(bound)))
@@ -74,16 +115,23 @@ impl Wanted for KNearest<'_> {
     fn most(&self) -> usize {
         self.k
     }
+
+    fn units(&self) -> &Units {
+        &self.units
+    }
 }
 
 /// All within a radius.
-struct InRadius(f64);
+struct InRadius {
+    radius: f64,
+    units: Units,
+}
 
 impl Wanted for InRadius {
     type Kept = Within;
 
-    fn collector<M: Metric>(&self, metric: &M, _q: u32, _found: &[Neighbor]) -> Within {
-        Within::new(metric, self.0)
+    fn collector<M: Metric>(&self, metric: &M, q: u32, _found: &[Neighbor]) -> Within {
+        Within::new(metric, self.units.bound(q, self.radius))
     }
 
     fn finish(kept: Within) -> Vec<Neighbor> {
@@ -92,6 +140,10 @@ impl Wanted for InRadius {
 
     fn most(&self) -> usize {
         usize::MAX
+    }
+
+    fn units(&self) -> &Units {
+        &self.units
     }
 }
 
@@ -104,8 +156,8 @@ impl ResidualCoverTree {
         if query.k == 0 {
             return Err(Error::invalid("k is 0; it must be at least 1"));
         }
-        let wanted = KNearest { k: query.k.min(self.len()), bounds: Bounds::new(query)? };
-        self.search(query, &wanted, control)
+        let (k, bounds) = (query.k.min(self.len()), Bounds::new(query)?);
+        self.search(query, |units| KNearest { k, bounds, units }, control)
     }
 
     /// All points nearer than `radius` to each query; `query.k` and `query.max_distances` are not used.
@@ -117,24 +169,29 @@ impl ResidualCoverTree {
             return Err(Error::new(ErrorKind::NotFinite, "radius is NaN"));
         }
         if radius <= 0.0 {
-            return Err(Error::invalid(format!("radius is {radius}; it must be positive")));
+            return Err(Error::invalid(format!("radius is {}; it must be positive", number(radius))));
         }
-        self.search(query, &InRadius(radius), control)
+        self.search(query, |units| InRadius { radius, units }, control)
     }
 
     /// Searches for a batch, its arguments checked.
-    fn search<W: Wanted>(&self, query: &Query<'_>, wanted: &W, control: &mut Control<'_>) -> Result<Neighbors> {
+    fn search<W: Wanted>(
+        &self,
+        query: &Query<'_>,
+        wanted: impl FnOnce(Units) -> W,
+        control: &mut Control<'_>,
+    ) -> Result<Neighbors> {
         let clock = Instant::now();
         let traversal = match query.traversal {
             Traversal::Automatic => self.options.traversal,
             chosen => chosen,
         };
         let mut spots = Vec::new();
-        let scaled = match &query.points {
+        let (scaled, units) = match &query.points {
             QueryPoints::Ids(ids) => {
                 let spot = |(t, &id)| self.spot("ids", t, id);
                 spots = try_collect(ids.iter().enumerate().map(spot), "the queries")?;
-                Vec::new()
+                Default::default()
             }
             QueryPoints::New { coords, factor, residual_variances } => {
                 self.preparation.check_new(*coords, *factor, *residual_variances)?;
@@ -149,6 +206,7 @@ impl ResidualCoverTree {
                 Asked::New { coords, factor, residual_variances, scaled }
             }
         };
+        let wanted = &wanted(Units { all: self.preparation.unit(), each: units });
         let mut found = try_vec(count, Vec::new(), "the answer")?;
         let mut counters = SearchCounters::default();
         for (p, part) in self.parts.iter().enumerate() {
@@ -171,6 +229,7 @@ impl ResidualCoverTree {
             };
             counters += self.run(&search, wanted, &mut found, control)?;
         }
+        wanted.units().give_back(&mut found);
         self.note(traversal, count, counters, clock);
         Ok(Neighbors { found })
     }
@@ -320,7 +379,10 @@ impl<'a> Bounds<'a> {
                 return Err(Error::new(ErrorKind::NotFinite, format!("max_distances[{t}] is NaN")));
             }
             if let Some(t) = bounds.iter().position(|&b| b <= 0.0) {
-                return Err(Error::invalid(format!("max_distances[{t}] is {}; it must be positive", bounds[t])));
+                return Err(Error::invalid(format!(
+                    "max_distances[{t}] is {}; it must be positive",
+                    number(bounds[t])
+                )));
             }
         }
         Ok(Bounds(query.max_distances))

@@ -1,7 +1,7 @@
 //! The Vecchia job: the nearest predecessors of every point.
 
 use super::part::{Part, REMOVED};
-use super::search::{Asked, Bounds, KNearest, Search};
+use super::search::{Asked, Bounds, KNearest, Search, Units};
 use super::{Neighbors, ResidualCoverTree, Spot};
 use crate::control::Control;
 use crate::error::{Error, Result, try_collect, try_vec, try_with_capacity};
@@ -26,7 +26,7 @@ impl ResidualCoverTree {
         }
         let clock = Instant::now();
         let n = self.len();
-        let wanted = KNearest { k: k.min(n), bounds: Bounds::NONE };
+        let wanted = KNearest { k: k.min(n), bounds: Bounds::NONE, units: Units::all(self.preparation.unit()) };
         let spots = match order {
             None => self.spots()?,
             Some(order) => self.permutation(order)?,
@@ -39,6 +39,7 @@ impl ResidualCoverTree {
             counters += self.predecessors(p as u32, &spots, &wanted, &mut found, share, control)?;
             searched += part.live();
         }
+        wanted.units.give_back(&mut found);
         self.note(self.options.traversal, n, counters, clock);
         Ok(Neighbors { found })
     }

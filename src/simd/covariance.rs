@@ -52,10 +52,15 @@ fn evaluate<const FUSED: bool>(Covariances { shape, variance, squared }: Covaria
             *v = s2 * ((1.0 + r + r * r * (1.0 / 3.0)).min(f64::MAX) * exp::<FUSED>(-r));
         }),
         // A power has no short vector form of our own; the standard library's is used.
-        Shape::RationalQuadratic(alpha) => squared.iter_mut().for_each(|v| {
-            *v = s2 * (-alpha * (*v / (2.0 * alpha)).ln_1p()).exp();
-        }),
+        Shape::RationalQuadratic(alpha) => squared.iter_mut().for_each(|v| *v = s2 * rational_quadratic(*v, alpha)),
     }
+}
+
+/// (1 + v / (2 alpha))^-alpha, also where 2 alpha or the quotient is no finite number.
+fn rational_quadratic(v: f64, alpha: f64) -> f64 {
+    let quotient = 0.5 * v / alpha;
+    let log = if quotient.is_finite() { quotient.ln_1p() } else { (0.5 * v).ln() - alpha.ln() };
+    (-alpha * log).exp()
 }
 
 #[inline(always)]
@@ -123,7 +128,7 @@ pub(super) fn correlations_f32<const FUSED: bool, const N: usize>(shape: Shape, 
             *v = (1.0 + r + r * r * (1.0 / 3.0)) * exp_f32::<FUSED>(-r);
         }),
         Shape::RationalQuadratic(alpha) => squared.iter_mut().for_each(|v| {
-            *v = (-alpha * (f64::from(*v) / (2.0 * alpha)).ln_1p()).exp() as f32;
+            *v = rational_quadratic(f64::from(*v), alpha) as f32;
         }),
     }
 }
@@ -144,7 +149,8 @@ pub(super) fn declines_f32<const N: usize>(shape: Shape, squared: &[f32; N], cor
             *k *= (5.0 / 6.0) * (1.0 + r) / (1.0 + r + r * r * (1.0 / 3.0));
         }),
         Shape::RationalQuadratic(alpha) => {
-            let scale = (0.5 / alpha) as f32;
+            // Finite, so that it times 0 is no NaN.
+            let scale = ((0.5 / alpha) as f32).min(f32::MAX);
             all.for_each(|(k, v)| *k *= 0.5 / (1.0 + scale * v));
         }
     }

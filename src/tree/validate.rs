@@ -2,7 +2,7 @@
 
 use super::{CoverTree, NO_PARENT};
 use crate::control::Control;
-use crate::error::{Error, ErrorKind, Result, try_collect, try_vec};
+use crate::error::{Error, ErrorKind, Result, number, try_collect, try_vec};
 use crate::metric::{Ball, Candidates, Metric, QueryBlock, ScoreScratch};
 use crate::parallel::Threads;
 
@@ -60,9 +60,9 @@ impl CoverTree {
                 return Err(broken(format!(
                     "covering: point {} is {} from its parent {}, more than {}",
                     self.ids[i],
-                    shape.length(score),
+                    number(shape.length(score)),
                     self.ids[j],
-                    self.radii[first - 1]
+                    number(self.radii[first - 1])
                 )));
             }
             let level = first.max(second);
@@ -71,8 +71,8 @@ impl CoverTree {
                     "separation: points {} and {} of level {level} are {} apart, not more than {}",
                     self.ids[i],
                     self.ids[j],
-                    shape.length(score),
-                    self.radii[level]
+                    number(shape.length(score)),
+                    number(self.radii[level])
                 )));
             }
             Ok(())

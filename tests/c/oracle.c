@@ -19,19 +19,25 @@ static double *scale(const rct_options *options, const double *coords, size_t ro
   return scaled;
 }
 
+/* Of differences as shares of the largest one, whose squares neither overflow nor underflow where that matters. */
 static double euclidean(const double *a, const double *b, size_t d) {
-  double sum = 0.0;
-  for (size_t j = 0; j < d; j++) sum += (a[j] - b[j]) * (a[j] - b[j]);
-  return sqrt(sum);
+  double largest = 0.0, sum = 0.0;
+  for (size_t j = 0; j < d; j++) largest = fmax(largest, fabs(a[j] - b[j]));
+  if (largest == 0.0) return 0.0;
+  for (size_t j = 0; j < d; j++) sum += (a[j] - b[j]) / largest * ((a[j] - b[j]) / largest);
+  return largest * sqrt(sum);
 }
 
 double oracle_kernel(const oracle *truth, double r) {
+  /* The limit of the others, where the formula is infinity times zero. */
+  if (r > 1e100 && truth->kernel != RCT_KERNEL_RATIONAL_QUADRATIC) return 0.0;
   const double r3 = sqrt(3.0) * r, r5 = sqrt(5.0) * r;
   switch (truth->kernel) {
     case RCT_KERNEL_RBF: return truth->variance * exp(-0.5 * r * r);
     case RCT_KERNEL_MATERN12: return truth->variance * exp(-r);
     case RCT_KERNEL_MATERN52: return truth->variance * (1.0 + r5 + r5 * r5 / 3.0) * exp(-r5);
     case RCT_KERNEL_RATIONAL_QUADRATIC:
+      if (isinf(r * r)) return truth->variance * exp(truth->alpha * (log(2.0 * truth->alpha) - 2.0 * log(r)));
       return truth->variance * pow(1.0 + r * r / (2.0 * truth->alpha), -truth->alpha);
     default: return truth->variance * (1.0 + r3) * exp(-r3);
   }
@@ -49,6 +55,8 @@ static oracle without_factor(const rct_options *options, const double *coords, s
   truth.scaled = scale(options, coords, n, d);
   truth.factor = new_array(n * m);
   truth.residuals = new_array(n);
+  truth.largest = 0.0;
+  for (size_t i = 0; i < n * d; i++) truth.largest = fmax(truth.largest, fabs(truth.scaled[i]));
   return truth;
 }
 
@@ -132,7 +140,7 @@ double oracle_distance(const oracle *truth, size_t i, size_t j) {
 }
 
 double oracle_rounding(const oracle *truth, size_t i, size_t j) {
-  if (truth->metric == RCT_METRIC_EUCLIDEAN) return 1e-12 * (1.0 + oracle_distance(truth, i, j));
+  if (truth->metric == RCT_METRIC_EUCLIDEAN) return 1e-12 * oracle_distance(truth, i, j) + 1e-14 * truth->largest;
   return 1e-9 * (1.0 + covariance(truth, i, j) / sqrt(truth->residuals[i] * truth->residuals[j]));
 }
 

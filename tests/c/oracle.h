@@ -14,6 +14,7 @@ typedef struct oracle {
   double *scaled;    /* n x d: coordinates divided by their lengthscales */
   double *factor;    /* n x m: V */
   double *residuals; /* n: p */
+  double largest;    /* of the absolute values in `scaled` */
 } oracle;
 
 /* From row-major coordinates (n x d) and inducing points (m x d; NULL with m = 0). RCT_KERNEL_CUSTOM stands for the
@@ -36,7 +37,8 @@ double oracle_correlation(const oracle *truth, size_t i, size_t j);
 /* Distance under the metric. */
 double oracle_distance(const oracle *truth, size_t i, size_t j);
 
-/* What rounding may do to |rho|, or to a Euclidean distance: an answer may swap points that are closer than that. */
+/* What rounding may do to |rho|, or to a Euclidean distance, whose coordinates are rounded, too: an answer may swap points
+ * that are closer than that. */
 double oracle_rounding(const oracle *truth, size_t i, size_t j);
 
 /* Whether `distance` is that of i and j, up to rounding. */

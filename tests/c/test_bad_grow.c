@@ -59,7 +59,6 @@ static void null_pointers(void) {
   check_insert(&seen, NULL, invalid, "data|NULL");
   check_remove(no_indices(), invalid, "ids|NULL");
   check_remove(rct_index_vector_of(NULL, 3), invalid, "ids|NULL|3");
-  check_remove(rct_index_vector_of(seen.ids, 0), invalid, "ids|no elements");
   rct_data bad = data;
   bad.coords = no_matrix();
   check_insert(&seen, &bad, invalid, "coords|NULL");
@@ -120,8 +119,8 @@ static void trees_that_are_not_built(void) {
 
 static void insertions_of_the_wrong_shape(void) {
   rct_data data = rows();
-  data.coords = rct_row_major(more, 0, D);
-  check_insert(&seen, &data, invalid, "coords|0");
+  data.coords = rct_row_major(more, 0, D + 1);
+  check_insert(&seen, &data, invalid, "coords|3|2");
   data.coords = rct_row_major(more, MORE, 0);
   check_insert(&seen, &data, invalid, "coords|0");
   data.coords = rct_row_major(more, MORE, 1);

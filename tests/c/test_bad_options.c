@@ -141,7 +141,7 @@ static void as_many_lengthscales_as_dimensions(void) {
 
 static void jitter_may_be_0_but_not_less(void) {
   const double wrong[4] = {-1e-9, NAN, INFINITY, -INFINITY};
-  const char *words[4] = {"jitter|-0.000000001", "jitter|NaN", "jitter|inf", "jitter|-inf"};
+  const char *words[4] = {"jitter is -1e-9;", "jitter|NaN", "jitter|inf", "jitter|-inf"};
   rct_options options = default_options();
   for (int t = 0; t < 4; t++) {
     options.jitter = wrong[t];

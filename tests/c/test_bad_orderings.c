@@ -31,7 +31,6 @@ static void check_refused(rct_matrix points, rct_status status, const char *word
 static void no_points(void) {
   check_refused(no_matrix(), RCT_ERROR_INVALID_ARGUMENT, "coords|NULL");
   check_refused(rct_row_major(NULL, N, D), RCT_ERROR_INVALID_ARGUMENT, "coords|NULL|20");
-  check_refused(rct_row_major(coords, 0, D), RCT_ERROR_INVALID_ARGUMENT, "coords|0");
   check_refused(rct_row_major(coords, N, 0), RCT_ERROR_INVALID_ARGUMENT, "coords|0");
 }
 
@@ -84,6 +83,8 @@ static void none_or_too_many_inducing_points(void) {
   for (int32_t method = RCT_INDUCING_KMEANS_PLUS_PLUS; method <= RCT_INDUCING_RANDOM; method++) {
     CHECK_STATUS(rct_select_inducing(points, 0, method, 0, rct_row_major_out(many, 0, D), NULL),
                  RCT_ERROR_INVALID_ARGUMENT, "m |0");
+    CHECK_STATUS(rct_select_inducing(rct_row_major(coords, 0, D), M, method, 0, rct_row_major_out(many, M, D), NULL),
+                 RCT_ERROR_INVALID_ARGUMENT, "m |4|coords|0 rows");
     CHECK_STATUS(rct_select_inducing(points, N + 1, method, 0, rct_row_major_out(many, N + 1, D), NULL),
                  RCT_ERROR_INVALID_ARGUMENT, "m |21|20");
     rct_matrix_out huge = rct_row_major_out(many, SIZE_MAX / 8, D);

@@ -43,14 +43,16 @@ static void both_or_neither_of_ids_and_coords(void) {
   invalid(&query, "neither|ids|coords");
 }
 
-static void no_queries_at_all(void) {
-  rct_query query = seen.query;
-  query.ids.len = 0;
-  invalid(&query, "ids|0");
-  query = query_of_coords(more, 0, D, K);
-  invalid(&query, "coords|0");
+/* No queries are answered with nothing, but of the right dimensions. */
+static void no_queries_of_other_dimensions(void) {
+  rct_query query = query_of_coords(more, 0, D + 1, K);
+  seen.out.ids.rows = seen.out.distances.rows = seen.out.counts.len = 0;
+  invalid(&query, "coords|0 x 3|0 x 2");
+  seen.out = answer_out(&seen.room);
   query = query_of_coords(more, N, 0, K);
-  invalid(&query, "coords|0");
+  invalid(&query, "coords|20 x 0|20 x 2");
+  query = query_of_coords(more, 0, D, 0);
+  invalid(&query, "k|0");
 }
 
 static void ids_out_of_range(void) {
@@ -261,8 +263,8 @@ static void wrong_pairs(void) {
     CHECK_REFUSED(&seen, call(seen.tree, right, with_wrong, out), status, "j[8]|20");
     wrong[8] = 8;
     CHECK_REFUSED(&seen, call(seen.tree, right, rct_index_vector_of(wrong, N - 1), out), status, "20|j|19");
-    CHECK_REFUSED(&seen, call(seen.tree, rct_index_vector_of(wrong, 0), right, out), status, "i ");
-    CHECK_REFUSED(&seen, call(seen.tree, right, rct_index_vector_of(wrong, 0), out), status, "j ");
+    CHECK_REFUSED(&seen, call(seen.tree, rct_index_vector_of(wrong, 0), right, out), status, "i has 0|j has 20");
+    CHECK_REFUSED(&seen, call(seen.tree, right, rct_index_vector_of(wrong, 0), out), status, "i has 20|j has 0");
   }
   for (int t = 0; t < N; t++) CHECK(values[t] == -5.0);
 }
@@ -302,7 +304,7 @@ int main(void) {
   for (int t = 0; t < N; t++) residuals[t] += 0.5;
   RUN(k_of_0);
   RUN(both_or_neither_of_ids_and_coords);
-  RUN(no_queries_at_all);
+  RUN(no_queries_of_other_dimensions);
   RUN(ids_out_of_range);
   RUN(wrong_id_limits);
   RUN(wrong_distance_bounds);

@@ -46,30 +46,41 @@ pub struct Oracle {
     pub custom: Option<CovarianceOfPoints>,
     pub factor: Array2<f64>,
     pub variances: Array1<f64>,
+    /// The largest coordinate, in lengthscales.
+    pub largest: f64,
 }
 
 /// Covariance at scaled distance r, by its formula.
 pub fn covariance(kernel: &Kernel, r: f64) -> f64 {
     // The limit, where the formula is infinity times zero.
-    let r = r.min(1e100);
+    let r = if matches!(kernel.family, KernelFamily::RationalQuadratic { .. }) { r } else { r.min(1e100) };
     kernel.variance
         * match kernel.family {
             KernelFamily::Rbf => (-0.5 * r * r).exp(),
             KernelFamily::Matern12 => (-r).exp(),
             KernelFamily::Matern32 => (1.0 + 3f64.sqrt() * r) * (-(3f64.sqrt()) * r).exp(),
             KernelFamily::Matern52 => (1.0 + 5f64.sqrt() * r + 5.0 * r * r / 3.0) * (-(5f64.sqrt()) * r).exp(),
-            KernelFamily::RationalQuadratic { alpha } => (1.0 + r * r / (2.0 * alpha)).powf(-alpha),
+            KernelFamily::RationalQuadratic { alpha } if r > 1e150 => {
+                (alpha * ((2.0 * alpha).ln() - 2.0 * r.ln())).exp()
+            }
+            KernelFamily::RationalQuadratic { alpha } => (-alpha * (r * r / (2.0 * alpha)).ln_1p()).exp(),
         }
 }
 
-/// Distance of two points divided by the lengthscales.
+/// Distance of two points divided by the lengthscales, from differences as shares of the largest one, whose squares neither
+/// overflow nor underflow where that matters.
 pub fn scaled_distance(kernel: &Kernel, a: &[f64], b: &[f64]) -> f64 {
     let scale = |j: usize| match &kernel.lengthscale {
         Lengthscale::Isotropic(l) => *l,
         Lengthscale::PerDimension(all) => all[j],
         Lengthscale::Missing => 1.0,
     };
-    (0..a.len()).map(|j| ((a[j] - b[j]) / scale(j)).powi(2)).sum::<f64>().sqrt()
+    let differences = (0..a.len()).map(|j| (a[j] - b[j]) / scale(j));
+    let largest = differences.clone().fold(0.0, |most: f64, x| most.max(x.abs()));
+    if largest == 0.0 {
+        return 0.0;
+    }
+    largest * differences.map(|x| (x / largest).powi(2)).sum::<f64>().sqrt()
 }
 
 impl Oracle {
@@ -153,7 +164,14 @@ impl Oracle {
         let variances = variances.unwrap_or_else(|| {
             factor.rows().into_iter().map(|v| (kernel.variance - v.dot(&v)).max(floor * kernel.variance)).collect()
         });
-        Oracle { metric, coords: coords.to_owned(), kernel, custom: None, factor, variances }
+        let origin = vec![0.0; coords.ncols()];
+        let size = |j: usize, x: f64| {
+            let mut point = origin.clone();
+            point[j] = x;
+            scaled_distance(&kernel, &point, &origin)
+        };
+        let largest = coords.indexed_iter().map(|((_, j), &x)| size(j, x)).fold(0.0, f64::max);
+        Oracle { metric, coords: coords.to_owned(), kernel, custom: None, factor, variances, largest }
     }
 
     /// V and p.
@@ -198,7 +216,7 @@ impl Oracle {
     /// How far abs(rho_ij) (or the distance) may be off by rounding.
     pub fn tolerance(&self, i: usize, j: usize) -> f64 {
         match self.metric {
-            MetricKind::Euclidean => 1e-12 * (1.0 + self.r(i, j)),
+            MetricKind::Euclidean => 1e-12 * self.r(i, j) + 1e-14 * self.largest,
             _ => 1e-9 * (1.0 + self.k(i, j) / self.sds(i, j)),
         }
     }
@@ -237,8 +255,10 @@ impl Oracle {
                 _ => 1.0 - distance * distance,
             };
             let tolerance = self.tolerance(q, j);
+            // What 1 less a square is rounded by.
+            let slack = if self.metric == MetricKind::Euclidean { 0.0 } else { 1e-15 };
             assert!(
-                (score - self.score(q, j)).abs() <= tolerance + 1e-15,
+                (score - self.score(q, j)).abs() <= tolerance + slack,
                 "distance {distance} of {q} to {j}, not {}; {context}",
                 self.distance(q, j)
             );
