@@ -290,7 +290,7 @@ static void refits_with_options_that_cannot_be(void) {
   CHECK_REFUSED(&seen, rct_refit(seen.tree, &options, NULL, NULL), invalid, "metric|9");
   options = seen.given.options;
   options.lengthscale = 0.0;
-  CHECK_REFUSED(&seen, rct_refit(seen.tree, &options, NULL, NULL), invalid, "lengthscale|0");
+  CHECK_REFUSED(&seen, rct_refit(seen.tree, &options, NULL, NULL), invalid, "lengthscale|not given");
   options.lengthscale = NAN;
   CHECK_REFUSED(&seen, rct_refit(seen.tree, &options, NULL, NULL), RCT_ERROR_NOT_FINITE, "lengthscale|NaN");
   options = seen.given.options;
