@@ -23,6 +23,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "rct.h"
@@ -38,19 +40,32 @@ namespace rct {
 
 using Stats = rct_tree_stats;
 
+#define RCT_NEEDS_OPTIONS                                                                                            \
+  "rct: a tree needs options: rct::Tree tree(rct::Options().lengthscale(x), data), with x in the unit of the coordinates"
+
 /* A tree; move-only. One that was moved from can be assigned to or destroyed. */
 class Tree {
  public:
   /* An empty tree, to be built. */
-  explicit Tree(const Options &options = Options()) : covariance_(options.covariance_) {
+  explicit Tree(const Options &options) : covariance_(options.covariance_) {
     const rct_options c = options.c();
     rct_tree *tree = nullptr;
     detail::check(rct_create(&c, &tree));
     tree_.reset(tree);
   }
-  /* A built tree. */
+  /* A built tree; options and data in either order. */
   Tree(const Options &options, const Data &data, const Control &control = Control()) : Tree(options) {
     build(data, control);
+  }
+  Tree(const Data &data, const Options &options, const Control &control = Control()) : Tree(options, data, control) {}
+  /* A kernel has no default lengthscale, so a tree has no default options. */
+  template <class Nothing = void>
+  Tree() {
+    static_assert(detail::never<Nothing>, RCT_NEEDS_OPTIONS);
+  }
+  template <class Given, class = std::enable_if_t<std::is_convertible_v<Given, Data>>>
+  explicit Tree(Given &&) {
+    static_assert(detail::never<Given>, RCT_NEEDS_OPTIONS);
   }
 
   /* Once. Where it fails the tree stays empty, and can be built. */
@@ -148,12 +163,11 @@ class Tree {
   RadiusNeighbors radius_batch(const Query &query, double radius, const Control &control = Control()) const {
     const rct_query c_query = query.c();
     const rct_control c_control = control.c();
-    RadiusNeighbors found;
-    rct_radius_result *result = nullptr;
-    const rct_status status = rct_radius_batch(tree_.get(), &c_query, radius, &result, &c_control);
-    found.result_.reset(result);
+    rct_radius_result *given = nullptr;
+    const rct_status status = rct_radius_batch(tree_.get(), &c_query, radius, &given, &c_control);
+    RadiusNeighbors::Result result(given);
     detail::check(status);
-    return found;
+    return RadiusNeighbors(std::move(result));
   }
 
   /* Of each pair of stored points (i[t], j[t]). */
@@ -205,6 +219,8 @@ class Tree {
   std::shared_ptr<const CovarianceFunction> covariance_;
   std::unique_ptr<rct_tree, Free> tree_;
 };
+
+#undef RCT_NEEDS_OPTIONS
 
 /* For each place the id of the point that stands there; `seed` is for the random order. */
 inline std::vector<std::int64_t> order(MatrixView<const double> coords, Ordering ordering, std::uint64_t seed = 0,

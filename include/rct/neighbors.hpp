@@ -8,6 +8,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "error.hpp"
@@ -52,17 +53,25 @@ struct NeighborsOut {
 };
 
 /* All points within a radius of each query, ascending by (distance, id): those of query i are the elements
- * offsets()[i] to offsets()[i + 1] - 1. Move-only; what the spans show lives as long as this. */
-class RadiusNeighbors {
- public:
-  std::size_t queries() const noexcept { return view().queries; }
-  Span<const std::size_t> offsets() const noexcept { return {view().offsets, result_ ? view().queries + 1 : 0}; }
-  Span<const std::int64_t> ids() const noexcept { return {view().ids, view().total}; }
-  Span<const double> distances() const noexcept { return {view().distances, view().total}; }
+ * offsets[i] to offsets[i + 1] - 1. Move-only; what the spans show lives as long as this. */
+struct RadiusNeighbors {
+  std::size_t queries = 0;
+  Span<const std::size_t> offsets;  /* queries + 1 */
+  Span<const std::int64_t> ids;     /* offsets[queries] */
+  Span<const double> distances;     /* offsets[queries] */
 
-  Span<const std::int64_t> ids_of(std::size_t i) const { return {ids().data() + first(i), first(i + 1) - first(i)}; }
+  RadiusNeighbors() = default;
+  RadiusNeighbors(RadiusNeighbors &&other) noexcept { swap(other); }
+  RadiusNeighbors &operator=(RadiusNeighbors &&other) noexcept {
+    RadiusNeighbors moved(std::move(other));
+    swap(moved);
+    return *this;
+  }
+
+  /* Of query i. */
+  Span<const std::int64_t> ids_of(std::size_t i) const { return {ids.data() + first(i), first(i + 1) - first(i)}; }
   Span<const double> distances_of(std::size_t i) const {
-    return {distances().data() + first(i), first(i + 1) - first(i)};
+    return {distances.data() + first(i), first(i + 1) - first(i)};
   }
 
  private:
@@ -71,18 +80,29 @@ class RadiusNeighbors {
   struct Free {
     void operator()(rct_radius_result *result) const noexcept { rct_radius_result_free(result); }
   };
-  /* Of nothing, where there is no result. */
-  rct_radius_view view() const noexcept {
-    rct_radius_view view{};
-    if (result_) rct_radius_result_view(result_.get(), &view);
-    return view;
+  using Result = std::unique_ptr<rct_radius_result, Free>;
+
+  explicit RadiusNeighbors(Result result) : result_(std::move(result)) {
+    rct_radius_view view;
+    detail::check(rct_radius_result_view(result_.get(), &view));
+    queries = view.queries;
+    offsets = {view.offsets, view.queries + 1};
+    ids = {view.ids, view.total};
+    distances = {view.distances, view.total};
+  }
+  void swap(RadiusNeighbors &other) noexcept {
+    std::swap(queries, other.queries);
+    std::swap(offsets, other.offsets);
+    std::swap(ids, other.ids);
+    std::swap(distances, other.distances);
+    std::swap(result_, other.result_);
   }
   std::size_t first(std::size_t i) const {
-    if (i >= offsets().size()) throw std::out_of_range("no such query in RadiusNeighbors");
-    return offsets()[i];
+    if (i >= offsets.size()) throw std::out_of_range("no such query in RadiusNeighbors");
+    return offsets[i];
   }
 
-  std::unique_ptr<rct_radius_result, Free> result_;
+  Result result_;
 };
 
 }  // namespace rct

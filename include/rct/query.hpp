@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <type_traits>
+#include <utility>
 
 #include "error.hpp"
 #include "options.hpp"
@@ -20,7 +21,7 @@ class Data {
   template <class Matrix, class = std::enable_if_t<std::is_convertible_v<Matrix, MatrixView<const double>>>>
   Data(Matrix &&coords) {
     detail::check(rct_data_init(&c_));
-    c_.coords = detail::c(MatrixView<const double>(coords));
+    c_.coords = detail::c(MatrixView<const double>(std::forward<Matrix>(coords)));
   }
   /* m x d. */
   Data &inducing(MatrixView<const double> inducing) {

@@ -123,14 +123,14 @@ void handles_move() {
 
   /* A result outlives its tree. */
   rct::RadiusNeighbors outliving;
-  CHECK(outliving.queries() == 0 && outliving.ids().empty());
+  CHECK(outliving.queries == 0 && outliving.ids.empty());
   {
     const rct::Tree brief(rct::Options(), rct::row_major(coords(), D));
     rct::RadiusNeighbors result = brief.radius_batch(rct::Query::of_ids(ids()), 0.5);
     outliving = std::move(result);
-    CHECK(result.queries() == 0 && result.ids().empty());
+    CHECK(result.queries == 0 && result.ids.empty());
   }
-  CHECK(outliving.queries() == N && outliving.ids_of(3)[0] == 3);
+  CHECK(outliving.queries == N && outliving.ids_of(3)[0] == 3);
 }
 
 void nothing_of_the_callers_is_kept() {

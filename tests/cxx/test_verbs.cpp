@@ -110,8 +110,8 @@ void radius() {
   const Fixture f;
   const double radius = 0.9;
   const rct::RadiusNeighbors found = f.tree.radius_batch(rct::Query::of_ids(f.ids).exclude_self(), radius);
-  CHECK(found.queries() == N && found.offsets().size() == N + 1 && found.ids().size() == found.offsets()[N]);
-  CHECK(found.ids().size() > N && found.ids().size() == found.distances().size());
+  CHECK(found.queries == N && found.offsets.size() == N + 1 && found.ids.size() == found.offsets[N]);
+  CHECK(found.ids.size() > N && found.ids.size() == found.distances.size());
   /* All of each query, in the order of a query with k = n. */
   const rct::Neighbors all = f.tree.query_batch(rct::Query::of_ids(f.ids, N).exclude_self().max_distance(radius));
   bool equal = true;
