@@ -1,11 +1,20 @@
-/* Eigen, where it is installed: HAVE_EIGEN. Its own warnings are none of ours. */
+/* Eigen, where it is installed: HAVE_EIGEN. Otherwise its names alone. */
 #ifndef RCT_TESTS_EIGEN_HPP
 #define RCT_TESTS_EIGEN_HPP
 
-#if __has_include(<eigen3/Eigen/Dense>)
+#if __has_include(<eigen3/Eigen/Core>)
 #define HAVE_EIGEN
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wall"
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#include <eigen3/Eigen/Core>
+#pragma GCC diagnostic pop
+#else
+namespace Eigen {
+class MatrixXd;
+class MatrixXf;
+}  // namespace Eigen
 #endif
 
 #endif
