@@ -12,6 +12,7 @@ call that can call back is made on a task that stays on its thread; and what bec
 
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 import tree_sitter_c
@@ -134,7 +135,7 @@ class Package:
             self.errors += syntax_errors(root, path.name)
             self.exported |= {text(name) for node in walk(root) if node.type == "export_statement"
                               for name in node.named_children}
-            self.defined |= set(re.findall(r"^(?:function |mutable struct |struct |)(\w+!?)[({\s]", source.decode(), re.M))
+            self.defined |= set(re.findall(r"^(?:function |(?:mutable )?struct |)(\w+!?)[({\s]", source.decode(), re.M))
             self.errors += [f"{path.name}:{node.start_point[0] + 1}: a call that can call back may change its thread"
                             for node in walk(root) if node.type == "call_expression"
                             and text(node.named_children[0]) == "disable_sigint" and not is_held(node)]
@@ -223,10 +224,13 @@ class Words:
 
     def __call__(self, message):
         for pattern, words in self.words:
-            message = pattern.sub(lambda found: re.sub(  # noqa: B023
-                r"\\(\d)|\{(\d)\}",
-                lambda hole: found[int(hole[1])] if hole[1] else str(int(found[int(hole[2])]) + 1), words), message)
+            message = pattern.sub(partial(self.filled, words), message)
         return re.sub(r"\b(rows?|columns?)\b", lambda word: self.transposed[word[1]], message)
+
+    @staticmethod
+    def filled(words, found):
+        return re.sub(r"\\(\d)|\{(\d)\}",
+                      lambda hole: found[int(hole[1])] if hole[1] else str(int(found[int(hole[2])]) + 1), words)
 
 
 def same(given, wanted):
