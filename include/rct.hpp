@@ -146,7 +146,7 @@ class Tree {
   }
 
   /* The whole Vecchia job: row t has the k nearest of order[0], ..., order[t - 1] to order[t]. Absent: order by id, so
-   * that row t is that of the t-th point that is there. */
+   * that row t is that of the t-th point that is there. Which likelihood the sets are for: Options::metric. */
   Neighbors vecchia_neighbors(std::size_t k, VectorView<const std::int64_t> order = {},
                               const Control &control = Control()) const {
     Neighbors found = room(stats().n, k);
@@ -183,6 +183,59 @@ class Tree {
     return values;
   }
 
+  /* The covariance k_ij - V_i.V_j that the inducing points leave of such pairs; p_i where i = j. */
+  std::vector<double> residual_covariances(VectorView<const std::int64_t> i, VectorView<const std::int64_t> j) const {
+    std::vector<double> values(i.size);
+    detail::check(
+        rct_residual_covariances(tree_.get(), detail::c(i), detail::c(j), detail::c(VectorView<double>(values))));
+    return values;
+  }
+
+  /* V and p of stored or new points: of `query` only these are used. Not for a Euclidean tree. */
+  Factor factor(const Query &query, const Control &control = Control()) const {
+    Factor found;
+    found.points = query.size();
+    found.m = stats().m;
+    found.factor.resize(detail::elements(found.points, found.m));
+    found.residual_variances.resize(found.points);
+    const rct_query c_query = query.c();
+    const rct_control c_control = control.c();
+    const rct_factor_out out = {
+        detail::c(row_major(detail::place(found.factor.data()), found.points, found.m)),
+        detail::c(VectorView<double>(found.residual_variances)),
+    };
+    detail::check(rct_factor(tree_.get(), &c_query, &out, &c_control));
+    return found;
+  }
+  /* Not for a tree with a factor of the caller's, or a Euclidean one. */
+  InducingPoints inducing_points() const {
+    const Stats figures = stats();
+    InducingPoints found;
+    found.m = figures.m;
+    found.d = figures.d;
+    found.coords.resize(detail::elements(found.m, found.d));
+    found.cholesky.resize(detail::elements(found.m, found.m));
+    const MatrixView<double> coords = row_major(detail::place(found.coords.data()), found.m, found.d);
+    const MatrixView<double> cholesky = row_major(detail::place(found.cholesky.data()), found.m, found.m);
+    detail::check(rct_inducing_points(tree_.get(), detail::c(coords), detail::c(cholesky)));
+    return found;
+  }
+
+  /* What the tree was made with, or last refitted with; also of one that was loaded. */
+  Options options() const {
+    rct_options c;
+    detail::check(rct_options_init(&c));
+    detail::check(rct_get_options(tree_.get(), &c));
+    return Options(c, covariance_);
+  }
+  /* The ids that are there, ascending. */
+  std::vector<std::int64_t> ids() const {
+    std::vector<std::int64_t> found(stats().n);
+    detail::check(rct_ids(tree_.get(), detail::c(VectorView<std::int64_t>(found))));
+    return found;
+  }
+
+  /* `warning`, where it is not NULL, lives until the tree is changed. */
   Stats stats() const {
     Stats stats{};
     stats.struct_size = sizeof stats;

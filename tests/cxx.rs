@@ -43,7 +43,7 @@ macro_rules! programs {
     };
 }
 
-programs![test_callbacks, test_errors, test_life, test_verbs, test_views];
+programs![test_callbacks, test_errors, test_knows, test_life, test_verbs, test_views];
 
 #[test]
 fn every_program_is_run() {

@@ -28,7 +28,9 @@ inline std::size_t elements(std::size_t rows, std::size_t cols) {
 
 }  // namespace detail
 
-/* The k nearest of each query, ascending by (distance, id), padded with id -1 at distance infinity. */
+/* The k nearest of each query, ascending by (distance, id), padded with id -1 at distance infinity. As conditioning
+ * sets those of a tree with Metric::residual are for a VIF likelihood with its inducing points; a plain Vecchia likelihood
+ * takes those of Metric::correlation or Metric::euclidean. */
 struct Neighbors {
   std::size_t queries = 0, k = 0;
   std::vector<std::int64_t> ids;    /* queries x k, row-major */
@@ -41,6 +43,26 @@ struct Neighbors {
 
  private:
   std::size_t count_of(std::size_t i) const { return static_cast<std::size_t>(counts.at(i)); }
+};
+
+/* What the inducing points tell of each point, as the search uses it. */
+struct Factor {
+  std::size_t points = 0, m = 0;
+  std::vector<double> factor;             /* V, points x m, row-major: L v = k(Z, x) */
+  std::vector<double> residual_variances; /* p, points: k(x, x) - v.v, what is left */
+
+  /* Of point i. */
+  Span<const double> row(std::size_t i) const {
+    if (i >= points) throw std::out_of_range("no such point in Factor");
+    return {factor.data() + i * m, m};
+  }
+};
+
+/* Where the inducing points lie, and the lower Cholesky factor of their covariance with the jitter. */
+struct InducingPoints {
+  std::size_t m = 0, d = 0;
+  std::vector<double> coords;   /* Z, m x d, row-major, as given */
+  std::vector<double> cholesky; /* L, m x m, row-major, zeros above the diagonal */
 };
 
 /* Where an answer is to go in memory of the caller's: q x k, q x k and q. Distances and counts may be absent. */

@@ -72,10 +72,10 @@ class Model {
   rct_data c_;
 };
 
-/* A batch of queries. The views are read by the search, and not after. */
+/* A batch of queries, or of points to know V and p of. The views are read by the search, and not after. */
 class Query {
  public:
-  /* Stored points. (`k` is not used by radius_batch.) */
+  /* Stored points. (`k` is not used by radius_batch and factor.) */
   static Query of_ids(VectorView<const std::int64_t> ids, std::size_t k = 1) {
     Query query(ids.size, k);
     query.c_.ids = detail::c(ids);
