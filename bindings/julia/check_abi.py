@@ -29,6 +29,13 @@ SCALARS = {
 CALLS = ("@ccall", "@long_ccall")
 GROUPS = ("METRIC", "KERNEL", "CONSTRUCTION", "ORDERING", "TRAVERSAL", "INDUCING", "LENGTHSCALE")
 
+# What must be called in the block of one of these: all that can call back.
+HOLDERS = ("with_tree", "controlled", "loaded", "neighbors", "pairs_of")
+HELD = {
+    "disable_sigint": ("on_this_thread",),
+    **dict.fromkeys(("rct_distances", "rct_correlations", "rct_residual_covariances"), HOLDERS),
+}
+
 
 def text(node):
     return node.text.decode()
@@ -137,8 +144,7 @@ class Package:
                               for name in node.named_children}
             self.defined |= set(re.findall(r"^(?:function |(?:mutable )?struct |)(\w+!?)[({\s]", source.decode(), re.M))
             self.errors += [f"{path.name}:{node.start_point[0] + 1}: a call that can call back may change its thread"
-                            for node in walk(root) if node.type == "call_expression"
-                            and text(node.named_children[0]) == "disable_sigint" and not is_held(node)]
+                            for node in walk(root) if node.type == "call_expression" and not is_held(node)]
             for node in walk(root):
                 if node.type == "struct_definition":
                     self.struct(node)
@@ -191,11 +197,15 @@ class Package:
         self.calls.append((place, name, types, result))
 
 
-def is_held(node):
-    """Whether it stands in the block of an `on_this_thread() do`."""
-    while node and not (node.type == "call_expression" and text(node.named_children[0]) == "on_this_thread"):
-        node = node.parent
-    return node is not None
+def is_held(call):
+    """Whether a call that can call back stands in what is given to one of the functions that hold it to its thread."""
+    name = text(call.named_children[0]).removeprefix("librct.")
+    if name not in HELD and not (name.startswith("rct_") and "control::Ref{rct_control}" in text(call)):
+        return True
+    while call := call.parent:
+        if call.type == "call_expression" and text(call.named_children[0]) in HELD.get(name, HOLDERS):
+            return True
+    return name == "rct_control_init"
 
 
 def clashes(package):
@@ -218,7 +228,7 @@ class Words:
         source = (Path(folder) / "src/words.jl").read_text()
         table = source[source.index("const WORDS"):source.index("\n]\n")]
         self.words = [(re.compile(pattern), words.replace("\\\\", "\\"))
-                      for pattern, words in re.findall(r'^    r"(.*)" => "(.*)",$', table, re.M)]
+                      for pattern, words in re.findall(r'^    r"(.*)" =>\s+"(.*)",$', table, re.M)]
         transposed = source[source.index("const TRANSPOSED"):].split("\n", 1)[0]
         self.transposed = dict(re.findall(r'"(\w+)" => "(\w+)"', transposed))
 

@@ -140,7 +140,11 @@ end
 function pairs_of(body, tree::CoverTree, i, j)
     i, j = zero_based(i), zero_based(j)
     values = Vector{Float64}(undef, length(i))
-    GC.@preserve tree i j values check(body(tree.handle, index_view(i), index_view(j), vector_out(values)))
+    GC.@preserve i j values begin
+        from, to, out = index_view(i), index_view(j), vector_out(values)
+        # A function of two points may be called here as well.
+        with_tree((handle, _) -> body(handle, from, to, out), tree, nothing)
+    end
     return values
 end
 

@@ -19,6 +19,8 @@ const WORDS = [
     r"\b(lengthscale|residual_variance|id_limit|max_distance)s\[(\d+)\]" => "\\1[{2}]",
     r"\b(lengthscale|residual_variance|id_limit|max_distance)s\b" => "\\1",
     r"^covariance callback\b" => "kernel",
+    r"^lengthscale is not given: .*" =>
+        "lengthscale is not given: name it, one number or d, in the unit of the coordinates: lengthscale = 0.2",
 ]
 const TRANSPOSED = Dict("row" => "column", "rows" => "columns", "column" => "row", "columns" => "rows")
 

@@ -244,6 +244,12 @@ end
     failing = f -> throw(ArgumentError("mine"))
     @test_throws ArgumentError("mine") CoverTree(COORDS; lengthscale = 0.2, progress = failing)
     @test_throws ArgumentError("mine") CoverTree(COORDS; kernel = (x, y) -> throw(ArgumentError("mine")))
+    broken = Ref(false)
+    own = CoverTree(COORDS; kernel = (x, y) -> broken[] ? throw(ArgumentError("mine")) : matern32(distance(x, y, 0.2)))
+    broken[] = true
+    for call in (RCT.distances, RCT.correlations, residual_covariances)
+        @test_throws ArgumentError("mine") call(own, [1], [2])
+    end
     # One that waits is gone on with on its thread, and the task may move again afterwards.
     threads = Set{Int}()
     task = Threads.@spawn begin
