@@ -138,11 +138,10 @@ const DECLARATIONS: [&str; 3] = [
 
 #[test]
 fn natural_programs_compile() {
-    for statement in NATURAL {
-        let check = format!("{statement} static_assert(std::is_same_v<decltype(tree), rct::Tree>);");
-        for (compiler, output) in compile_statement(&check) {
-            assert!(output.status.success(), "{compiler}: {statement}\n{}", String::from_utf8_lossy(&output.stderr));
-        }
+    let checked = NATURAL
+        .map(|statement| format!("{{ {statement} static_assert(std::is_same_v<decltype(tree), rct::Tree>); }}\n"));
+    for (compiler, output) in compile_statement(&checked.concat()) {
+        assert!(output.status.success(), "{compiler}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }
 
@@ -185,13 +184,17 @@ fn compile_statement(statement: &str) -> Vec<(&'static str, Output)> {
     }
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("statement.cpp");
+    let eigen = if of_eigen {
+        format!("#include \"{}\"\n", root().join("tests/cxx/eigen.hpp").display())
+    } else {
+        "namespace Eigen { class MatrixXd; class MatrixXf; }\n".to_owned()
+    };
     let text = format!(
-        "#include <cstdint>\n#include <type_traits>\n#include <vector>\n#include \"rct.hpp\"\n#include \"{}\"\n\
+        "#include <cstdint>\n#include <type_traits>\n#include <utility>\n#include <vector>\n#include \"rct.hpp\"\n{eigen}\
          [[maybe_unused]] static void statement(std::vector<double> &values, const Eigen::MatrixXd &eigen,\n\
          const Eigen::MatrixXf &floats, const rct::Options &options, const std::int64_t &id) {{\n\
          const auto coords = rct::row_major(std::as_const(values), 2);\n\
-         (void)coords, (void)eigen, (void)floats, (void)options, (void)id;\n{statement}\n}}\n",
-        root().join("tests/cxx/eigen.hpp").display()
+         (void)coords, (void)eigen, (void)floats, (void)options, (void)id;\n{statement}\n}}\n"
     );
     std::fs::write(&file, text).unwrap();
     let compile = |compiler| {

@@ -1,4 +1,4 @@
-/* Eigen, where it is installed: HAVE_EIGEN. Otherwise its names alone. */
+/* Eigen, where it is installed: HAVE_EIGEN. */
 #ifndef RCT_TESTS_EIGEN_HPP
 #define RCT_TESTS_EIGEN_HPP
 
@@ -10,11 +10,6 @@
 #pragma GCC diagnostic ignored "-Wshadow"
 #include <eigen3/Eigen/Core>
 #pragma GCC diagnostic pop
-#else
-namespace Eigen {
-class MatrixXd;
-class MatrixXf;
-}  // namespace Eigen
 #endif
 
 #endif
