@@ -138,10 +138,14 @@ const DECLARATIONS: [&str; 3] = [
 
 #[test]
 fn natural_programs_compile() {
-    let checked = NATURAL
-        .map(|statement| format!("{{ {statement} static_assert(std::is_same_v<decltype(tree), rct::Tree>); }}\n"));
-    for (compiler, output) in compile_statement(&checked.concat()) {
-        assert!(output.status.success(), "{compiler}: {}", String::from_utf8_lossy(&output.stderr));
+    let (of_eigen, others): (Vec<_>, Vec<_>) = NATURAL.iter().partition(|statement| statement.contains("eigen"));
+    for statements in [of_eigen, others] {
+        let check =
+            |statement| format!("{{ {statement} static_assert(std::is_same_v<decltype(tree), rct::Tree>); }}\n");
+        let checked: String = statements.into_iter().map(check).collect();
+        for (compiler, output) in compile_statement(&checked) {
+            assert!(output.status.success(), "{compiler}: {}", String::from_utf8_lossy(&output.stderr));
+        }
     }
 }
 
