@@ -53,7 +53,8 @@ class Tree {
     detail::check(rct_create(&c, &tree));
     tree_.reset(tree);
   }
-  /* A built tree; options and data in either order. */
+  /* A built tree; options and data in either order. (To C++ `Tree tree(Options(), Data(coords))` is a function, as
+   * compilers warn; `Tree tree(Options().lengthscale(x), Data(coords))` is a tree.) */
   Tree(const Options &options, const Data &data, const Control &control = Control()) : Tree(options) {
     build(data, control);
   }
