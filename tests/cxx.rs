@@ -138,7 +138,8 @@ const DECLARATIONS: [&str; 3] = [
 
 #[test]
 fn natural_programs_compile() {
-    let (of_eigen, others): (Vec<_>, Vec<_>) = NATURAL.iter().partition(|statement| statement.contains("eigen"));
+    let (of_eigen, others): (Vec<&str>, Vec<&str>) =
+        NATURAL.into_iter().partition(|statement| statement.contains("eigen"));
     for statements in [of_eigen, others] {
         let check =
             |statement| format!("{{ {statement} static_assert(std::is_same_v<decltype(tree), rct::Tree>); }}\n");
