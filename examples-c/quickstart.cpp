@@ -18,7 +18,7 @@ int main() try {
   const auto inducing = rct::select_inducing(points, 100, rct::InducingMethod::kmeans_plus_plus, 1);
   const rct::Tree tree(rct::Options().kernel(rct::Kernel::matern32).lengthscale(0.2),
                        rct::Data(points).inducing(rct::row_major(inducing, 2)));
-  const rct::Neighbors sets = tree.vecchia_neighbors(10);
+  const rct::Neighbors sets = tree.vecchia_neighbors(10);  // for a VIF likelihood with these inducing points
 
   std::printf("point 1999 at (%.3f, %.3f) is conditioned on\n", points(1999, 0), points(1999, 1));
   for (std::size_t j = 0; j < sets.ids_of(1999).size(); j++) {

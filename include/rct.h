@@ -654,23 +654,32 @@ uint32_t rct_abi_version(void);
 
 /* Views of contiguous memory. */
 
+/* A cast that C++ compilers do not call old. */
+static inline ptrdiff_t rct_stride(size_t elements) {
+#ifdef __cplusplus
+  return static_cast<ptrdiff_t>(elements);
+#else
+  return (ptrdiff_t)elements;
+#endif
+}
+
 static inline rct_matrix rct_row_major(const double *data, size_t rows, size_t cols) {
-  rct_matrix view = {data, rows, cols, (ptrdiff_t)cols, 1};
+  rct_matrix view = {data, rows, cols, rct_stride(cols), 1};
   return view;
 }
 
 static inline rct_matrix rct_col_major(const double *data, size_t rows, size_t cols) {
-  rct_matrix view = {data, rows, cols, 1, (ptrdiff_t)rows};
+  rct_matrix view = {data, rows, cols, 1, rct_stride(rows)};
   return view;
 }
 
 static inline rct_matrix_out rct_row_major_out(double *data, size_t rows, size_t cols) {
-  rct_matrix_out view = {data, rows, cols, (ptrdiff_t)cols, 1};
+  rct_matrix_out view = {data, rows, cols, rct_stride(cols), 1};
   return view;
 }
 
 static inline rct_index_matrix_out rct_index_row_major_out(int64_t *data, size_t rows, size_t cols) {
-  rct_index_matrix_out view = {data, rows, cols, (ptrdiff_t)cols, 1};
+  rct_index_matrix_out view = {data, rows, cols, rct_stride(cols), 1};
   return view;
 }
 

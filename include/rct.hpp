@@ -23,6 +23,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "rct.h"
@@ -38,19 +40,33 @@ namespace rct {
 
 using Stats = rct_tree_stats;
 
+#define RCT_NEEDS_OPTIONS                                                                                            \
+  "rct: a tree needs options: rct::Tree tree(rct::Options().lengthscale(x), data), with x in the unit of the coordinates"
+
 /* A tree; move-only. One that was moved from can be assigned to or destroyed. */
 class Tree {
  public:
   /* An empty tree, to be built. */
-  explicit Tree(const Options &options = Options()) : covariance_(options.covariance_) {
+  explicit Tree(const Options &options) : covariance_(options.covariance_) {
     const rct_options c = options.c();
     rct_tree *tree = nullptr;
     detail::check(rct_create(&c, &tree));
     tree_.reset(tree);
   }
-  /* A built tree. */
+  /* A built tree; options and data in either order. (To C++ `Tree tree(Options(), Data(coords))` is a function, as
+   * compilers warn; `Tree tree(Options().lengthscale(x), Data(coords))` is a tree.) */
   Tree(const Options &options, const Data &data, const Control &control = Control()) : Tree(options) {
     build(data, control);
+  }
+  Tree(const Data &data, const Options &options, const Control &control = Control()) : Tree(options, data, control) {}
+  /* A kernel has no default lengthscale, so a tree has no default options. */
+  template <class Nothing = void>
+  Tree() {
+    static_assert(detail::never<Nothing>, RCT_NEEDS_OPTIONS);
+  }
+  template <class Given, class = std::enable_if_t<std::is_convertible_v<Given, Data>>>
+  explicit Tree(Given &&) {
+    static_assert(detail::never<Given>, RCT_NEEDS_OPTIONS);
   }
 
   /* Once. Where it fails the tree stays empty, and can be built. */
@@ -131,7 +147,7 @@ class Tree {
   }
 
   /* The whole Vecchia job: row t has the k nearest of order[0], ..., order[t - 1] to order[t]. Absent: order by id, so
-   * that row t is that of the t-th point that is there. */
+   * that row t is that of the t-th point that is there. Which likelihood the sets are for: Options::metric. */
   Neighbors vecchia_neighbors(std::size_t k, VectorView<const std::int64_t> order = {},
                               const Control &control = Control()) const {
     Neighbors found = room(stats().n, k);
@@ -148,12 +164,11 @@ class Tree {
   RadiusNeighbors radius_batch(const Query &query, double radius, const Control &control = Control()) const {
     const rct_query c_query = query.c();
     const rct_control c_control = control.c();
-    RadiusNeighbors found;
-    rct_radius_result *result = nullptr;
-    const rct_status status = rct_radius_batch(tree_.get(), &c_query, radius, &result, &c_control);
-    found.result_.reset(result);
+    rct_radius_result *given = nullptr;
+    const rct_status status = rct_radius_batch(tree_.get(), &c_query, radius, &given, &c_control);
+    RadiusNeighbors::Result result(given);
     detail::check(status);
-    return found;
+    return RadiusNeighbors(std::move(result));
   }
 
   /* Of each pair of stored points (i[t], j[t]). */
@@ -169,6 +184,59 @@ class Tree {
     return values;
   }
 
+  /* The covariance k_ij - V_i.V_j that the inducing points leave of such pairs; p_i where i = j. */
+  std::vector<double> residual_covariances(VectorView<const std::int64_t> i, VectorView<const std::int64_t> j) const {
+    std::vector<double> values(i.size);
+    detail::check(
+        rct_residual_covariances(tree_.get(), detail::c(i), detail::c(j), detail::c(VectorView<double>(values))));
+    return values;
+  }
+
+  /* V and p of stored or new points: of `query` only these are used. Not for a Euclidean tree. */
+  Factor factor(const Query &query, const Control &control = Control()) const {
+    Factor found;
+    found.points = query.size();
+    found.m = stats().m;
+    found.factor.resize(detail::elements(found.points, found.m));
+    found.residual_variances.resize(found.points);
+    const rct_query c_query = query.c();
+    const rct_control c_control = control.c();
+    const rct_factor_out out = {
+        detail::c(row_major(detail::place(found.factor.data()), found.points, found.m)),
+        detail::c(VectorView<double>(found.residual_variances)),
+    };
+    detail::check(rct_factor(tree_.get(), &c_query, &out, &c_control));
+    return found;
+  }
+  /* Not for a tree with a factor of the caller's, or a Euclidean one. */
+  InducingPoints inducing_points() const {
+    const Stats figures = stats();
+    InducingPoints found;
+    found.m = figures.m;
+    found.d = figures.d;
+    found.coords.resize(detail::elements(found.m, found.d));
+    found.cholesky.resize(detail::elements(found.m, found.m));
+    const MatrixView<double> coords = row_major(detail::place(found.coords.data()), found.m, found.d);
+    const MatrixView<double> cholesky = row_major(detail::place(found.cholesky.data()), found.m, found.m);
+    detail::check(rct_inducing_points(tree_.get(), detail::c(coords), detail::c(cholesky)));
+    return found;
+  }
+
+  /* What the tree was made with, or last refitted with; also of one that was loaded. */
+  Options options() const {
+    rct_options c;
+    detail::check(rct_options_init(&c));
+    detail::check(rct_get_options(tree_.get(), &c));
+    return Options(c, covariance_);
+  }
+  /* The ids that are there, ascending. */
+  std::vector<std::int64_t> ids() const {
+    std::vector<std::int64_t> found(stats().n);
+    detail::check(rct_ids(tree_.get(), detail::c(VectorView<std::int64_t>(found))));
+    return found;
+  }
+
+  /* `warning`, where it is not NULL, lives until the tree is changed. */
   Stats stats() const {
     Stats stats{};
     stats.struct_size = sizeof stats;
@@ -205,6 +273,8 @@ class Tree {
   std::shared_ptr<const CovarianceFunction> covariance_;
   std::unique_ptr<rct_tree, Free> tree_;
 };
+
+#undef RCT_NEEDS_OPTIONS
 
 /* For each place the id of the point that stands there; `seed` is for the random order. */
 inline std::vector<std::int64_t> order(MatrixView<const double> coords, Ordering ordering, std::uint64_t seed = 0,

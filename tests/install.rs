@@ -24,11 +24,16 @@ fn expected() -> String {
     readme_block("## Quickstart", "text").to_owned()
 }
 
-/// The first block of a language in a section of README.md.
-fn readme_block(section: &str, language: &str) -> &'static str {
+/// A section of README.md.
+fn readme_section(section: &str) -> &'static str {
     let readme = include_str!("../README.md");
     let (_, text) = readme.split_once(&format!("\n{section}\n")).unwrap_or_else(|| panic!("no section {section}"));
-    let text = text.split("\n## ").next().unwrap_or_default();
+    text.split("\n## ").next().unwrap_or_default()
+}
+
+/// The first block of a language in a section of README.md.
+fn readme_block(section: &str, language: &str) -> &'static str {
+    let text = readme_section(section);
     let (_, block) = text.split_once(&format!("```{language}\n")).unwrap_or_else(|| panic!("{section}: no {language}"));
     block.split("```").next().unwrap_or_default()
 }
@@ -66,10 +71,40 @@ fn check_pkg_config(lib: &Path) {
             } else {
                 command.args(pkg_config(lib, &["--cflags", "--libs"]));
             }
-            succeed(&mut command);
+            let said = String::from_utf8(succeed(&mut command).stderr).unwrap();
+            warned_as_the_readme_says(&said);
             assert_eq!(needs_shared_library(&program), linked == "shared");
             prints_the_quickstart(&program, lib);
         }
+    }
+}
+
+/// What the linker says of a static program is what README.md says of it.
+fn warned_as_the_readme_says(said: &str) {
+    let section = readme_section("## C");
+    for warning in said.lines().filter(|line| line.contains("warning")) {
+        let (_, text) = warning.split_once("Using '").unwrap_or_else(|| panic!("{warning}"));
+        let (function, text) = text.split_once("' in statically linked applications ").unwrap();
+        assert!(section.contains(&format!("`{function}`")), "README.md does not name {function}: {warning}");
+        assert!(section.replace('\n', " ").contains(text.trim_start_matches("requires")), "{warning}");
+    }
+}
+
+/// The installed libraries have nothing that no program needs, and are of the sizes that README.md states.
+fn check_sizes(lib: &Path) {
+    let section = readme_section("## C");
+    for file in ["librct.a", "librct.so"] {
+        let path = lib.join(file);
+        let sections = String::from_utf8(succeed(Command::new("objdump").arg("-h").arg(&path)).stdout).unwrap();
+        for needless in [".debug_", ".llvmbc", ".llvmcmd"] {
+            assert!(!sections.contains(needless), "{file} has a section {needless}");
+        }
+        let (_, stated) = section.split_once(&format!("`{file}` has ")).unwrap();
+        let stated: f64 = stated.split_once(" MB").unwrap().0.parse().unwrap();
+        let size = std::fs::metadata(&path).unwrap().len() as f64 / 1e6;
+        // Of the build that is installed by default, on this kind of machine.
+        let as_stated = cfg!(not(target_arch = "x86_64")) || (0.7..1.3).contains(&(size / stated));
+        assert!(as_stated, "{file} has {size:.1} MB; README.md says {stated}");
     }
 }
 
@@ -116,6 +151,7 @@ fn an_installed_library_serves_c_and_cxx_wherever_it_is_moved() {
     ] {
         assert_eq!(std::fs::read_link(prefix.join("lib").join(link)).unwrap(), Path::new(&to));
     }
+    check_sizes(&prefix.join("lib"));
     let moved = temporary.path().join("second");
     std::fs::rename(&prefix, &moved).unwrap();
     check_pkg_config(&moved.join("lib"));

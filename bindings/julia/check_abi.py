@@ -5,10 +5,14 @@ constant and @ccall is compared with include/rct.h, which is parsed with a gramm
 
 What it compares: names, field order and field types of structs; enum constants and the ABI number; name, number and
 types of the arguments, and result, of each call and callback; that every function of the header is called somewhere.
+
+And what only running would show otherwise: that no exported name is one of another package's, or missing; that every
+call that can call back is made on a task that stays on its thread; and what becomes of the library's sentences.
 """
 
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 import tree_sitter_c
@@ -23,7 +27,14 @@ SCALARS = {
     "uint64_t": "UInt64", "uint8_t": "UInt8", "double": "Cdouble", "void": "Cvoid",
 }
 CALLS = ("@ccall", "@long_ccall")
-GROUPS = ("METRIC", "KERNEL", "CONSTRUCTION", "ORDERING", "TRAVERSAL", "INDUCING")
+GROUPS = ("METRIC", "KERNEL", "CONSTRUCTION", "ORDERING", "TRAVERSAL", "INDUCING", "LENGTHSCALE")
+
+# What must be called in the block of one of these: all that can call back.
+HOLDERS = ("with_tree", "controlled", "loaded", "neighbors", "pairs_of")
+HELD = {
+    "disable_sigint": ("on_this_thread",),
+    **dict.fromkeys(("rct_distances", "rct_correlations", "rct_residual_covariances"), HOLDERS),
+}
 
 
 def text(node):
@@ -70,7 +81,8 @@ class Header:
         for node in nodes:
             if node.type == "struct_specifier" and node.child_by_field_name("body"):
                 fields = [f for f in node.child_by_field_name("body").children if f.type == "field_declaration"]
-                self.structs[text(node.child_by_field_name("name"))] = [self.declared(f) for f in fields]
+                self.structs[text(node.child_by_field_name("name"))] = [
+                    (name, "Ptr{UInt8}" if kind == "Ptr{char}" else kind) for name, kind in map(self.declared, fields)]
                 self.fields_of_callbacks |= {self.declared(f)[0]: self.callbacks[text(f.child_by_field_name("type"))]
                                              for f in fields if text(f.child_by_field_name("type")) in self.callbacks}
             elif node.type == "declaration" and "static" not in text(node):
@@ -120,6 +132,7 @@ class Package:
 
     def __init__(self, folder):
         self.errors, self.structs, self.constants, self.calls, self.callbacks = [], {}, {}, [], []
+        self.exported, self.defined = set(), set()
         files = sorted(Path(folder).rglob("*.jl"))
         if not files:
             self.errors.append(f"no .jl file in {folder}")
@@ -127,6 +140,11 @@ class Package:
             source = path.read_bytes()
             root = JULIA.parse(source).root_node
             self.errors += syntax_errors(root, path.name)
+            self.exported |= {text(name) for node in walk(root) if node.type == "export_statement"
+                              for name in node.named_children}
+            self.defined |= set(re.findall(r"^(?:function |(?:mutable )?struct |)(\w+!?)[({\s]", source.decode(), re.M))
+            self.errors += [f"{path.name}:{node.start_point[0] + 1}: a call that can call back may change its thread"
+                            for node in walk(root) if node.type == "call_expression" and not is_held(node)]
             for node in walk(root):
                 if node.type == "struct_definition":
                     self.struct(node)
@@ -179,6 +197,52 @@ class Package:
         self.calls.append((place, name, types, result))
 
 
+def is_held(call):
+    """Whether a call that can call back stands in what is given to one of the functions that hold it to its thread."""
+    name = text(call.named_children[0]).removeprefix("librct.")
+    if name not in HELD and not (name.startswith("rct_") and "control::Ref{rct_control}" in text(call)):
+        return True
+    while call := call.parent:
+        if call.type == "call_expression" and text(call.named_children[0]) in HELD.get(name, HOLDERS):
+            return True
+    return name == "rct_control_init"
+
+
+def clashes(package):
+    """What is wrong with the exported names."""
+    for name in sorted(package.exported):
+        if name not in package.defined:
+            yield f"{name} is exported, but not defined"
+        for taken in (HERE / "taken_names.txt").read_text().replace("\n  ", " ").splitlines():
+            module, _, names = taken.partition(": ")
+            if name in names.split():
+                yield f"{name} is exported, and by {module} too"
+        if name.islower() and "_" not in name:
+            yield f"{name} is exported, a name of one word, which other packages have or will have"
+
+
+class Words:
+    """`in_julia` of words.jl, carried out in Python: the regular expressions mean the same in both."""
+
+    def __init__(self, folder):
+        source = (Path(folder) / "src/words.jl").read_text()
+        table = source[source.index("const WORDS"):source.index("\n]\n")]
+        self.words = [(re.compile(pattern), words.replace("\\\\", "\\"))
+                      for pattern, words in re.findall(r'^    r"(.*)" =>\s+"(.*)",$', table, re.M)]
+        transposed = source[source.index("const TRANSPOSED"):].split("\n", 1)[0]
+        self.transposed = dict(re.findall(r'"(\w+)" => "(\w+)"', transposed))
+
+    def __call__(self, message):
+        for pattern, words in self.words:
+            message = pattern.sub(partial(self.filled, words), message)
+        return re.sub(r"\b(rows?|columns?)\b", lambda word: self.transposed[word[1]], message)
+
+    @staticmethod
+    def filled(words, found):
+        return re.sub(r"\\(\d)|\{(\d)\}",
+                      lambda hole: found[int(hole[1])] if hole[1] else str(int(found[int(hole[2])]) + 1), words)
+
+
 def same(given, wanted):
     """Whether a Julia argument type passes what C wants: Ref{T} is a pointer that Julia keeps alive."""
     return given == wanted or re.sub(r"^Ref\{", "Ptr{", given) == wanted
@@ -187,7 +251,7 @@ def same(given, wanted):
 def check(folder=HERE / "ResidualCoverTree.jl", header=HERE.parents[1] / "include/rct.h"):
     """All differences, as sentences, and what was compared."""
     c, julia = Header(Path(header).read_bytes()), Package(folder)
-    found = c.errors + julia.errors
+    found = c.errors + julia.errors + list(clashes(julia))
     for name, fields in c.structs.items():
         if name not in julia.structs:
             found.append(f"struct {name} is missing")

@@ -2,6 +2,7 @@
 #ifndef RCT_ERROR_HPP
 #define RCT_ERROR_HPP
 
+#include <cstddef>
 #include <exception>
 #include <stdexcept>
 #include <string>
@@ -45,10 +46,24 @@ bool guarded(Callback &&callback) noexcept {
   }
 }
 
-/* After every call: throws what a callback has thrown, or else the call's own failure. */
+/* A sentence of the library in the words of C++, here and nowhere else: `rct_build` is Tree's `build`, and what is not
+ * given is given by a function of Options. */
+inline std::string in_cxx(std::string sentence) {
+  for (const char *prefix : {"rct_", "RCT_"})
+    for (std::size_t at = 0; (at = sentence.find(prefix, at)) != std::string::npos;) sentence.erase(at, 4);
+  const std::string missing = "lengthscale is not given: ";
+  if (sentence.compare(0, missing.size(), missing) == 0)
+    sentence = missing + "Options().lengthscale(x), or lengthscales with one a dimension, in the unit of the coordinates";
+  return sentence;
+}
+
+/* After every call: throws what a callback has thrown, or else the call's own failure. Sentences about files have
+ * names of files, which stay as they are. */
 inline void check(rct_status status) {
   if (thrown()) std::rethrow_exception(std::exchange(thrown(), nullptr));
-  if (status != RCT_OK) throw Error(status, rct_last_error());
+  if (status == RCT_OK) return;
+  if (status == RCT_ERROR_IO || status == RCT_ERROR_CORRUPT) throw Error(status, rct_last_error());
+  throw Error(status, in_cxx(rct_last_error()));
 }
 
 }  // namespace detail

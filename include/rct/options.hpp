@@ -54,11 +54,15 @@ enum class InducingMethod : std::int32_t {
 /* out[i] = cov(x, row i of others), for every row; `others` is contiguous. */
 using CovarianceFunction = std::function<void(Span<const double> x, MatrixView<const double> others, Span<double> out)>;
 
-/* What a tree is to be: everything not set keeps the default of rct_options. Tree checks the values. */
+/* What a tree is to be: everything not set keeps the default of rct_options. Tree checks the values.
+ *
+ * A kernel needs its lengthscale, which has no default. Each function without an argument tells what is set. */
 class Options {
  public:
   Options() { detail::check(rct_options_init(&c_)); }
 
+  /* Which conditioning sets: residual (the default) for a VIF likelihood with the tree's inducing points, correlation or
+   * euclidean for a plain Vecchia likelihood. */
   Options &metric(Metric metric) { return set(c_.metric, static_cast<std::int32_t>(metric)); }
   Options &kernel(Kernel kernel) {
     covariance_ = nullptr;
@@ -72,8 +76,10 @@ class Options {
   /* 0 for all cores; 1 starts no thread. */
   Options &threads(std::uint32_t threads) { return set(c_.threads, threads); }
   Options &variance(double variance) { return set(c_.variance, variance); }
-  /* Of every dimension; replaces `lengthscales`. */
+  /* Of every dimension, in the unit of the coordinates; replaces `lengthscales`. */
   Options &lengthscale(double lengthscale) {
+    /* In C that is one that is not given. */
+    if (lengthscale == 0) throw Error(RCT_ERROR_INVALID_ARGUMENT, "lengthscale is 0; it must be a positive number");
     lengthscales_.reset();
     return set(c_.lengthscale, lengthscale);
   }
@@ -106,8 +112,35 @@ class Options {
     return set(c_.kernel, static_cast<std::int32_t>(RCT_KERNEL_CUSTOM));
   }
 
+  Metric metric() const noexcept { return static_cast<Metric>(c_.metric); }
+  /* Where `covariance()` is empty. */
+  Kernel kernel() const noexcept { return static_cast<Kernel>(c_.kernel); }
+  Construction construction() const noexcept { return static_cast<Construction>(c_.construction); }
+  Ordering ordering() const noexcept { return static_cast<Ordering>(c_.ordering); }
+  Traversal traversal() const noexcept { return static_cast<Traversal>(c_.traversal); }
+  std::uint32_t threads() const noexcept { return c_.threads; }
+  double variance() const noexcept { return c_.variance; }
+  /* 0 where none is set, or one a dimension. */
+  double lengthscale() const noexcept { return lengthscales_ ? 0 : c_.lengthscale; }
+  /* Empty where none, or one for all, is set. */
+  std::vector<double> lengthscales() const { return lengthscales_.value_or(std::vector<double>()); }
+  double alpha() const noexcept { return c_.alpha; }
+  double jitter() const noexcept { return c_.jitter; }
+  double residual_floor() const noexcept { return c_.residual_floor; }
+  CovarianceFunction covariance() const { return covariance_ ? *covariance_ : CovarianceFunction(); }
+
  private:
   friend class Tree;
+
+  /* Those of a tree, which has this covariance where it has the caller's. */
+  Options(const rct_options &c, std::shared_ptr<const CovarianceFunction> covariance)
+      : c_(c), covariance_(std::move(covariance)) {
+    const rct_vector &all = c.lengthscales;
+    if (all.data != nullptr) lengthscales_.emplace(all.data, all.data + all.len);
+    c_.lengthscales = rct_vector_of(nullptr, 0);
+    c_.covariance = nullptr;
+    c_.covariance_user = nullptr;
+  }
 
   template <class T>
   Options &set(T &field, T value) noexcept {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <type_traits>
+#include <utility>
 
 #include "error.hpp"
 #include "options.hpp"
@@ -20,7 +21,7 @@ class Data {
   template <class Matrix, class = std::enable_if_t<std::is_convertible_v<Matrix, MatrixView<const double>>>>
   Data(Matrix &&coords) {
     detail::check(rct_data_init(&c_));
-    c_.coords = detail::c(MatrixView<const double>(coords));
+    c_.coords = detail::c(MatrixView<const double>(std::forward<Matrix>(coords)));
   }
   /* m x d. */
   Data &inducing(MatrixView<const double> inducing) {
@@ -71,10 +72,10 @@ class Model {
   rct_data c_;
 };
 
-/* A batch of queries. The views are read by the search, and not after. */
+/* A batch of queries, or of points to know V and p of. The views are read by the search, and not after. */
 class Query {
  public:
-  /* Stored points. (`k` is not used by radius_batch.) */
+  /* Stored points. (`k` is not used by radius_batch and factor.) */
   static Query of_ids(VectorView<const std::int64_t> ids, std::size_t k = 1) {
     Query query(ids.size, k);
     query.c_.ids = detail::c(ids);

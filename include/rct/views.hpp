@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -54,23 +55,80 @@ inline constexpr bool is_span = false;
 template <class T>
 inline constexpr bool is_span<Span<T>> = true;
 
-/* Where `Container` is a reference to a container (or Span) of T: contiguous, and not about to die. */
-template <class Container, class T>
-using if_holds =
-    std::enable_if_t<same_but_const<std::remove_pointer_t<decltype(std::declval<Container>().data())>, T> &&
-                     std::is_convertible_v<decltype(std::declval<Container>().size()), std::size_t> &&
-                     (std::is_lvalue_reference_v<Container> || is_span<std::decay_t<Container>>)>;
+/* Whether what is given as `Container &&` is there after the expression. */
+template <class Container>
+inline constexpr bool lives_on = std::is_lvalue_reference_v<Container> || is_span<std::decay_t<Container>>;
+
+template <class Container, class = void>
+inline constexpr bool has_data = false;
+template <class Container>
+inline constexpr bool has_data<Container, std::void_t<decltype(*std::declval<Container &>().data())>> = true;
+
+template <class Container, class = void>
+inline constexpr bool has_size = false;
+template <class Container>
+inline constexpr bool has_size<Container, std::void_t<decltype(std::declval<Container &>().size())>> = true;
+
+template <class Container, class = void>
+inline constexpr bool has_shape = false;
+template <class Container>
+inline constexpr bool has_shape<Container, std::void_t<decltype(std::declval<Container &>().rows()),
+                                                       decltype(std::declval<Container &>().cols())>> = true;
 
 template <class Container, class = void>
 inline constexpr bool has_strides = false;
 template <class Container>
 inline constexpr bool has_strides<Container, std::void_t<decltype(std::declval<Container &>().rowStride())>> = true;
 
+/* What somebody may give for a vector or a matrix. Views take all of it, to say what is wrong with most of it. */
+template <class Container, class Plain = std::remove_reference_t<Container>>
+inline constexpr bool is_given = has_size<Plain> || has_shape<Plain> || std::is_pointer_v<std::decay_t<Container>>;
+
+template <class Container>
+using if_given = std::enable_if_t<is_given<Container>>;
+
+template <class...>
+inline constexpr bool never = false;
+
+/* Does not compile where a T is wanted and a From is given. */
+template <class T, class From>
+constexpr void refuse_type() {
+  if constexpr (std::is_same_v<std::remove_const_t<From>, T>)
+    static_assert(never<From>, "rct: no answer can be written here, which is const");
+  else if constexpr (std::is_same_v<std::remove_const_t<T>, double>)
+    static_assert(never<From>,
+                  "rct: values must be double; put these in a matrix or vector of double that has a name "
+                  "(in Eigen: const Eigen::MatrixXd x = y.cast<double>())");
+  else
+    static_assert(never<From>, "rct: ids must be std::int64_t; put these in a std::vector<std::int64_t>");
+}
+
+/* Whether a T * can look at it; does not compile otherwise. */
+template <class T, class Container>
+constexpr bool can_be_viewed() {
+  using Plain = std::remove_reference_t<Container>;
+  if constexpr (!has_data<Plain>) {
+    static_assert(never<Container>,
+                  "rct: this is not contiguous in memory, or an expression that Eigen has not evaluated; put it in a "
+                  "matrix or vector that has a name (const Eigen::MatrixXd x = ...)");
+    return false;
+  } else {
+    using From = std::remove_pointer_t<decltype(std::declval<Plain &>().data())>;
+    if constexpr (!same_but_const<From, T>) {
+      refuse_type<T, From>();
+      return false;
+    } else {
+      static_assert(lives_on<Container>, "rct: this is a temporary, which may be gone when it is read; give it a name");
+      return lives_on<Container>;
+    }
+  }
+}
+
 /* Elements from one to the next; of an Eigen vector or row it need not be 1. */
 template <class Container>
 constexpr std::ptrdiff_t stride_of(const Container &container) {
   if constexpr (has_strides<const Container>) {
-    static_assert(Container::IsVectorAtCompileTime, "a matrix where a vector is wanted");
+    static_assert(Container::IsVectorAtCompileTime, "rct: this is a matrix; a vector is wanted");
     return static_cast<std::ptrdiff_t>(container.innerStride());
   } else {
     return 1;
@@ -79,8 +137,8 @@ constexpr std::ptrdiff_t stride_of(const Container &container) {
 
 }  // namespace detail
 
-/* A vector: element i is data[i * stride]. Default: absent. Made of any contiguous container, or Eigen
- * vector, that has a name. */
+/* A vector: element i is data[i * stride]. Default: absent. Made of any array, contiguous container or Eigen vector
+ * that has a name. */
 template <class T>
 struct VectorView {
   T *data = nullptr;
@@ -92,10 +150,27 @@ struct VectorView {
       : data(elements), size(count), stride(step) {}
   template <class U, class = std::enable_if_t<detail::same_but_const<U, T>>>
   constexpr VectorView(const VectorView<U> &other) noexcept : VectorView(other.data, other.size, other.stride) {}
-  template <class Container, class = detail::if_holds<Container, T>>
-  constexpr VectorView(Container &&container)
-      : VectorView(detail::place<T>(container.data()), static_cast<std::size_t>(container.size()),
-                   detail::stride_of(container)) {}
+  template <class U, class = std::enable_if_t<!detail::same_but_const<U, T>>, class = void>
+  constexpr VectorView(const VectorView<U> &) {
+    detail::refuse_type<T, U>();
+  }
+  template <class U, std::size_t N>
+  constexpr VectorView(U (&array)[N]) noexcept : VectorView(VectorView<U>(array, N)) {}
+  template <class Container, class = detail::if_given<Container>>
+  constexpr VectorView(Container &&container) {
+    using Plain = std::remove_reference_t<Container>;
+    if constexpr (std::is_pointer_v<Plain>) {
+      static_assert(detail::never<Container>, "rct: a pointer alone has no length; give {pointer, length}");
+    } else if constexpr (detail::can_be_viewed<T, Container>()) {
+      data = detail::place<T>(container.data());
+      size = static_cast<std::size_t>(container.size());
+      stride = detail::stride_of(container);
+    }
+  }
+  template <class U, class = std::enable_if_t<std::is_arithmetic_v<U>>>
+  constexpr VectorView(std::initializer_list<U>) {
+    static_assert(detail::never<U>, "rct: a list in braces may be gone when it is read; give a std::vector that has a name");
+  }
 
   constexpr T &operator[](std::size_t i) const { return data[static_cast<std::ptrdiff_t>(i) * stride]; }
 };
@@ -116,11 +191,29 @@ struct MatrixView {
   template <class U, class = std::enable_if_t<detail::same_but_const<U, T>>>
   constexpr MatrixView(const MatrixView<U> &other) noexcept
       : MatrixView(other.data, other.rows, other.cols, other.row_stride, other.col_stride) {}
-  template <class Matrix, class = detail::if_holds<Matrix &, T>, class = std::enable_if_t<detail::has_strides<Matrix>>>
-  MatrixView(Matrix &matrix)
-      : MatrixView(detail::place<T>(matrix.data()), static_cast<std::size_t>(matrix.rows()),
-                   static_cast<std::size_t>(matrix.cols()), static_cast<std::ptrdiff_t>(matrix.rowStride()),
-                   static_cast<std::ptrdiff_t>(matrix.colStride())) {}
+  template <class U, class = std::enable_if_t<!detail::same_but_const<U, T>>, class = void>
+  constexpr MatrixView(const MatrixView<U> &) {
+    detail::refuse_type<T, U>();
+  }
+  template <class Matrix, class = detail::if_given<Matrix>>
+  MatrixView(Matrix &&matrix) {
+    using Plain = std::remove_reference_t<Matrix>;
+    if constexpr (std::is_pointer_v<std::decay_t<Matrix>>) {
+      static_assert(detail::never<Matrix>,
+                    "rct: a pointer or array alone has no rows and columns; give rct::row_major(pointer, rows, columns)");
+    } else if constexpr (!detail::has_shape<Plain>) {
+      static_assert(detail::never<Matrix>,
+                    "rct: this is a vector; rct::row_major(vector, columns) is a matrix of all its values");
+    } else if constexpr (detail::can_be_viewed<T, Matrix>()) {
+      static_assert(detail::has_strides<Plain>,
+                    "rct: this matrix has no rowStride() and colStride(); give rct::row_major(data, rows, columns) or "
+                    "rct::col_major(data, rows, columns)");
+      if constexpr (detail::has_strides<Plain>)
+        *this = {detail::place<T>(matrix.data()), static_cast<std::size_t>(matrix.rows()),
+                 static_cast<std::size_t>(matrix.cols()), static_cast<std::ptrdiff_t>(matrix.rowStride()),
+                 static_cast<std::ptrdiff_t>(matrix.colStride())};
+    }
+  }
 
   constexpr T &operator()(std::size_t i, std::size_t j) const {
     return data[static_cast<std::ptrdiff_t>(i) * row_stride + static_cast<std::ptrdiff_t>(j) * col_stride];
@@ -145,7 +238,7 @@ namespace detail {
 
 template <class Container>
 std::size_t rows_of(const Container &container, std::size_t cols) {
-  static_assert(!has_strides<const Container>, "it knows its own layout: give it as it is");
+  static_assert(!has_strides<const Container>, "rct: this matrix knows its own layout; give it as it is");
   const std::size_t size = static_cast<std::size_t>(container.size());
   if (cols == 0 || size % cols != 0)
     throw Error(RCT_ERROR_INVALID_ARGUMENT,
@@ -153,17 +246,24 @@ std::size_t rows_of(const Container &container, std::size_t cols) {
   return size / cols;
 }
 
+/* Its memory, of whatever type: what the view is given to knows which it wants. */
+template <class Container>
+auto memory_of(Container &&values) {
+  static_assert(lives_on<Container>, "rct: this is a temporary, which may be gone when it is read; give it a name");
+  return place(values.data());
+}
+
 }  // namespace detail
 
 /* All of a std::vector or the like; its length must be a multiple of cols. */
 template <class Container>
-auto row_major(Container &values, std::size_t cols) {
-  return row_major(detail::place(values.data()), detail::rows_of(values, cols), cols);
+auto row_major(Container &&values, std::size_t cols) {
+  return row_major(detail::memory_of(std::forward<Container>(values)), detail::rows_of(values, cols), cols);
 }
 
 template <class Container>
-auto col_major(Container &values, std::size_t cols) {
-  return col_major(detail::place(values.data()), detail::rows_of(values, cols), cols);
+auto col_major(Container &&values, std::size_t cols) {
+  return col_major(detail::memory_of(std::forward<Container>(values)), detail::rows_of(values, cols), cols);
 }
 
 namespace detail {

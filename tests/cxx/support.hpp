@@ -35,6 +35,9 @@ inline std::vector<double> uniform(std::size_t count, std::uint64_t seed) {
   return values;
 }
 
+/* Of lengthscale 1, as the C tests have them. */
+inline rct::Options unit_options() { return rct::Options().lengthscale(1); }
+
 /* 0, 1, ..., count - 1. */
 inline std::vector<std::int64_t> ids_up_to(std::size_t count) {
   std::vector<std::int64_t> ids(count);

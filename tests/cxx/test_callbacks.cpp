@@ -57,7 +57,7 @@ std::vector<Call> calls() {
 
 void progress_and_cancellation() {
   for (std::uint32_t threads = 1; threads <= 2; threads++) {
-    const rct::Tree tree(rct::Options().threads(threads), data());
+    const rct::Tree tree(unit_options().threads(threads), data());
     for (const Call &call : calls()) {
       const std::thread::id here = std::this_thread::get_id();
       double last = -1;
@@ -74,11 +74,11 @@ void progress_and_cancellation() {
             questions++;
             return false;
           });
-      rct::Tree first(rct::Options().threads(threads));
+      rct::Tree first(unit_options().threads(threads));
       call(first, tree, listening);
       CHECK(rising && at_home && last == 1.0 && questions > 0);
 
-      rct::Tree second(rct::Options().threads(threads));
+      rct::Tree second(unit_options().threads(threads));
       CHECK_THROWS(call(second, tree, rct::Control().should_stop([] { return true; })), RCT_ERROR_CANCELLED,
                    "should_stop");
       call(second, tree, rct::Control());
@@ -114,11 +114,11 @@ bool comes_out(const Call &call, rct::Tree &unbuilt, const rct::Tree &tree, bool
 
 void what_a_callback_throws_comes_out() {
   for (std::uint32_t threads = 1; threads <= 2; threads++) {
-    const rct::Tree tree(rct::Options().threads(threads), data());
+    const rct::Tree tree(unit_options().threads(threads), data());
     const rct::Neighbors before = tree.query_batch(rct::Query::of_ids(ids(), K));
     for (const Call &call : calls())
       for (const bool from_progress : {true, false}) {
-        rct::Tree unbuilt(rct::Options().threads(threads));
+        rct::Tree unbuilt(unit_options().threads(threads));
         int when = 0;
         while (comes_out(call, unbuilt, tree, from_progress, when) && when < 200) when++;
         CHECK(when > 0);
@@ -128,7 +128,7 @@ void what_a_callback_throws_comes_out() {
 }
 
 void callbacks_may_call_on_other_trees() {
-  const rct::Tree tree(rct::Options(), data()), other(rct::Options(), data());
+  const rct::Tree tree(unit_options(), data()), other(unit_options(), data());
   const rct::Neighbors before = tree.query_batch(rct::Query::of_ids(ids(), K));
   int right = 0, refused = 0;
   rct::Control control;
@@ -163,11 +163,11 @@ void covariances_of_the_callers() {
     return close;
   };
   /* One pair at a time: a function, a closure with state that dies here, a move of the tree. */
-  CHECK(agrees(rct::Tree(rct::Options().covariance(exponential), data()).vecchia_neighbors(K)));
+  CHECK(agrees(rct::Tree(unit_options().covariance(exponential), data()).vecchia_neighbors(K)));
   std::vector<rct::Tree> kept;
   {
     const std::vector<double> parameters = {2.0, 0.4};
-    kept.emplace_back(rct::Options().covariance([parameters](rct::Span<const double> x, rct::Span<const double> y) {
+    kept.emplace_back(unit_options().covariance([parameters](rct::Span<const double> x, rct::Span<const double> y) {
       return parameters.at(0) / 2.0 * exponential(x, y) + 0 * parameters.at(1);
     }));
   }
@@ -175,7 +175,7 @@ void covariances_of_the_callers() {
   rct::Tree moved = std::move(kept[0]);
   kept.clear();
   CHECK(agrees(moved.vecchia_neighbors(K)));
-  rct::Tree assigned;
+  rct::Tree assigned(unit_options());
   assigned = std::move(moved);
   CHECK(agrees(assigned.vecchia_neighbors(K)));
 
@@ -189,7 +189,7 @@ void covariances_of_the_callers() {
     for (std::size_t i = 0; i < out.size(); i++)
       out[i] = exponential(x, rct::Span<const double>(&others(i, 0), others.cols));
   };
-  CHECK(agrees(rct::Tree(rct::Options().covariance(many), data()).vecchia_neighbors(K)));
+  CHECK(agrees(rct::Tree(unit_options().covariance(many), data()).vecchia_neighbors(K)));
   CHECK(calls_made > 0 && pairs > calls_made);
 
   /* A kernel set later takes its place. */
@@ -198,7 +198,7 @@ void covariances_of_the_callers() {
   CHECK(same(plain.vecchia_neighbors(K), expected));
   bool empty = false;
   try {
-    rct::Tree(rct::Options().covariance(rct::CovarianceFunction()), data());
+    rct::Tree(unit_options().covariance(rct::CovarianceFunction()), data());
   } catch (const std::bad_function_call &) {
     empty = true;
   }
@@ -207,7 +207,7 @@ void covariances_of_the_callers() {
 
 void what_a_covariance_throws_comes_out() {
   std::atomic<int> left{-1};
-  const rct::Options options = rct::Options().covariance([&](rct::Span<const double> x, rct::Span<const double> y) {
+  const rct::Options options = unit_options().covariance([&](rct::Span<const double> x, rct::Span<const double> y) {
     if (left >= 0 && left-- == 0) throw Thrown{4};
     return exponential(x, y);
   });
@@ -241,7 +241,7 @@ void what_a_covariance_throws_comes_out() {
   /* Each thread gets its own exception, and the others their answers. */
   std::vector<int> right(6, 0);
   static thread_local int own = -1;
-  const rct::Tree shared(rct::Options().covariance([](rct::Span<const double> x, rct::Span<const double> y) {
+  const rct::Tree shared(unit_options().covariance([](rct::Span<const double> x, rct::Span<const double> y) {
     if (own >= 0) throw Thrown{own};
     return exponential(x, y);
   }),

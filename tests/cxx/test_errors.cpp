@@ -36,7 +36,7 @@ void an_error_has_status_name_and_message() {
   }
   bool as_std = false;
   try {
-    rct::Tree(rct::Options().jitter(-1));
+    rct::Tree(unit_options().jitter(-1));
   } catch (const std::exception &) {
     as_std = true;
   }
@@ -46,19 +46,19 @@ void an_error_has_status_name_and_message() {
 void a_failed_build_leaves_an_empty_tree() {
   std::vector<double> bad = coords();
   bad[7] = std::numeric_limits<double>::quiet_NaN();
-  rct::Tree tree;
+  rct::Tree tree(unit_options());
   CHECK_THROWS(tree.query_batch(rct::Query::of_ids(ids(), K)), RCT_ERROR_INVALID_STATE, "build");
   CHECK_THROWS(tree.vecchia_neighbors(K), RCT_ERROR_INVALID_STATE, "build");
   CHECK_THROWS(tree.stats(), RCT_ERROR_INVALID_STATE, "build");
   CHECK_THROWS(tree.build(rct::row_major(bad, D)), RCT_ERROR_NOT_FINITE, "coords");
-  CHECK_THROWS(rct::Tree(rct::Options(), rct::row_major(bad, D)), RCT_ERROR_NOT_FINITE, "coords");
+  CHECK_THROWS(rct::Tree(unit_options(), rct::row_major(bad, D)), RCT_ERROR_NOT_FINITE, "coords");
   tree.build(rct::row_major(coords(), D));
   CHECK_THROWS(tree.build(rct::row_major(coords(), D)), RCT_ERROR_INVALID_STATE, "built");
   CHECK(tree.query_batch(rct::Query::of_ids(ids(), K)).ids_of(9)[0] == 9);
 }
 
 void bad_calls_throw_and_do_no_harm() {
-  const rct::Tree tree(rct::Options(), rct::row_major(coords(), D));
+  const rct::Tree tree(unit_options(), rct::row_major(coords(), D));
   const rct::Neighbors before = tree.query_batch(rct::Query::of_ids(ids(), K));
   const std::vector<std::int64_t> outside = {0, static_cast<std::int64_t>(N)}, one = {0};
   const std::size_t huge = std::numeric_limits<std::size_t>::max();
@@ -84,7 +84,7 @@ void bad_calls_throw_and_do_no_harm() {
   CHECK_THROWS(rct::order({}, rct::Ordering::maximin), RCT_ERROR_INVALID_ARGUMENT, "coords");
   CHECK_THROWS(rct::order(rct::row_major(coords(), D), static_cast<rct::Ordering>(77)), RCT_ERROR_INVALID_ARGUMENT,
                "77");
-  const rct::Tree euclidean(rct::Options().metric(rct::Metric::euclidean), rct::row_major(coords(), D));
+  const rct::Tree euclidean(unit_options().metric(rct::Metric::euclidean), rct::row_major(coords(), D));
   CHECK_THROWS(euclidean.correlations(one, one), RCT_ERROR_UNSUPPORTED, "correlation");
 
   bool refused = false;
@@ -98,7 +98,7 @@ void bad_calls_throw_and_do_no_harm() {
 }
 
 void outputs_of_a_failed_call_are_untouched() {
-  const rct::Tree tree(rct::Options(), rct::row_major(coords(), D));
+  const rct::Tree tree(unit_options(), rct::row_major(coords(), D));
   std::vector<std::int64_t> out(N * K, -7);
   const std::vector<std::int64_t> untouched = out;
   CHECK_THROWS(tree.vecchia_neighbors_into(K + 1, {}, {rct::row_major(out, K)}), RCT_ERROR_INVALID_ARGUMENT, "ids");
@@ -107,30 +107,30 @@ void outputs_of_a_failed_call_are_untouched() {
 }
 
 void handles_move() {
-  rct::Tree tree(rct::Options(), rct::row_major(coords(), D));
+  rct::Tree tree(unit_options(), rct::row_major(coords(), D));
   const rct::Neighbors expected = tree.query_batch(rct::Query::of_ids(ids(), K));
   rct::Tree moved = std::move(tree);
   CHECK(same(moved.query_batch(rct::Query::of_ids(ids(), K)), expected));
   CHECK_THROWS(tree.stats(), RCT_ERROR_INVALID_ARGUMENT, "tree is NULL");
   CHECK(tree.get() == nullptr);
-  tree = rct::Tree();
+  tree = rct::Tree(unit_options());
   tree = std::move(moved);
   CHECK(same(tree.query_batch(rct::Query::of_ids(ids(), K)), expected));
 
   std::vector<rct::Tree> trees;
-  for (int t = 0; t < 5; t++) trees.emplace_back(rct::Options().threads(1), rct::row_major(coords(), D));
+  for (int t = 0; t < 5; t++) trees.emplace_back(unit_options().threads(1), rct::row_major(coords(), D));
   CHECK(same(trees[2].query_batch(rct::Query::of_ids(ids(), K)), expected));
 
   /* A result outlives its tree. */
   rct::RadiusNeighbors outliving;
-  CHECK(outliving.queries() == 0 && outliving.ids().empty());
+  CHECK(outliving.queries == 0 && outliving.ids.empty());
   {
-    const rct::Tree brief(rct::Options(), rct::row_major(coords(), D));
+    const rct::Tree brief(unit_options(), rct::row_major(coords(), D));
     rct::RadiusNeighbors result = brief.radius_batch(rct::Query::of_ids(ids()), 0.5);
     outliving = std::move(result);
-    CHECK(result.queries() == 0 && result.ids().empty());
+    CHECK(result.queries == 0 && result.ids.empty());
   }
-  CHECK(outliving.queries() == N && outliving.ids_of(3)[0] == 3);
+  CHECK(outliving.queries == N && outliving.ids_of(3)[0] == 3);
 }
 
 void nothing_of_the_callers_is_kept() {
@@ -146,7 +146,7 @@ void nothing_of_the_callers_is_kept() {
 }
 
 void one_tree_serves_many_threads() {
-  const rct::Tree tree(rct::Options(), rct::row_major(coords(), D));
+  const rct::Tree tree(unit_options(), rct::row_major(coords(), D));
   const rct::Neighbors expected = tree.query_batch(rct::Query::of_ids(ids(), K));
   std::vector<int> right(8, 0);
   std::vector<std::thread> threads;

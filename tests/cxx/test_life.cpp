@@ -210,7 +210,7 @@ void what_is_no_tree() {
   CHECK_THROWS(rct::Tree::from_buffer(bytes, map), RCT_ERROR_INVALID_ARGUMENT, "memory_map");
   CHECK_THROWS(rct::LoadOptions().threads(3000000000u), RCT_ERROR_INVALID_ARGUMENT, "3000000000");
   CHECK_THROWS(rct::Tree::from_buffer(bytes, many), RCT_ERROR_INVALID_ARGUMENT, "threads");
-  CHECK_THROWS(rct::Tree().save(folder.file), RCT_ERROR_INVALID_STATE, "build");
+  CHECK_THROWS(rct::Tree(usual()).save(folder.file), RCT_ERROR_INVALID_STATE, "build");
   for (const std::size_t at : {std::size_t{0}, bytes.size() / 2, bytes.size() - 1}) {
     bytes[at] ^= 1;
     CHECK_THROWS(rct::Tree::from_buffer(bytes), RCT_ERROR_CORRUPT, "");

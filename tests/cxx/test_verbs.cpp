@@ -110,8 +110,13 @@ void radius() {
   const Fixture f;
   const double radius = 0.9;
   const rct::RadiusNeighbors found = f.tree.radius_batch(rct::Query::of_ids(f.ids).exclude_self(), radius);
-  CHECK(found.queries() == N && found.offsets().size() == N + 1 && found.ids().size() == found.offsets()[N]);
-  CHECK(found.ids().size() > N && found.ids().size() == found.distances().size());
+  CHECK(found.queries == N && found.offsets.size() == N + 1 && found.ids.size() == found.offsets[N]);
+  CHECK(found.ids.size() > N && found.ids.size() == found.distances.size());
+  /* What both answers have is the same kind of thing in both. */
+  const auto members = [](const auto &answer) {
+    return answer.queries + static_cast<std::size_t>(answer.ids[0]) + answer.ids.size() + answer.distances.size();
+  };
+  CHECK(members(found) > 2 * N && members(f.tree.query_batch(rct::Query::of_ids(f.ids, K))) > 2 * N);
   /* All of each query, in the order of a query with k = n. */
   const rct::Neighbors all = f.tree.query_batch(rct::Query::of_ids(f.ids, N).exclude_self().max_distance(radius));
   bool equal = true;
@@ -196,7 +201,7 @@ void every_option_arrives() {
     change(c);
     return c;
   };
-  using O = rct::Options;
+  const auto O = unit_options;
   CHECK(differs(compare("defaults", O(), default_options())));
   CHECK(differs(compare("metric", O().metric(rct::Metric::correlation),
                         fields([](rct_options &c) { c.metric = RCT_METRIC_CORRELATION; }))));
@@ -222,7 +227,7 @@ void every_option_arrives() {
 
   /* What does not change answers shows elsewhere. */
   const rct::Data data = rct::Data(rct::row_major(coords, D)).inducing(rct::row_major(inducing, D));
-  const auto stats = [&](const O &options) {
+  const auto stats = [&](const rct::Options &options) {
     const rct::Tree tree(options, data);
     tree.query_batch(rct::Query::of_ids(ids, K));
     tree.validate();

@@ -11,6 +11,7 @@ const CONSTRUCTION = (pure = 0, hybrid = 1)
 const ORDERING = (natural = 0, hilbert = 1, maximin = 2, random = 3)
 const TRAVERSAL = (auto = 0, best_first = 1, level_synchronous = 2, brute_force = 3)
 const INDUCING = (kmeans_plus_plus = 0, random = 1)
+const LENGTHSCALE = (plausible = 0, too_short = 1, too_long = 2)
 
 mutable struct rct_tree end
 mutable struct rct_radius_result end
@@ -146,6 +147,8 @@ mutable struct rct_tree_stats
     pruned_by_cell::UInt64
     pruned_by_id::UInt64
     seconds_search::Cdouble
+    lengthscale_check::Int32
+    warning::Ptr{UInt8}
     rct_tree_stats() = new()
 end
 
@@ -153,6 +156,11 @@ struct rct_neighbors
     ids::rct_index_matrix_out
     distances::rct_matrix_out
     counts::rct_index_vector_out
+end
+
+struct rct_factor_out
+    factor::rct_matrix_out
+    residual_variances::rct_vector_out
 end
 
 mutable struct rct_radius_view

@@ -41,9 +41,27 @@ function controlled(body, progress)
     control.should_stop = @cfunction(should_stop, Int32, (Ptr{Cvoid},))
     GC.@preserve call begin
         control.user = pointer_from_objref(call)
-        status = disable_sigint(() -> body(control))
-        call.thrown === nothing || throw(call.thrown)
-        check(status)
+        on_this_thread() do
+            status = disable_sigint(() -> body(control))
+            call.thrown === nothing || throw(call.thrown)
+            check(status)
+        end
     end
     return nothing
+end
+
+"""
+Runs `body()` with the calling task held to its thread. A callback that waits gives way to other tasks, and Julia could
+go on with it on another thread: under frames of Rust that know theirs, and with signals held back on the wrong one.
+"""
+function on_this_thread(body)
+    task = current_task()
+    sticky = task.sticky
+    task.sticky = true
+    try
+        return body()
+    finally
+        # Also where a callback used `@async`, which holds its parent to the thread: for this call alone.
+        task.sticky = sticky
+    end
 end

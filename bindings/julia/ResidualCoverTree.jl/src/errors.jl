@@ -11,13 +11,16 @@ end
 
 Base.showerror(io::IO, error::RctError) = print(io, "RctError: ", error.message, " (", error.status, ")")
 
+# Of our own arguments, as Julia has them.
 invalid(message) = RctError("RCT_ERROR_INVALID_ARGUMENT", message)
 
 """Throws the error of the call that has just returned `status`, unless it is RCT_OK."""
 function check(status::Cint)
     status == RCT_OK && return nothing
     name = unsafe_string(@ccall librct.rct_status_name(status::Int32)::Cstring)
-    throw(RctError(name, unsafe_string(@ccall librct.rct_last_error()::Cstring)))
+    message = unsafe_string(@ccall librct.rct_last_error()::Cstring)
+    # Those of files have paths, which are nobody's to change.
+    throw(RctError(name, name in ("RCT_ERROR_IO", "RCT_ERROR_CORRUPT") ? message : in_julia(message)))
 end
 
 """The constant that `value` names in `group`."""

@@ -5,7 +5,7 @@ Inserts the columns of `coords` (d x n); returns their ids, which follow the lar
 `residual_variance` are needed where the tree was built with them; inducing points stay. Answers are those of a tree
 that is built of all its points at once.
 
-This call, `remove_points!` and `refit!` need the tree for themselves. Where one fails the tree is as it was.
+This call, `remove_points!` and `refit_tree!` need the tree for themselves. Where one fails the tree is as it was.
 """
 function insert_points!(tree::CoverTree, coords; factor = nothing, residual_variance = nothing, progress = nothing)
     coords = numbers(coords)
@@ -40,18 +40,15 @@ function remove_points!(tree::CoverTree, ids; progress = nothing)
 end
 
 """
-    refit!(tree; inducing = nothing, factor = nothing, residual_variance = nothing, progress = nothing, changes...)
+    refit_tree!(tree; inducing = nothing, factor = nothing, residual_variance = nothing, progress = nothing, changes...)
 
 Gives the tree other parameters over the same points: `changes` are those of `CoverTree` by name, all but the metric.
 What is not named stays, and so do inducing points where none are given. Columns of `factor` are those of the points by
-ascending id. Answers are those of a tree that is built anew, which takes longer.
-
-The parameters of a tree that `load_tree` has made are not known: they must all be named.
+ascending id. Answers are those of a tree that is built anew, which takes longer. An odd lengthscale is warned of.
 """
-function refit!(tree::CoverTree; inducing = nothing, factor = nothing, residual_variance = nothing, progress = nothing,
-                changes...)
-    parameters = changed(tree.parameters, values(changes))
-    with_options(parameters) do options, own
+function refit_tree!(tree::CoverTree; inducing = nothing, factor = nothing, residual_variance = nothing,
+                     progress = nothing, changes...)
+    with_options(changed(parameters(tree), values(changes))) do options, own
         with_data(nothing, inducing, factor, residual_variance) do data
             with_tree(tree, progress, own) do handle, control
                 status = @long_ccall librct.rct_refit(handle::Ptr{rct_tree}, options::Ref{rct_options},
@@ -62,20 +59,16 @@ function refit!(tree::CoverTree; inducing = nothing, factor = nothing, residual_
             end
         end
     end
-    tree.parameters = parameters
+    warn_of_lengthscale(tree)
     return tree
 end
 
-"""`parameters`, where they are known, with some of them changed."""
+"""`parameters` with some of them changed."""
 function changed(parameters, changes::NamedTuple)
     for name in keys(changes)
         name in PARAMETERS || throw(invalid("$name is no parameter; there are $(join(PARAMETERS, ", "))"))
     end
-    all = parameters === nothing ? changes : merge(parameters, changes)
-    unknown = filter(name -> !haskey(all, name), PARAMETERS)
-    isempty(unknown) || throw(invalid("the tree was loaded, and its parameters are not known: " *
-                                      "$(join(unknown, ", ")) must be named, as they were or as they are to be"))
-    return NamedTuple{PARAMETERS}(merge(all, (; lengthscale = copy(all.lengthscale))))
+    return merge(parameters, changes)
 end
 
 """
@@ -153,7 +146,7 @@ end
 function loaded(body, progress)
     slot = Ref{Ptr{rct_tree}}(C_NULL)
     controlled(control -> body(slot, control), progress)
-    tree = CoverTree(slot[], nothing, nothing)
+    tree = CoverTree(slot[], nothing)
     tree.n = stats(tree).n
     return tree
 end

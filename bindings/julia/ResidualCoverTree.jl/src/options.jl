@@ -30,6 +30,8 @@ const PARAMETERS = (:metric, :kernel, :variance, :lengthscale, :jitter, :constru
 """Runs `body(options, own)` with what `options` points to kept alive; `own` is the caller's covariance or nothing."""
 function with_options(body, parameters::NamedTuple)
     kernel, lengthscale = parameters.kernel, parameters.lengthscale
+    # To the library 0 is a lengthscale that is not given.
+    lengthscale == 0 && throw(invalid("lengthscale is 0; it must be a positive number"))
     own = kernel isa Union{Symbol, AbstractString} ? nothing : Kernel(kernel)
     scales = lengthscale isa AbstractVector ? numbers(lengthscale) : nothing
     options = rct_options()
@@ -54,10 +56,10 @@ function fill_options!(options::rct_options, parameters, kernel, lengthscales)
     options.alpha = parameters.alpha
     options.jitter = parameters.jitter
     options.residual_floor = parameters.residual_floor
-    if lengthscales === nothing
-        options.lengthscale = parameters.lengthscale
-    else
+    if lengthscales !== nothing
         options.lengthscales = vector_view(lengthscales)
+    elseif parameters.lengthscale !== nothing
+        options.lengthscale = parameters.lengthscale
     end
     if kernel !== nothing
         options.covariance = @cfunction(evaluate_kernel, Int32,
@@ -66,3 +68,17 @@ function fill_options!(options::rct_options, parameters, kernel, lengthscales)
     end
     return options
 end
+
+"""The parameters that `options` says; `own` is the caller's covariance or nothing."""
+function parameters_of(options::rct_options, own)
+    scales = options.lengthscales
+    lengthscale = scales.data == C_NULL ? (options.lengthscale == 0 ? nothing : options.lengthscale) :
+                  [unsafe_load(scales.data, 1 + (j - 1) * scales.stride) for j in 1:Int(scales.len)]
+    kernel = own === nothing ? name_of(options.kernel, KERNEL) : own.covariance
+    return NamedTuple{PARAMETERS}((name_of(options.metric, METRIC), kernel, options.variance, lengthscale,
+                                   options.jitter, name_of(options.construction, CONSTRUCTION),
+                                   name_of(options.ordering, ORDERING), name_of(options.traversal, TRAVERSAL),
+                                   Int(options.threads), options.alpha, options.residual_floor))
+end
+
+name_of(code, group::NamedTuple) = keys(group)[findfirst(==(code), values(group))]

@@ -35,6 +35,9 @@ end
 The whole Vecchia job: column t of the k x n results has the `k` nearest of the points before it in `order`, a
 permutation of the ids (by default the ids ascending, so that column t is that of the t-th point that is there). Returns
 ids and distances, ascending by (distance, id), padded with 0 and `Inf`.
+
+The sets of a tree with the metric `:residual` are for a VIF likelihood with the tree's inducing points; a plain Vecchia
+likelihood takes those of `:correlation` or `:euclidean`.
 """
 function vecchia_neighbors(tree::CoverTree, k::Integer; order = nothing, progress = nothing)
     permutation = optional(zero_based, order)
@@ -100,10 +103,48 @@ function correlations(tree::CoverTree, i, j)
     end
 end
 
+"""
+    residual_covariances(tree, i, j)
+
+The covariance `k(x_i, x_j) - V_i' V_j` of each pair `(i[t], j[t])` of stored points that the inducing points leave; the
+residual variance `p_i` where `i[t] == j[t]`. Not for a tree with the Euclidean metric.
+"""
+function residual_covariances(tree::CoverTree, i, j)
+    return pairs_of(tree, i, j) do handle, from, to, out
+        @ccall librct.rct_residual_covariances(handle::Ptr{rct_tree}, from::rct_index_vector, to::rct_index_vector,
+                                               out::rct_vector_out)::Cint
+    end
+end
+
+"""
+    factor(tree, points; progress = nothing)
+
+V (m x q) and p (q) of `points`, as in `query`, as the search has them: `L V = k(Z, x)`, and the residual variance
+`p = k(x, x) - V' V` that is left. Not for a tree with the Euclidean metric.
+"""
+function factor(tree::CoverTree, points; progress = nothing)
+    m = Int(stats(tree).m)
+    return with_query(points, 1, nothing, nothing, true) do given, queries
+        values, variances = Matrix{Float64}(undef, m, queries), Vector{Float64}(undef, queries)
+        GC.@preserve values variances begin
+            out = Ref(rct_factor_out(matrix_out(values), vector_out(variances)))
+            with_tree(tree, progress) do handle, control
+                @long_ccall librct.rct_factor(handle::Ptr{rct_tree}, given::Ref{rct_query}, out::Ref{rct_factor_out},
+                                              control::Ref{rct_control})::Cint
+            end
+        end
+        return values, variances
+    end
+end
+
 function pairs_of(body, tree::CoverTree, i, j)
     i, j = zero_based(i), zero_based(j)
     values = Vector{Float64}(undef, length(i))
-    GC.@preserve tree i j values check(body(tree.handle, index_view(i), index_view(j), vector_out(values)))
+    GC.@preserve i j values begin
+        from, to, out = index_view(i), index_view(j), vector_out(values)
+        # A function of two points may be called here as well.
+        with_tree((handle, _) -> body(handle, from, to, out), tree, nothing)
+    end
     return values
 end
 
