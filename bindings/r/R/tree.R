@@ -14,13 +14,13 @@
 #' @param alpha Shape of the rational quadratic kernel.
 #' @param jitter `jitter * variance` is added to the diagonal of the inducing covariance.
 #' @param residual_floor Residual variances are at least `residual_floor * variance`.
-#' @param factor Your own factor V, n x m, in place of `inducing`; see [rct-package].
+#' @param factor Your own factor V, n x m, in place of `inducing`; see [residualcovertree-package].
 #' @param residual_variance Your own n residual variances, with `factor` only; otherwise they are computed from it.
 #' @param construction,ordering,traversal How the tree is made and searched: `"pure"` or `"hybrid"` (often quicker to
 #'   build); `"hilbert"` or `"natural"`; `"auto"`, `"best_first"`, `"level_synchronous"` or `"brute_force"`. They
 #'   change how long an answer takes, not what it is.
 #' @param threads Threads that build and search; 0 for all cores.
-#' @param progress Whether to draw a progress bar, or a function of the fraction done; see [rct-package].
+#' @param progress Whether to draw a progress bar, or a function of the fraction done; see [residualcovertree-package].
 #' @return An object of class `"rct_tree"`, with methods for `print()`, `summary()` and `plot()`. It keeps `coords`
 #'   and `inducing` as they are, for its plot, beside the tree itself, which [saveRDS()] does not keep: see [rct_save()].
 #' @seealso [vecchia_neighbors()], [nearest()], [within_radius()]; [rct_insert()], [rct_refit()] and [rct_save()]

@@ -28,7 +28,7 @@ static const R_CallMethodDef routines[] = {
     {NULL, NULL, 0},
 };
 
-void attribute_visible R_init_rct(DllInfo *library) {
+void attribute_visible R_init_residualcovertree(DllInfo *library) {
   R_registerRoutines(library, NULL, routines, NULL, NULL);
   R_useDynamicSymbols(library, FALSE);
   R_forceSymbols(library, TRUE);

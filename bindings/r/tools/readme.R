@@ -1,7 +1,7 @@
 # Runs the R programs of README.md and compares what the first prints with what README.md says it prints, and what the
 # second finds with a tree that is built anew:
 #   Rscript bindings/r/tools/readme.R README.md
-library(rct)
+library(residualcovertree)
 readme <- readLines(commandArgs(trailingOnly = TRUE)[1])
 
 # The lines of the first block of a language after line `from`, and where it ends.

@@ -82,11 +82,11 @@ test_that("a tree from a file says why it is none", {
 
 test_that("the routines themselves refuse what is no tree", {
   for (pointer in list(NULL, 1, "a", list(), new.env())) {
-    expect_error(.Call(rct:::C_stats, pointer), "tree is not a tree")
+    expect_error(.Call(residualcovertree:::C_stats, pointer), "tree is not a tree")
   }
-  expect_error(.Call(rct:::C_nearest, tree$pointer, list(), 1, NULL))
-  expect_error(.Call(rct:::C_tree_new, NULL, NULL, NULL, NULL))
-  expect_error(.C("rct_version", PACKAGE = "rct"), "not (available|resolved)")
+  expect_error(.Call(residualcovertree:::C_nearest, tree$pointer, list(), 1, NULL))
+  expect_error(.Call(residualcovertree:::C_tree_new, NULL, NULL, NULL, NULL))
+  expect_error(.C("rct_version", PACKAGE = "residualcovertree"), "not (available|resolved)")
 })
 
 test_that("errors in R functions that the library calls come out as they were", {

@@ -6,7 +6,7 @@ run_r <- function(code, while_running = NULL) {
   dir.create(folder)
   on.exit(unlink(folder, recursive = TRUE))
   files <- file.path(folder, c("script.R", "out", "pid", "done"))
-  preamble <- c(sprintf(".libPaths(%s)", paste(deparse(.libPaths()), collapse = "")), "library(rct)",
+  preamble <- c(sprintf(".libPaths(%s)", paste(deparse(.libPaths()), collapse = "")), "library(residualcovertree)",
                 sprintf("writeLines(as.character(Sys.getpid()), %s)", deparse(files[3])))
   writeLines(c(preamble, code), files[1])
   command <- sprintf("( %s --vanilla %s >%s 2>&1; touch %s )", shQuote(file.path(R.home("bin"), "Rscript")),
@@ -172,7 +172,7 @@ test_that("progress is reported, to a function or as a bar", {
   expect_identical(inside, matrix(9L))
   expect_error(vecchia_neighbors(tree, 5, progress = function(fraction) nearest(tree, 1, ids = 9)), "tree is in use")
 
-  bar <- rct:::progress_listener(TRUE)
+  bar <- residualcovertree:::progress_listener(TRUE)
   expect_silent(bar$tick(0.1))
   Sys.sleep(1.1)
   drawn <- capture.output(invisible(bar$tick(0.5)), bar$close(), type = "message")
