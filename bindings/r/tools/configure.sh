@@ -15,6 +15,7 @@ cp src/rust/Cargo.toml "$work/package/src/rust/"
 # A program that says it is of a version; asked for more, that it was.
 program() { # folder name version
   mkdir -p "$1"
+  # shellcheck disable=SC2016  # it is the program that expands $1
   printf '#!/bin/sh\n[ "$1" = --version ] && echo "%s %s" || echo "%s was to build"\n' "$2" "$3" "$2" >"$1/$2"
   chmod +x "$1/$2"
 }

@@ -27,5 +27,5 @@ if (!identical(printed, expected)) {
 setwd(tempdir())
 source(textConnection(life))
 anew <- rct_tree(coords, inducing, lengthscale = 0.3)
-stopifnot(identical(tree$n, 2000L), identical(NNarray, vecchia_neighbors(anew, k = 5)))
+stopifnot(identical(tree$n, 2000L), identical(sets, vecchia_neighbors(anew, k = 5)))
 cat("the R programs of README.md do what README.md says\n")
