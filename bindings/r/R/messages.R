@@ -11,6 +11,8 @@ in_r_words <- function(message, coords = "coords") {
   message <- one_more(message, "^[a-z_]+\\[[0-9]+\\] is -?[0-9]+; ids go from \\K[0-9]+(?= to)")
   message <- one_more(message, "^[a-z_]+\\[[0-9]+\\] is -?[0-9]+; ids go from [0-9]+ to \\K-?[0-9]+$")
   message <- one_more(message, "^ids has \\K[0-9]+(?= twice)")
+  message <- one_more(message, "^coordinate \\K[0-9]+(?= of point [0-9])")
+  message <- one_more(message, "^coordinate [0-9]+ of point \\K[0-9]+")
   # Points that a covariance function was asked about, and inducing points.
   message <- sub("^covariance callback ", "kernel ", message)
   message <- one_more(message, "^kernel returned .* for point \\K[0-9]+(?= with itself)")
