@@ -33,7 +33,7 @@ in_r_words <- function(message, coords = "coords") {
 # The numbers that a pattern finds, each raised by one.
 one_more <- function(text, pattern) {
   at <- gregexpr(pattern, text, perl = TRUE)
-  raised <- function(numbers) formatC(as.numeric(numbers) + 1, format = "d", big.mark = "")
+  raised <- function(numbers) sprintf("%.0f", as.numeric(numbers) + 1)
   regmatches(text, at) <- lapply(regmatches(text, at), raised)
   text
 }

@@ -68,7 +68,7 @@ test_that("a data frame with other columns than coordinates is refused by their 
   expect_error(rct_refit(tree, inducing = houses), "inducing is a data frame whose column \"price\"")
   expect_error(rct_tree(houses[1:2], houses, lengthscale = 1), "inducing is a data frame whose column \"price\"")
   # The columns that a user chooses are taken, whatever they are called.
-  expect_s3_class(rct_tree(as.matrix(houses[, c("lon", "price")]), lengthscale = 0.2), "rct_tree")
+  expect_s3_class(rct_tree(as.matrix(houses[, c("lon", "price")]), lengthscale = c(0.2, 40)), "rct_tree")
   expect_error(rct_tree(data.frame(x = 1:2, y = c("a", "b")), lengthscale = 1),
                "coords is a data frame whose column \"y\" is not numeric but of class character")
   for (names in list(c("x", "y"), c("X", "Y"), c("Longitude", "LAT"), c("easting", "northing"), c("X1", "X2"),
