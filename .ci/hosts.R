@@ -1,5 +1,5 @@
 # The R package's answers for the house sales are those of the C example (examples-c/out/neighbors.csv).
-library(rct)
+library(residualcovertree)
 
 houses <- as.matrix(read.csv("examples-c/house_sales.csv")[, 1:2])
 written <- as.matrix(read.csv("examples-c/out/neighbors.csv")) + 1L

@@ -350,3 +350,46 @@ fn the_seeds_of_the_fuzzer_are_loaded_and_searched_by_their_index() {
         assert_eq!(counters.pruned_by_cell > 0, name == "panels", "{name}: {counters:?}");
     }
 }
+
+/// What a save leaves under the name: a file of its own that anyone may read whom the process lets, not what a link of
+/// that name leads to, and nothing else in the folder.
+#[cfg(unix)]
+#[test]
+fn a_save_takes_the_name_and_no_more() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (tree, ..) = small_tree(1);
+    let bytes = tree.to_bytes(&mut Control::none()).unwrap();
+    let (other, path) = (folder.path().join("other.txt"), folder.path().join("tree.rct"));
+    std::fs::write(&other, "text").unwrap();
+    std::os::unix::fs::symlink(&other, &path).unwrap();
+    tree.save(&path, &mut Control::none()).unwrap();
+    assert!(std::fs::symlink_metadata(&path).unwrap().is_file());
+    assert_eq!(std::fs::read_to_string(&other).unwrap(), "text");
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+    // As the file that the standard library wrote with 0666 less the mask.
+    assert_eq!(mode(&path), mode(&other));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    // A folder has the name: that cannot be replaced.
+    let taken = folder.path().join("taken");
+    std::fs::create_dir(&taken).unwrap();
+    let error = tree.save(&taken, &mut Control::none()).unwrap_err();
+    assert!(error.kind() == ErrorKind::Io && error.message().contains("taken"), "{error}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
+}
+
+#[test]
+fn savers_do_not_meet() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tree.rct");
+    let trees: Vec<_> = (0..4).map(|seed| small_tree(seed).0).collect();
+    let all: Vec<_> = trees.iter().map(|tree| tree.to_bytes(&mut Control::none()).unwrap()).collect();
+    std::thread::scope(|scope| {
+        for tree in &trees {
+            scope.spawn(|| (0..50).for_each(|_| tree.save(&path, &mut Control::none()).unwrap()));
+        }
+    });
+    assert!(all.contains(&std::fs::read(&path).unwrap()));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a save has left something");
+}

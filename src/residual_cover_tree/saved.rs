@@ -9,7 +9,9 @@ use crate::metric::{AnyMetric, Preparation, SavedPoints, SavedPreparation};
 use crate::options::{Construction, MetricKind, Options, Traversal, TreeOrder};
 use crate::ordering::hilbert::HilbertFrame;
 use crate::parallel::Threads;
-use crate::saved::{Array, Buffer, OpenFile, Reader, Shared, Source, Writer, corrupt, directory, file_error, write};
+use crate::saved::{
+    Array, Buffer, OpenFile, Reader, Replacement, Shared, Source, Writer, corrupt, directory, file_error, write,
+};
 use crate::search::{Blocks, Certificates, Index, SavedIndex, least_keys};
 use crate::stats::{BuildSeconds, LengthscaleCheck};
 use crate::tree::{CoverTree, SavedNodes};
@@ -83,29 +85,12 @@ impl ResidualCoverTree {
     pub fn save(&self, path: &Path, control: &mut Control<'_>) -> Result<()> {
         self.check_savable()?;
         headroom(2 * BUFFER, "the saved tree")?;
-        let folder = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let failed = |error: std::io::Error| file_error("cannot write", path, &error);
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // Less what the process masks.
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let mut file = builder.prefix(".rct-").suffix(".tmp").tempfile_in(folder).map_err(failed)?;
-        let mut out = std::io::BufWriter::with_capacity(BUFFER, file.as_file_mut());
+        let mut file = Replacement::create(path)?;
+        let mut out = std::io::BufWriter::with_capacity(BUFFER, file.file());
         self.write(&mut out, control)?;
-        out.flush().map_err(failed)?;
+        out.flush().map_err(|error| file_error("cannot write", path, &error))?;
         drop(out);
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist(path).map_err(|error| failed(error.error))?;
-        // The name itself is to be on the disk too; where folders cannot be opened there is no way to ask for that.
-        if let Ok(folder) = std::fs::File::open(folder) {
-            let _ = folder.sync_all();
-        }
+        file.take_place()?;
         control.step(1.0).or(Ok(()))
     }
 

@@ -13,10 +13,12 @@
 //! raised when a reader of the one before would misread; a newer one than the library's own is refused, saying so.
 
 mod archive;
+mod replacement;
 mod rows;
 mod source;
 
 pub(crate) use archive::{Array, Buffer, Reader, Writer};
+pub(crate) use replacement::Replacement;
 pub(crate) use rows::Rows;
 pub(crate) use source::{OpenFile, Shared, Source, file_error};
 

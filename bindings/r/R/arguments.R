@@ -1,14 +1,50 @@
 # R's usual ways of giving points, choices and seeds, as what the library takes.
 
-# A matrix of doubles as it is; what has to be converted is.
-as_points <- function(x, name) {
+# Points: a matrix of doubles as it is, what has to be converted is. `columns` are names that those of the points must
+# be, where both have names.
+as_points <- function(x, name, columns = NULL) {
+  if (is.data.frame(x)) check_coordinates(x, name)
+  x <- as_rows(x, name)
+  given <- if (is.matrix(x)) colnames(x)
+  if (!is.null(given) && length(given) == length(columns) && !identical(given, columns)) {
+    stop(name, " has the columns ", quoted(given), ", but the coordinates of the tree are ", quoted(columns),
+         ": give them in this order, or without names by unname()", call. = FALSE)
+  }
+  x
+}
+
+# A matrix of doubles, one row a point.
+as_rows <- function(x, name) {
   if (is.null(x)) return(NULL)
-  if (is.data.frame(x)) x <- as.matrix(x)
+  if (is.data.frame(x)) {
+    other <- which(!vapply(x, is.numeric, TRUE))
+    if (length(other) > 0) {
+      stop(name, " is a data frame whose column ", quoted(names(x)[other[1]]), " is not numeric but ",
+           described(x[[other[1]]]), call. = FALSE)
+    }
+    x <- as.matrix(x)
+  }
   if (!is.numeric(x) || length(dim(x)) > 2) {
     stop(name, " must be a numeric matrix with one row a point, not ", described(x), call. = FALSE)
   }
   as_doubles(x)
 }
+
+# What columns of coordinates are called, in upper or lower case. Of others nobody but the user knows whether they are
+# coordinates or what was measured there, which would go into every distance.
+coordinate_names <- c("x", "y", "z", "t", "time", "lon", "long", "lng", "longitude", "lat", "latitude", "east",
+                      "easting", "north", "northing")
+
+check_coordinates <- function(x, name) {
+  known <- tolower(names(x)) %in% coordinate_names | grepl("^(coords[.])?(x|v|coord|coords)[.]?[0-9]+$", tolower(names(x)))
+  if (all(known)) return(invisible())
+  chosen <- if (any(known)) quoted(names(x)[known]) else "..."
+  stop(name, " is a data frame whose ", if (sum(!known) == 1) "column " else "columns ", quoted(names(x)[!known]),
+       " may be no ", if (sum(!known) == 1) "coordinate" else "coordinates", ": give the coordinates alone, as ",
+       "as.matrix(", name, "[, c(", chosen, ")]), which takes any names", call. = FALSE)
+}
+
+quoted <- function(names) paste0(encodeString(names, quote = "\""), collapse = ", ")
 
 as_values <- function(x, name) {
   if (is.null(x)) return(NULL)
@@ -30,21 +66,17 @@ choice <- function(given, choices, name) {
   at <- if (is.character(given) && length(given) == 1) match(given, choices) else NA
   if (is.na(at)) {
     shown <- if (is.character(given) && length(given) == 1) encodeString(given, quote = "\"") else described(given)
-    stop(name, " is ", shown, "; it must be one of ", paste0("\"", choices, "\"", collapse = ", "), call. = FALSE)
+    stop(name, " is ", shown, "; it must be one of ", quoted(choices), call. = FALSE)
   }
   at - 1L
 }
 
-# Ids between 1 and the largest, where that is known: the library's message would count from 0.
+# Ids, whole numbers from 1; which there are the library knows.
 check_ids <- function(tree, ids, name) {
   check_tree(tree)
   if (!is.numeric(ids)) stop(name, " must be row numbers, not ", described(ids), call. = FALSE)
-  last <- if (is.null(tree$last)) Inf else tree$last
-  at <- which(is.na(ids) | ids < 1 | ids > last)
-  if (length(at) > 0) {
-    stop(name, "[", at[1], "] is ", ids[at[1]], "; the ids of this tree go from 1",
-         if (is.finite(last)) paste(" to", last), call. = FALSE)
-  }
+  at <- which(is.na(ids) | ids < 1)
+  if (length(at) > 0) stop(name, "[", at[1], "] is ", ids[at[1]], "; ids go from 1", call. = FALSE)
   ids
 }
 
@@ -62,3 +94,4 @@ constructions <- c("pure", "hybrid")
 orderings <- c("natural", "hilbert", "maximin", "random")
 traversals <- c("auto", "best_first", "level_synchronous", "brute_force")
 inducing_methods <- c("kmeans++", "random")
+lengthscale_checks <- c("plausible", "too_short", "too_long")

@@ -12,17 +12,18 @@ keep_inside <- function(expression, otherwise) {
   tryCatch(expression, error = keep, interrupt = keep)
 }
 
-# Makes a call: `call` is a function of what the library is to call with the fraction done, which is NULL for nobody.
-with_listener <- function(progress, call, frame = sys.call(-1)) {
+# Makes a call: `call` is a function of what the library is to call with the fraction done, which is NULL for nobody;
+# `coords` is what the caller's argument is called whose points the library knows as coords.
+with_listener <- function(progress, call, frame = sys.call(-1), coords = "coords") {
   caught$condition <- NULL
   listener <- progress_listener(progress)
   on.exit(listener$close())
   result <- call(listener$tick)
-  if (inherits(result, "rct_failure")) fail(result, frame)
+  if (inherits(result, "rct_failure")) fail(result, frame, coords)
   result
 }
 
-fail <- function(failure, frame) {
+fail <- function(failure, frame, coords) {
   if (failure$status == "RCT_ERROR_CANCELLED") {
     # R code that the library called failed, or else Ctrl-C: it may come at any point of that code.
     condition <- caught$condition
@@ -30,10 +31,17 @@ fail <- function(failure, frame) {
     if (inherits(condition, "error")) stop(condition)
     interrupt()
   }
-  message <- failure$message
-  if (grepl("[a-z]\\[[0-9]", message)) message <- paste(message, "(counted from 0)")
   stop(structure(class = c("rct_error", "error", "condition"),
-                 list(message = message, call = frame, status = failure$status)))
+                 list(message = in_r_words(failure$message, coords), call = frame, status = failure$status)))
+}
+
+# Warns where the library has doubts about the lengthscale that a tree was built or refitted with.
+warn_of <- function(tree, frame = sys.call(-1)) {
+  stats <- .Call(C_stats, tree$pointer)
+  if (is.na(stats$warning)) return(invisible())
+  warning(structure(class = c("rct_warning", "warning", "condition"),
+                    list(message = stats$warning, call = frame,
+                         lengthscale_check = lengthscale_checks[stats$lengthscale_check + 1])))
 }
 
 # What Ctrl-C does where no library is in between: handlers of "interrupt" first, then back to the prompt.

@@ -6,7 +6,7 @@
 #' @inheritParams rct_stats
 #' @inheritParams rct_tree
 #' @param coords Coordinates of the new points, one a row. A vector is one point, unless the tree has one dimension.
-#' @param ids Ids of the points to remove.
+#' @param ids Ids of the points to remove, none included.
 #' @param factor,residual_variance Rows of V and residual variances of the new points, where the tree was built from your
 #'   own.
 #' @return `rct_insert()`: the ids of the new points, which follow the largest that was ever given. `rct_remove()`: the
@@ -23,13 +23,11 @@
 rct_insert <- function(tree, coords, factor = NULL, residual_variance = NULL, progress = default_progress()) {
   check_tree(tree)
   coords <- points_for(tree, coords, "coords")
-  data <- list(coords = coords, factor = as_points(factor, "factor"),
+  data <- list(coords = coords, factor = as_rows(factor, "factor"),
                residual_variance = as_values(residual_variance, "residual_variance"))
   together(progress, function(tick) .Call(C_insert, tree$pointer, data, tick), function(first) {
     new <- first + seq_len(nrow_of(coords)) - 1L
-    if (has_gaps(tree) && !is.null(tree$ids)) tree$ids <- c(tree$ids, new)
     if (!is.null(tree$coords)) tree$coords <- unname_rows(rbind(as.matrix(tree$coords), as.matrix(coords)))
-    if (!is.null(tree$last)) tree$last <- new[length(new)]
     tree$n <- tree$n + length(new)
     new
   })
@@ -42,10 +40,6 @@ rct_remove <- function(tree, ids, progress = default_progress()) {
   again <- anyDuplicated(ids)
   if (again > 0) stop("ids[", again, "] is ", ids[again], ", which came before", call. = FALSE)
   together(progress, function(tick) .Call(C_remove, tree$pointer, ids, tick), function(nothing) {
-    if (!is.null(tree$last) || !is.null(tree$ids)) {
-      present <- live_ids(tree)
-      tree$ids <- present[!present %in% ids]
-    }
     tree$n <- tree$n - length(ids)
   })
   invisible(tree)
@@ -60,10 +54,9 @@ rct_remove <- function(tree, ids, progress = default_progress()) {
 #' @inheritParams rct_tree
 #' @param inducing,factor,residual_variance As in [rct_tree()]; the rows of `factor` are those of the points by ascending
 #'   id. Without `inducing` and `factor` the inducing points stay.
-#' @param metric The tree's own: it is needed for a tree from [rct_load()] alone, as are all other parameters.
 #' @param kernel,variance,lengthscale,alpha,jitter,residual_floor,construction,ordering,traversal,threads As in
-#'   [rct_tree()]; what is not given stays.
-#' @return The tree, invisibly.
+#'   [rct_tree()]; what is not given stays, as does the metric.
+#' @return The tree, invisibly; with a warning as [rct_tree()] has it.
 #' @examples
 #' set.seed(1)
 #' tree <- rct_tree(matrix(runif(2000), ncol = 2), lengthscale = 0.2)
@@ -74,19 +67,13 @@ rct_refit <- function(tree, inducing = NULL, kernel = tree$kernel, variance = tr
                       lengthscale = tree$lengthscale, alpha = tree$alpha, jitter = tree$jitter,
                       residual_floor = tree$residual_floor, factor = NULL, residual_variance = NULL,
                       construction = tree$construction, ordering = tree$ordering, traversal = tree$traversal,
-                      threads = tree$threads, metric = tree$metric, progress = default_progress()) {
+                      threads = tree$threads, progress = default_progress()) {
   check_tree(tree)
-  parameters <- list(metric = metric, kernel = kernel, variance = variance, lengthscale = lengthscale, alpha = alpha,
-                     jitter = jitter, residual_floor = residual_floor, construction = construction,
+  parameters <- list(metric = tree$metric, kernel = kernel, variance = variance, lengthscale = lengthscale,
+                     alpha = alpha, jitter = jitter, residual_floor = residual_floor, construction = construction,
                      ordering = ordering, traversal = traversal, threads = threads)
-  unknown <- names(parameters)[vapply(parameters, is.null, TRUE)]
-  if (length(unknown) > 0) {
-    stop(paste(unknown, collapse = ", "), " must be given", if (is.null(tree$kernel)) {
-      ": the tree comes from rct_load(), and its parameters are not known"
-    }, call. = FALSE)
-  }
-  inducing <- as_points(inducing, "inducing")
-  data <- list(inducing = inducing, factor = as_points(factor, "factor"),
+  inducing <- as_points(inducing, "inducing", tree$columns)
+  data <- list(inducing = inducing, factor = as_rows(factor, "factor"),
                residual_variance = as_values(residual_variance, "residual_variance"))
   options <- options_of(parameters)
   covariance <- covariance_of(kernel)
@@ -98,7 +85,23 @@ rct_refit <- function(tree, inducing = NULL, kernel = tree$kernel, variance = tr
       tree$m <- if (is.null(factor)) nrow_of(inducing) else NCOL(factor)
     }
   })
+  warn_of(tree)
   invisible(tree)
+}
+
+#' The ids of a tree's points
+#'
+#' @inheritParams rct_stats
+#' @return The ids of the points that are there, ascending: 1 to n, but for those that were removed.
+#' @examples
+#' tree <- rct_tree(cbind(c(0, 1, 2)), lengthscale = 1)
+#' rct_remove(tree, 2)
+#' rct_ids(tree)
+#' @seealso [rct_insert()]
+#' @export
+rct_ids <- function(tree) {
+  check_tree(tree)
+  with_listener(FALSE, function(tick) .Call(C_ids, tree$pointer))
 }
 
 #' Save and load trees
@@ -111,16 +114,18 @@ rct_refit <- function(tree, inducing = NULL, kernel = tree$kernel, variance = tr
 #'   is the old file or the new one; it can be loaded on any machine.
 #' @param memory_map Whether most of the tree stays in the file and is read, and checked, as it is needed. Nobody may then
 #'   change the file in place while the tree lives; saving to its path is fine.
-#' @return `rct_save()`: `path`, invisibly; a tree whose kernel is an R function cannot be saved. `rct_load()`: the tree.
-#'   Its parameters, coordinates and inducing points cannot be read from the file, and are `NULL` in it: it has no
-#'   `plot()`, and [rct_refit()] must be given all parameters. A file that is damaged is an error of status
+#' @return `rct_save()`: `path`, invisibly; a tree whose kernel is an R function cannot be saved. `rct_load()`: the tree,
+#'   which knows its parameters: [rct_refit()] needs only what changes. R's matrix of coordinates and the names of its
+#'   columns are not in the file: the tree has no `plot()`. A file that is damaged, or no saved tree, is an error of status
 #'   `"RCT_ERROR_CORRUPT"`.
 #' @examples
 #' set.seed(1)
 #' tree <- rct_tree(matrix(runif(2000), ncol = 2), lengthscale = 0.2)
 #' file <- tempfile(fileext = ".rct")
 #' rct_save(tree, file)
-#' nearest(rct_load(file), k = 3, points = c(0.5, 0.5))
+#' loaded <- rct_load(file)
+#' loaded
+#' nearest(loaded, k = 3, points = c(0.5, 0.5))
 #' @export
 rct_save <- function(tree, path, progress = default_progress()) {
   check_tree(tree)
@@ -134,7 +139,7 @@ rct_save <- function(tree, path, progress = default_progress()) {
 rct_load <- function(path, threads = default_threads(), memory_map = FALSE, progress = default_progress()) {
   name <- path_of(path)
   pointer <- with_listener(progress, function(tick) .Call(C_load, name, threads, memory_map, tick))
-  new_tree(pointer, list(threads = threads))
+  new_tree(pointer, parameters_of(pointer))
 }
 
 # Makes a call that changes a tree, and then, where it succeeded, what R has to note: no Ctrl-C comes in between.
@@ -155,23 +160,15 @@ path_of <- function(path) {
 
 # Points as the tree takes them: a vector is one point, unless the tree has one dimension and it may be several.
 points_for <- function(tree, points, name) {
-  points <- as_points(points, name)
-  if (!is.null(points) && is.null(dim(points)) && tree$d > 1) points <- matrix(points, nrow = 1)
-  points
+  if (is.numeric(points) && is.null(dim(points)) && tree$d > 1) {
+    names <- names(points)
+    points <- matrix(points, nrow = 1, dimnames = if (!is.null(names)) list(NULL, names))
+  }
+  as_points(points, name, tree$columns)
 }
 
 # Row numbers are the ids: names of some rows would only confuse.
 unname_rows <- function(coords) {
   rownames(coords) <- NULL
   coords
-}
-
-# Whether ids may be others than 1 to n. Of a tree from a file that is not known before they are asked for.
-has_gaps <- function(tree) is.null(tree$last) || tree$last != tree$n
-
-# The ids of the points that are there, ascending.
-live_ids <- function(tree) {
-  if (!has_gaps(tree)) return(seq_len(tree$n))
-  if (is.null(tree$ids)) tree$ids <- with_listener(FALSE, function(tick) .Call(C_ids, tree$pointer))
-  tree$ids
 }

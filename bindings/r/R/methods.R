@@ -14,10 +14,8 @@ description <- function(tree) {
     paste0(", ", counted(tree$m, "inducing point"))
   }
   threads <- if (is.function(tree$kernel)) 1L else tree$threads
-  kernel <- if (is.null(tree$metric)) {
-    "not known: from a file"
-  } else if (tree$metric == "euclidean") {
-    paste("lengthscale", listed(tree$lengthscale))
+  kernel <- if (tree$metric == "euclidean") {
+    if (is.null(tree$lengthscale)) "coordinates as they are" else paste("lengthscale", listed(tree$lengthscale))
   } else if (is.function(tree$kernel)) {
     "covariance function given"
   } else {
@@ -26,7 +24,7 @@ description <- function(tree) {
   }
   c(paste0("Residual cover tree of ", counted(tree$n, "point"), " in ",
            counted(tree$d, "dimension"), explained),
-    paste0(if (is.null(tree$metric)) "parameters" else paste0("metric ", tree$metric, ","), " ", kernel, ", ",
+    paste0("metric ", tree$metric, ", ", kernel, ", ",
            if (threads == 0) "all cores" else counted(threads, "thread")))
 }
 
@@ -50,6 +48,7 @@ print.summary.rct_tree <- function(x, ...) {
               s$seconds_factor + s$seconds_order + s$seconds_tree, s$seconds_factor, s$seconds_order, s$seconds_tree,
               s$build_evaluations))
   if (s$brute_force_only) cat("the factor or kernel is none of a covariance: every search compares all points\n")
+  if (!is.na(s$warning)) cat(s$warning, sep = "\n")
   if (s$queries > 0) {
     cat(sprintf("last search (%s): %.0f queries in %.3f s, %.0f distance evaluations a query\n", s$last_traversal,
                 s$queries, s$seconds_search, s$distance_evaluations / s$queries))
@@ -77,14 +76,14 @@ print.summary.rct_tree <- function(x, ...) {
 #' tree <- rct_tree(coords, inducing = select_inducing(coords, 50), lengthscale = 0.2)
 #' plot(tree, point = 990, k = 20)
 #' @export
-plot.rct_tree <- function(x, point = max(live_ids(x)), k = 30, before = point, dims = c(1, 2),
+plot.rct_tree <- function(x, point = max(rct_ids(x)), k = 30, before = point, dims = c(1, 2),
                           legend = "topright", xlab = NULL, ylab = NULL, asp = 1, ...) {
   check_tree(x)
   if (is.null(x$coords)) stop("a tree from rct_load() has no coordinates to plot", call. = FALSE)
-  check_ids(x, point, "point")
-  if (length(point) != 1) stop("point must be one id, not ", length(point), call. = FALSE)
-  present <- live_ids(x)
-  before <- min(before, x$last + 1)
+  if (!is.numeric(point) || length(point) != 1) stop("point must be one id, not ", described(point), call. = FALSE)
+  present <- rct_ids(x)
+  if (!point %in% present) stop("point is ", point, ", which is no id of this tree", call. = FALSE)
+  before <- min(before, max(present) + 1)
   found <- nearest(x, k, ids = point, id_limit = before, include_self = FALSE, progress = FALSE)$ids[1, ]
   found <- found[!is.na(found)]
   euclidean <- euclidean_neighbors(x, point, before, k)
@@ -118,8 +117,10 @@ plot.rct_tree <- function(x, point = max(live_ids(x)), k = 30, before = point, d
 # The k ids below `before` whose coordinates, divided by their lengthscales, are nearest to those of `point`.
 euclidean_neighbors <- function(tree, point, before, k) {
   coords <- as.matrix(tree$coords)
-  ids <- live_ids(tree)
+  ids <- rct_ids(tree)
   ids <- ids[ids < before & ids != point]
-  offsets <- (t(coords[ids, , drop = FALSE]) - coords[point, ]) / tree$lengthscale
+  offsets <- (t(coords[ids, , drop = FALSE]) - coords[point, ])
+  # A covariance function, as the Euclidean metric, may have no lengthscale: coordinates are then compared as they are.
+  if (!is.null(tree$lengthscale)) offsets <- offsets / tree$lengthscale
   ids[order(colSums(offsets^2), ids)][seq_len(min(k, length(ids)))]
 }

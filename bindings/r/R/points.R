@@ -1,6 +1,6 @@
 #' Order points
 #'
-#' @param coords Coordinates, n x d: a numeric matrix with one row a point. Distances are Euclidean; divide columns by
+#' @param coords Coordinates, n x d: a numeric matrix with one row a point, or a data frame as in [rct_tree()]. Distances are Euclidean; divide columns by
 #'   their lengthscales where these differ.
 #' @param method `"maximin"`: each next point is farthest from those before it; `"hilbert"`: along a Hilbert curve;
 #'   `"random"`; or `"natural"`: as they are.

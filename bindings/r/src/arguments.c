@@ -22,10 +22,15 @@ SEXP shim_element(SEXP list, const char *name) {
   return R_NilValue;
 }
 
-/* R gives no usable address for an array of no elements. */
+/* R gives no usable address for an array of no elements; the library takes any that a double may have. */
 static const double *doubles(SEXP x) {
   static const double none = 0;
   return XLENGTH(x) > 0 ? REAL_RO(x) : &none;
+}
+
+double *shim_doubles(SEXP x) {
+  static double none = 0;
+  return XLENGTH(x) > 0 ? REAL(x) : &none;
 }
 
 rct_matrix shim_matrix(SEXP x, const char *name) {

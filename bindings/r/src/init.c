@@ -15,6 +15,7 @@ static const R_CallMethodDef routines[] = {
     ROUTINE(save, 3),
     ROUTINE(load, 4),
     ROUTINE(ids, 1),
+    ROUTINE(options, 1),
     ROUTINE(stats, 1),
     ROUTINE(validate, 2),
     ROUTINE(version, 0),
@@ -23,12 +24,15 @@ static const R_CallMethodDef routines[] = {
     ROUTINE(vecchia_neighbors, 6),
     ROUTINE(distances, 3),
     ROUTINE(correlations, 3),
+    ROUTINE(residual_covariances, 3),
+    ROUTINE(factor, 3),
+    ROUTINE(inducing, 1),
     ROUTINE(order, 4),
     ROUTINE(select_inducing, 5),
     {NULL, NULL, 0},
 };
 
-void attribute_visible R_init_rct(DllInfo *library) {
+void attribute_visible R_init_residualcovertree(DllInfo *library) {
   R_registerRoutines(library, NULL, routines, NULL, NULL);
   R_useDynamicSymbols(library, FALSE);
   R_forceSymbols(library, TRUE);

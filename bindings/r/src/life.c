@@ -1,7 +1,5 @@
 /* A tree that lives: points that come and go, other parameters, files. */
 #include <limits.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <R_ext/Memory.h>
 
@@ -74,43 +72,18 @@ SEXP r_load(SEXP path, SEXP threads, SEXP memory_map, SEXP tick) {
   return result;
 }
 
-static int ascending(const void *a, const void *b) {
-  const int x = *(const int *)a, y = *(const int *)b;
-  return (x > y) - (x < y);
-}
-
-/* The ids of all points, ascending: the n nearest of the origin, for the library has no list of them. */
 SEXP r_ids(SEXP pointer) {
   const rct_tree *tree = shim_tree(pointer);
   rct_tree_stats stats;
-  stats.struct_size = sizeof stats;
-  rct_status status = rct_stats(tree, &stats);
+  rct_status status = shim_stats(tree, &stats);
   if (status != RCT_OK) return shim_failure(status);
-  SEXP ids = PROTECT(Rf_allocVector(INTSXP, (R_xlen_t)stats.n));
-  double *zeros = (double *)R_alloc(stats.d + stats.m, sizeof(double));
-  memset(zeros, 0, (stats.d + stats.m) * sizeof(double));
-  const double one = 1;
-  int64_t *found = (int64_t *)R_alloc(stats.n + 1, sizeof(int64_t)), count = 0;
-  rct_query query;
-  rct_query_init(&query);
-  query.k = stats.n + 1;
-  query.coords = rct_row_major(zeros, 1, stats.d);
-  const rct_neighbors out = {{found, 1, stats.n + 1, 1, 1}, {NULL, 0, 0, 1, 1}, {&count, 1, 1}};
-  status = rct_query_batch(tree, &query, &out, NULL);
-  if (status == RCT_ERROR_INVALID_ARGUMENT && stats.m > 0) {
-    /* The tree has a factor of the caller's, and perhaps residual variances. */
-    query.factor = rct_row_major(zeros + stats.d, 1, stats.m);
-    status = rct_query_batch(tree, &query, &out, NULL);
-    if (status == RCT_ERROR_INVALID_ARGUMENT) {
-      query.residual_variances = rct_vector_of(&one, 1);
-      status = rct_query_batch(tree, &query, &out, NULL);
-    }
-  }
-  if (status == RCT_OK && count != (int64_t)stats.n) Rf_errorcall(R_NilValue, "the ids of this tree cannot be told");
+  const size_t n = stats.n;
+  SEXP ids = PROTECT(Rf_allocVector(INTSXP, (R_xlen_t)n));
+  int64_t *found = (int64_t *)R_alloc(n + 1, sizeof(int64_t));
+  status = rct_ids(tree, rct_index_vector_out_of(found, n));
   if (status == RCT_OK)
-    for (size_t i = 0; i < stats.n; i++) INTEGER(ids)[i] = (int)(found[i] + 1);
+    for (size_t i = 0; i < n; i++) INTEGER(ids)[i] = (int)(found[i] + 1);
   SEXP result = status == RCT_OK ? ids : shim_failure(status);
-  if (status == RCT_OK) qsort(INTEGER(ids), stats.n, sizeof(int), ascending);
   UNPROTECT(1);
   return result;
 }

@@ -1,4 +1,4 @@
-/* Pairs of stored points, orders of points, choice of inducing points. */
+/* Pairs of stored points; orders of points, choice of inducing points. */
 #include <limits.h>
 
 #include <R_ext/Memory.h>
@@ -11,7 +11,7 @@ static SEXP pairs(SEXP pointer, SEXP i, SEXP j, pair_function evaluate) {
   const rct_tree *tree = shim_tree(pointer);
   const rct_index_vector from = shim_indices(i, "i", 1), to = shim_indices(j, "j", 1);
   SEXP values = PROTECT(Rf_allocVector(REALSXP, (R_xlen_t)from.len));
-  const rct_status status = evaluate(tree, from, to, rct_vector_out_of(REAL(values), from.len));
+  const rct_status status = evaluate(tree, from, to, rct_vector_out_of(shim_doubles(values), from.len));
   SEXP result = status == RCT_OK ? values : shim_failure(status);
   UNPROTECT(1);
   return result;
@@ -20,6 +20,8 @@ static SEXP pairs(SEXP pointer, SEXP i, SEXP j, pair_function evaluate) {
 SEXP r_distances(SEXP pointer, SEXP i, SEXP j) { return pairs(pointer, i, j, rct_distances); }
 
 SEXP r_correlations(SEXP pointer, SEXP i, SEXP j) { return pairs(pointer, i, j, rct_correlations); }
+
+SEXP r_residual_covariances(SEXP pointer, SEXP i, SEXP j) { return pairs(pointer, i, j, rct_residual_covariances); }
 
 SEXP r_order(SEXP coords, SEXP method, SEXP seed, SEXP tick) {
   const rct_matrix points = shim_matrix(coords, "coords");

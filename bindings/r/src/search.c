@@ -5,8 +5,7 @@
 
 #include "shim.h"
 
-/* A query as R gives it; returns the number of its points. */
-static size_t read_query(rct_query *query, SEXP list) {
+size_t shim_query(rct_query *query, SEXP list) {
   rct_query_init(query);
   query->coords = shim_matrix(shim_element(list, "points"), "points");
   query->ids = shim_indices(shim_element(list, "ids"), "ids", 1);
@@ -46,11 +45,11 @@ static SEXP ids_and_distances(SEXP ids, SEXP distances) {
 SEXP r_nearest(SEXP pointer, SEXP query_list, SEXP k, SEXP tick) {
   const rct_tree *tree = shim_tree(pointer);
   rct_query query;
-  const size_t count = read_query(&query, query_list);
+  const size_t count = shim_query(&query, query_list);
   query.k = (size_t)shim_count(k, "k", INT_MAX);
   SEXP ids = PROTECT(shim_new_matrix(INTSXP, (double)count, (double)query.k));
   SEXP distances = PROTECT(shim_new_matrix(REALSXP, (double)count, (double)query.k));
-  const rct_neighbors out = output(count, query.k, XLENGTH(distances) > 0 ? REAL(distances) : NULL);
+  const rct_neighbors out = output(count, query.k, shim_doubles(distances));
 
   shim_listener listener;
   shim_listen(&listener, tick);
@@ -72,8 +71,7 @@ SEXP r_vecchia_neighbors(SEXP pointer, SEXP k_, SEXP order_, SEXP positions, SEX
   shim_listener listener;
   shim_listen(&listener, tick);
   rct_tree_stats stats;
-  stats.struct_size = sizeof stats;
-  rct_status status = rct_stats(tree, &stats);
+  rct_status status = shim_stats(tree, &stats);
   if (status != RCT_OK) return shim_failure(status);
   const size_t n = stats.n, k = (size_t)shim_count(k_, "k", INT_MAX - 1);
   const rct_index_vector order = shim_indices(order_, "order", 1);
@@ -83,7 +81,7 @@ SEXP r_vecchia_neighbors(SEXP pointer, SEXP k_, SEXP order_, SEXP positions, SEX
   SEXP ids = PROTECT(shim_new_matrix(INTSXP, (double)n, (double)k + 1));
   const int wanted = shim_flag(with_distances, "distances");
   SEXP distances = PROTECT(wanted ? shim_new_matrix(REALSXP, (double)n, (double)k + 1) : R_NilValue);
-  const rct_neighbors out = output(n, k, wanted ? REAL(distances) + n : NULL);
+  const rct_neighbors out = output(n, k, wanted ? shim_doubles(distances) + n : NULL);
   status = rct_vecchia_neighbors(tree, k, order, &out, &listener.control);
   if (status != RCT_OK) {
     SEXP failure = shim_failure(status);
@@ -121,7 +119,7 @@ static void free_radius_result(SEXP holder) {
 SEXP r_within_radius(SEXP pointer, SEXP query_list, SEXP radius, SEXP tick) {
   const rct_tree *tree = shim_tree(pointer);
   rct_query query;
-  read_query(&query, query_list);
+  shim_query(&query, query_list);
   const double bound = shim_double(radius, "radius");
   shim_listener listener;
   shim_listen(&listener, tick);

@@ -25,6 +25,8 @@ uint64_t shim_count(SEXP x, const char *name, double max);
 double shim_double(SEXP x, const char *name);
 /* TRUE or FALSE. */
 int shim_flag(SEXP x, const char *name);
+/* The doubles of an R vector to write into, somewhere valid where it has none. */
+double *shim_doubles(SEXP x);
 /* An integer or double matrix; R's limit on rows and columns holds, but not one on their product. */
 SEXP shim_new_matrix(SEXPTYPE type, double rows, double cols);
 
@@ -46,8 +48,13 @@ SEXP shim_failure(rct_status status);
 /* covariance.c: `user` is an R function of a point and a matrix of points, one a row. */
 int32_t shim_covariance(void *user, const double *x, const double *others, size_t count, size_t dim, double *out);
 
+/* search.c: a query as R gives it, a list, whose names are those of R's arguments; returns the number of its points. */
+size_t shim_query(rct_query *query, SEXP list);
+
 /* tree.c */
 
+/* As rct_stats(), of this header's size. */
+rct_status shim_stats(const rct_tree *tree, rct_tree_stats *stats);
 /* The tree of an external pointer, or an R error where it is none or was restored from a file. */
 rct_tree *shim_tree(SEXP pointer);
 /* A pointer to no tree yet, to be protected, that keeps `covariance`; and what becomes of it: a tree, or nothing where
@@ -68,6 +75,7 @@ SEXP r_refit(SEXP pointer, SEXP options, SEXP covariance, SEXP data, SEXP tick);
 SEXP r_save(SEXP pointer, SEXP path, SEXP tick);
 SEXP r_load(SEXP path, SEXP threads, SEXP memory_map, SEXP tick);
 SEXP r_ids(SEXP pointer);
+SEXP r_options(SEXP pointer);
 SEXP r_stats(SEXP pointer);
 SEXP r_validate(SEXP pointer, SEXP tick);
 SEXP r_version(void);
@@ -76,6 +84,9 @@ SEXP r_within_radius(SEXP pointer, SEXP query, SEXP radius, SEXP tick);
 SEXP r_vecchia_neighbors(SEXP pointer, SEXP k, SEXP order, SEXP positions, SEXP with_distances, SEXP tick);
 SEXP r_distances(SEXP pointer, SEXP i, SEXP j);
 SEXP r_correlations(SEXP pointer, SEXP i, SEXP j);
+SEXP r_residual_covariances(SEXP pointer, SEXP i, SEXP j);
+SEXP r_factor(SEXP pointer, SEXP query, SEXP tick);
+SEXP r_inducing(SEXP pointer);
 SEXP r_order(SEXP coords, SEXP method, SEXP seed, SEXP tick);
 SEXP r_select_inducing(SEXP coords, SEXP m, SEXP method, SEXP seed, SEXP tick);
 

@@ -8,10 +8,14 @@ static SEXP tag(void) { return Rf_install("rct_tree"); }
 /* Bytes of all trees that are not freed yet, and what was left of them by the last collection below. */
 static double held = 0, held_after_collection = 0;
 
+rct_status shim_stats(const rct_tree *tree, rct_tree_stats *stats) {
+  stats->struct_size = sizeof *stats;
+  return rct_stats(tree, stats);
+}
+
 static double bytes_of(const rct_tree *tree) {
   rct_tree_stats stats;
-  stats.struct_size = sizeof stats;
-  return rct_stats(tree, &stats) == RCT_OK ? (double)stats.memory_bytes : 0;
+  return shim_stats(tree, &stats) == RCT_OK ? (double)stats.memory_bytes : 0;
 }
 
 static void finalize(SEXP pointer) {
@@ -56,7 +60,8 @@ void shim_options(rct_options *options, SEXP list, SEXP covariance) {
   options->jitter = shim_double(shim_element(list, "jitter"), "jitter");
   options->residual_floor = shim_double(shim_element(list, "residual_floor"), "residual_floor");
   const rct_vector lengthscale = shim_vector(shim_element(list, "lengthscale"), "lengthscale");
-  if (lengthscale.len == 1)
+  /* A single 0 would mean that none is given: among several it is one that is refused. */
+  if (lengthscale.len == 1 && lengthscale.data[0] != 0)
     options->lengthscale = lengthscale.data[0];
   else
     options->lengthscales = lengthscale;
@@ -125,25 +130,56 @@ SEXP r_tree_new(SEXP option_list, SEXP covariance, SEXP data_list, SEXP tick) {
 }
 
 SEXP r_stats(SEXP pointer) {
-  const rct_tree *tree = shim_tree(pointer);
   rct_tree_stats s;
-  s.struct_size = sizeof s;
-  const rct_status status = rct_stats(tree, &s);
+  const rct_status status = shim_stats(shim_tree(pointer), &s);
   if (status != RCT_OK) return shim_failure(status);
   const char *names[] = {"n", "parts", "removed", "m", "d", "levels", "nodes", "max_fan_out", "depth", "memory_bytes",
                          "build_evaluations", "seconds_factor", "seconds_order", "seconds_tree", "brute_force_only",
                          "last_traversal", "queries", "distance_evaluations", "nodes_visited", "pruned_by_ball",
-                         "pruned_by_cell", "pruned_by_id", "seconds_search", ""};
+                         "pruned_by_cell", "pruned_by_id", "seconds_search", "lengthscale_check", "warning", ""};
   const double values[] = {(double)s.n, (double)s.parts, (double)s.removed, (double)s.m, (double)s.d, (double)s.levels, (double)s.nodes,
                            (double)s.max_fan_out, (double)s.depth, (double)s.memory_bytes,
                            (double)s.build_evaluations, s.seconds_factor, s.seconds_order, s.seconds_tree,
                            s.brute_force_only, s.last_traversal, (double)s.queries, (double)s.distance_evaluations,
                            (double)s.nodes_visited, (double)s.pruned_by_ball, (double)s.pruned_by_cell,
-                           (double)s.pruned_by_id, s.seconds_search};
+                           (double)s.pruned_by_id, s.seconds_search, s.lengthscale_check};
   SEXP stats = PROTECT(Rf_mkNamed(VECSXP, names));
-  for (R_xlen_t i = 0; i < XLENGTH(stats); i++) SET_VECTOR_ELT(stats, i, Rf_ScalarReal(values[i]));
+  const R_xlen_t numbers = sizeof values / sizeof *values;
+  for (R_xlen_t i = 0; i < numbers; i++) SET_VECTOR_ELT(stats, i, Rf_ScalarReal(values[i]));
+  SET_VECTOR_ELT(stats, numbers, s.warning == NULL ? Rf_ScalarString(NA_STRING) : Rf_mkString(s.warning));
   UNPROTECT(1);
   return stats;
+}
+
+/* The parameters as rct_tree() takes them, but for choices, which are the library's numbers; and whether V is the
+ * caller's. */
+SEXP r_options(SEXP pointer) {
+  const rct_tree *tree = shim_tree(pointer);
+  rct_options o;
+  rct_options_init(&o);
+  const rct_status status = rct_get_options(tree, &o);
+  if (status != RCT_OK) return shim_failure(status);
+  const rct_matrix_out absent = {NULL, 0, 0, 1, 1};
+  const int own_factor =
+      o.metric == RCT_METRIC_RESIDUAL && rct_inducing_points(tree, absent, absent) == RCT_ERROR_UNSUPPORTED;
+  const char *names[] = {"metric", "kernel", "construction", "ordering", "traversal", "threads", "variance",
+                         "alpha", "jitter", "residual_floor", "lengthscale", "own_factor", ""};
+  const double values[] = {o.metric, o.kernel, o.construction, o.ordering, o.traversal, o.threads, o.variance, o.alpha,
+                           o.jitter, o.residual_floor};
+  SEXP options = PROTECT(Rf_mkNamed(VECSXP, names));
+  const R_xlen_t numbers = sizeof values / sizeof *values;
+  for (R_xlen_t i = 0; i < numbers; i++) SET_VECTOR_ELT(options, i, Rf_ScalarReal(values[i]));
+  if (o.lengthscales.data != NULL) {
+    SEXP lengthscales = Rf_allocVector(REALSXP, (R_xlen_t)o.lengthscales.len);
+    SET_VECTOR_ELT(options, numbers, lengthscales);
+    for (size_t j = 0; j < o.lengthscales.len; j++)
+      REAL(lengthscales)[j] = o.lengthscales.data[(ptrdiff_t)j * o.lengthscales.stride];
+  } else if (o.lengthscale != 0) {
+    SET_VECTOR_ELT(options, numbers, Rf_ScalarReal(o.lengthscale));
+  }
+  SET_VECTOR_ELT(options, numbers + 1, Rf_ScalarLogical(own_factor));
+  UNPROTECT(1);
+  return options;
 }
 
 SEXP r_validate(SEXP pointer, SEXP tick) {

@@ -1,4 +1,4 @@
 library(testthat)
-library(rct)
+library(residualcovertree)
 
-test_check("rct")
+test_check("residualcovertree")

@@ -1,7 +1,7 @@
 # Runs the R programs of README.md and compares what the first prints with what README.md says it prints, and what the
 # second finds with a tree that is built anew:
 #   Rscript bindings/r/tools/readme.R README.md
-library(rct)
+library(residualcovertree)
 readme <- readLines(commandArgs(trailingOnly = TRUE)[1])
 
 # The lines of the first block of a language after line `from`, and where it ends.
@@ -27,5 +27,5 @@ if (!identical(printed, expected)) {
 setwd(tempdir())
 source(textConnection(life))
 anew <- rct_tree(coords, inducing, lengthscale = 0.3)
-stopifnot(identical(tree$n, 2000L), identical(NNarray, vecchia_neighbors(anew, k = 5)))
+stopifnot(identical(tree$n, 2000L), identical(sets, vecchia_neighbors(anew, k = 5)))
 cat("the R programs of README.md do what README.md says\n")

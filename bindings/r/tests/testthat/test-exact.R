@@ -99,8 +99,8 @@ test_that("a covariance function written in R is used", {
 })
 
 test_that("degenerate data are answered", {
-  expect_identical(vecchia_neighbors(rct_tree(matrix(1, 1, 1)), 3), matrix(c(1L, NA, NA, NA), 1))
-  tree <- rct_tree(matrix(0.5, 50, 2))
+  expect_identical(vecchia_neighbors(rct_tree(matrix(1, 1, 1), lengthscale = 1), 3), matrix(c(1L, NA, NA, NA), 1))
+  tree <- rct_tree(matrix(0.5, 50, 2), lengthscale = 1)
   expect_identical(nearest(tree, 2, ids = 50)$ids, matrix(1:2, 1))
-  expect_identical(nearest(rct_tree(1:5 / 10), 9, points = 0.12)$ids, matrix(c(1:5, NA, NA, NA, NA), 1))
+  expect_identical(nearest(rct_tree(1:5 / 10, lengthscale = 1), 9, points = 0.12)$ids, matrix(c(1:5, NA, NA, NA, NA), 1))
 })

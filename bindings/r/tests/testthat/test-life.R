@@ -43,19 +43,23 @@ test_that("rows and positions of vecchia_neighbors() are of the points that are 
   expect_identical(vecchia_neighbors(tree, 9), vecchia_neighbors(at_once, 9))
   order <- rct_order(coords[present, ])
   expect_identical(vecchia_neighbors(tree, 9, order = present[order]), vecchia_neighbors(at_once, 9, order = order))
-  expect_error(vecchia_neighbors(tree, 9, order = seq_along(present)), "order[0] is 0, a point that was removed",
+  expect_error(vecchia_neighbors(tree, 9, order = seq_along(present)), "order[1] is 1, a point that was removed",
                fixed = TRUE)
   expect_error(vecchia_neighbors(tree, 9, order = 1:400), "order has 400 ids, but the tree has 342 points")
 })
 
 test_that("all points may go and others come", {
-  tree <- rct_remove(rct_tree(coords[1:5, ]), 5:1)
+  tree <- rct_remove(rct_tree(coords[1:5, ], lengthscale = 1), 5:1)
   expect_identical(nearest(tree, 1, points = c(0.5, 0.5)), list(ids = matrix(NA_integer_), distances = matrix(Inf)))
   expect_identical(vecchia_neighbors(tree, 2), matrix(0L, 0, 3))
   expect_output(print(tree), "tree of 0 points in 2 dimensions")
+  expect_identical(rct_ids(tree), integer())
+  file <- tempfile()
+  rct_save(rct_refit(tree, kernel = "matern52"), file)
+  expect_output(print(rct_load(file)), "tree of 0 points.*kernel matern52")
   expect_identical(rct_insert(tree, coords[6, ]), 6L)
   expect_identical(nearest(tree, 1)$ids, matrix(6L))
-  line <- rct_tree(1:5 / 10)
+  line <- rct_tree(1:5 / 10, lengthscale = 1)
   expect_identical(rct_insert(line, c(0.6, 0.7)), 6:7)
 })
 
@@ -73,7 +77,6 @@ test_that("a factor of the user's own grows and changes", {
   rct_refit(tree, factor = second$V[present, ], residual_variance = second$p[present], lengthscale = 0.3)
   d <- sqrt(1 - abs(second$rho))
   expect_neighbors(nearest(tree, 9), brute_force(d[present, ], 9, function(i, j) j %in% present))
-  # The ids of a loaded tree are asked for in a way that depends on what it was built with.
   file <- tempfile()
   rct_save(tree, file)
   expect_identical(nearest(rct_load(file), 9), nearest(tree, 9))
@@ -122,18 +125,18 @@ test_that("what is refused changes nothing", {
   }
   bad <- coords
   bad[5, 2] <- NaN
-  refused(rct_insert(tree, bad), "coords[4, 1] is NaN (counted from 0)")
+  refused(rct_insert(tree, bad), "coords[5, 2] is NaN")
   refused(rct_insert(tree, coords[, 1, drop = FALSE]), "coords has 1 columns; the tree has 2")
   refused(rct_insert(tree, NULL), "coords is missing")
   refused(rct_insert(tree, coords, coords), "factor is given")
-  refused(rct_remove(tree, c(2, 401)), "ids[2] is 401; the ids of this tree go from 1 to 400")
-  refused(rct_remove(tree, c(2, 8)), "ids[1] is 7, a point that was removed (counted from 0)")
+  refused(rct_remove(tree, c(2, 401)), "ids[2] is 401; ids go from 1 to 400")
+  refused(rct_remove(tree, c(2, 8)), "ids[2] is 8, a point that was removed")
   refused(rct_remove(tree, c(2, 3, 2)), "ids[3] is 2, which came before")
   refused(rct_remove(tree, "2"), "ids must be row numbers")
   refused(rct_refit(tree, lengthscale = -1), "lengthscale is -1")
   refused(rct_refit(tree, lengthscale = NULL), "lengthscale must be given")
   refused(rct_refit(tree, metric = "euclidean"), "metric")
-  refused(rct_refit(tree, inducing = bad), "inducing[4, 1] is NaN")
+  refused(rct_refit(tree, inducing = bad), "inducing[5, 2] is NaN")
   refused(rct_refit(tree, factor = coords), "factor has 400 rows")
   refused(rct_insert(tree, coords, progress = function(fraction) stop("enough")), "enough")
   refused(rct_remove(tree, present[1:200], progress = function(fraction) stop("enough")), "enough")
@@ -156,23 +159,52 @@ test_that("trees are saved and loaded", {
     loaded <- rct_load(file, memory_map = memory_map)
     expect_identical(nearest(loaded, 7), nearest(tree, 7))
     expect_identical(vecchia_neighbors(loaded, 7), vecchia_neighbors(tree, 7))
-    expect_identical(capture.output(print(loaded)), c(
-      "Residual cover tree of 342 points in 2 dimensions, 20 inducing points",
-      "parameters not known: from a file, 1 thread"))
+    expect_identical(capture.output(print(loaded)), capture.output(print(tree)))
+    expect_identical(rct_ids(loaded), present)
     expect_output(print(summary(loaded)), "342 points")
     expect_error(plot(loaded), "has no coordinates")
-    expect_error(nearest(loaded, 1, ids = 401), "ids[0] is 400; ids go from 0 to 399 (counted from 0)", fixed = TRUE)
-    expect_error(rct_refit(loaded, lengthscale = 0.3), "kernel, variance.* must be given.*from rct_load")
+    expect_error(nearest(loaded, 1, ids = 401), "ids[1] is 401; ids go from 1 to 400", fixed = TRUE)
     rct_remove(loaded, present[1:3])
     expect_identical(rct_insert(loaded, coords[1:2, ]), 401:402)
     other <- rct_load(file)
     rct_remove(other, present[1:3])
     rct_insert(other, coords[1:2, ])
     expect_identical(nearest(loaded, 7), nearest(other, 7))
-    rct_refit(loaded, metric = "residual", kernel = "rbf", variance = 1, lengthscale = 0.3, alpha = 1, jitter = 1e-6,
-              residual_floor = 1e-10, construction = "pure", ordering = "hilbert", traversal = "auto")
-    expect_output(print(loaded), "metric residual, kernel rbf, variance 1, lengthscale 0.3, 1 thread")
+    rct_refit(loaded, lengthscale = 0.3)
+    rct_refit(other, lengthscale = 0.3)
+    expect_identical(nearest(loaded, 7), nearest(other, 7))
+    expect_output(print(loaded), "metric residual, kernel matern32, variance 1, lengthscale 0.3, 1 thread")
   }
+})
+
+test_that("a loaded tree knows what it was made with", {
+  file <- tempfile()
+  V <- matrix(0.1, 400, 3)
+  trees <- list(
+    rct_tree(coords, inducing, kernel = "rational_quadratic", variance = 2, lengthscale = c(0.2, 0.3), alpha = 3,
+             jitter = 1e-5, residual_floor = 1e-9, construction = "hybrid", ordering = "natural",
+             traversal = "best_first"),
+    rct_tree(coords, metric = "correlation", kernel = "matern12", lengthscale = 0.2),
+    rct_tree(coords, metric = "euclidean"),
+    rct_tree(coords, metric = "euclidean", lengthscale = c(1, 2)),
+    rct_tree(coords, factor = V, lengthscale = 0.2),
+    rct_refit(rct_tree(coords, inducing, lengthscale = 0.2), kernel = "rbf", lengthscale = 0.1)
+  )
+  known <- c("metric", "kernel", "variance", "lengthscale", "alpha", "jitter", "residual_floor", "construction",
+             "ordering", "traversal", "threads", "own_factor", "n", "d", "m")
+  for (tree in trees) {
+    rct_save(tree, file)
+    loaded <- rct_load(file)
+    expect_equal(mget(known, loaded), mget(known, tree))
+    expect_identical(capture.output(print(loaded)), capture.output(print(tree)))
+    if (tree$metric == "euclidean") next
+    given <- if (tree$own_factor) V * 2
+    rct_refit(loaded, variance = 3, factor = given)
+    rct_refit(tree, variance = 3, factor = given)
+    expect_identical(nearest(loaded, 3), nearest(tree, 3))
+    expect_identical(loaded$variance, 3)
+  }
+  expect_output(print(rct_load(file, threads = 2)), "2 threads")
 })
 
 test_that("what is no saved tree says so", {
@@ -205,7 +237,7 @@ test_that("a grown tree is drawn and described", {
   expect_true(all(drawn$euclidean %in% present))
   stats <- rct_stats(tree)
   expect_identical(c(stats$n, length(present)), c(342, 342))
-  tree <- rct_tree(coords[1:390, ])
+  tree <- rct_tree(coords[1:390, ], lengthscale = 0.2)
   rct_insert(tree, coords[391:400, ])
   rct_remove(tree, 3)
   expect_identical(unlist(rct_stats(tree)[c("n", "parts", "removed")]), c(n = 399, parts = 2, removed = 1))

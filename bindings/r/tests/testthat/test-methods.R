@@ -9,7 +9,9 @@ test_that("print says what the tree is", {
     "Residual cover tree of 200 points in 2 dimensions, 10 inducing points",
     "metric residual, kernel rational_quadratic, variance 1, lengthscale (0.2, 0.4), alpha 2, 1 thread"
   ))
-  expect_output(print(rct_tree(1:3, metric = "euclidean", threads = 0)), "metric euclidean, lengthscale 1, all cores")
+  expect_output(print(rct_tree(1:3, metric = "euclidean", threads = 0)),
+                "metric euclidean, coordinates as they are, all cores")
+  expect_output(print(rct_tree(1:3, metric = "euclidean", lengthscale = 2)), "metric euclidean, lengthscale 2, 1 thread")
 })
 
 test_that("summary and stats tell of the tree and its last search", {
@@ -34,15 +36,16 @@ test_that("plot draws the conditioning set and returns it", {
   expect_identical(shown$euclidean, order(d)[1:12])
   expect_identical(plot(tree, point = 1)$nearest, integer())
   expect_length(plot(tree, point = 1, before = Inf, k = 5, legend = NULL)$nearest, 5)
-  expect_length(plot(rct_tree(points_of(20, 1)), k = 3)$nearest, 3)
-  expect_length(plot(rct_tree(points_of(20, 3)), k = 3, dims = c(3, 1))$nearest, 3)
-  expect_error(plot(tree, point = 0), "point[1] is 0", fixed = TRUE)
+  expect_length(plot(rct_tree(points_of(20, 1), lengthscale = 0.2), k = 3)$nearest, 3)
+  expect_length(plot(rct_tree(points_of(20, 3), lengthscale = 0.2), k = 3, dims = c(3, 1))$nearest, 3)
+  expect_length(plot(rct_tree(coords, metric = "euclidean"), k = 3)$euclidean, 3)
+  expect_error(plot(tree, point = 201), "point is 201, which is no id of this tree")
+  expect_error(plot(tree, point = 1:2), "point must be one id")
   expect_error(plot(tree, dims = c(1, 3)), "dims must be two columns")
 })
 
-test_that("data frames, integers and vectors are points", {
-  expect_identical(nearest(rct_tree(as.data.frame(coords)), 3), nearest(rct_tree(coords), 3))
-  expect_identical(nearest(rct_tree(1:9), 2, points = 3.1)$ids, matrix(3:4, 1))
+test_that("integers and vectors are points", {
+  expect_identical(nearest(rct_tree(1:9, lengthscale = 3), 2, points = 3.1)$ids, matrix(3:4, 1))
 })
 
 test_that("the version of the library is known", {

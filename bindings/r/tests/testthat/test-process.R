@@ -6,7 +6,7 @@ run_r <- function(code, while_running = NULL) {
   dir.create(folder)
   on.exit(unlink(folder, recursive = TRUE))
   files <- file.path(folder, c("script.R", "out", "pid", "done"))
-  preamble <- c(sprintf(".libPaths(%s)", paste(deparse(.libPaths()), collapse = "")), "library(rct)",
+  preamble <- c(sprintf(".libPaths(%s)", paste(deparse(.libPaths()), collapse = "")), "library(residualcovertree)",
                 sprintf("writeLines(as.character(Sys.getpid()), %s)", deparse(files[3])))
   writeLines(c(preamble, code), files[1])
   command <- sprintf("( %s --vanilla %s >%s 2>&1; touch %s )", shQuote(file.path(R.home("bin"), "Rscript")),
@@ -35,14 +35,14 @@ test_that("no matrix is copied on its way into the library", {
   out <- run_r("
     high_water <- function() as.numeric(gsub('[^0-9]', '', grep('VmHWM', readLines('/proc/self/status'), value = TRUE))) / 1024
     small <- matrix(c(0.1, 0.2, 0.3, 0.4), 2)
-    tree <- rct_tree(small)
+    tree <- rct_tree(small, lengthscale = 1)
     large <- matrix(0.5, 13107200, 2)
     large[1] <- NaN
     wide <- matrix(0.5, 131072, 200)
     calls <- list(
       rct_tree = function() rct_tree(large, lengthscale = c(1, 2, 3)),
-      rct_tree_inducing = function() rct_tree(small, inducing = wide),
-      rct_tree_factor = function() rct_tree(small, factor = wide),
+      rct_tree_inducing = function() rct_tree(small, inducing = wide, lengthscale = 1),
+      rct_tree_factor = function() rct_tree(small, factor = wide, lengthscale = 1),
       nearest = function() nearest(tree, 1, points = wide),
       within_radius = function() within_radius(tree, 1, points = wide),
       nearest_factor = function() nearest(tree, 1, points = small, factor = wide),
@@ -73,7 +73,7 @@ test_that("a successful build puts nothing on R's heap", {
     tracemem(coords)
     invisible(gc(reset = TRUE))
     before <- sum(gc()[, 2])
-    tree <- rct_tree(coords, factor = factor)
+    tree <- rct_tree(coords, factor = factor, lengthscale = 0.2)
     found <- nearest(tree, 5, points = coords, factor = factor)
     peak <- sum(gc()[, 6])
     untracemem(factor)
@@ -94,7 +94,7 @@ test_that("a loop that builds trees does not fill memory", {
   # 32 MB a tree, and little work.
   coords <- points_of(200)
   factor <- matrix(0, 200, 20000)
-  build <- function() rct_tree(coords, factor = factor)
+  build <- function() rct_tree(coords, factor = factor, lengthscale = 0.2)
   build()
   before <- resident()
   for (i in 1:15) build()
@@ -109,7 +109,7 @@ test_that("a tree works in forked children, threads or not", {
     found <- parallel::mclapply(1:4, function(i) {
       answer <- nearest(tree, 5, ids = i * (1:400))
       # A tree of the child's own, and the garbage collection of everything.
-      own <- rct_tree(coords[1:100, ], threads = threads)
+      own <- rct_tree(coords[1:100, ], lengthscale = 0.2, threads = threads)
       nearest(own, 3)
       rm(own)
       gc()
@@ -126,8 +126,8 @@ test_that("Ctrl-C stops a build and a search, and the tree can be asked again", 
     coords <- matrix(runif(120000), ncol = 3)
     interrupted <- function(call) tryCatch({ call(); 'finished' }, interrupt = function(i) class(i)[1])
     cat('building\\n')
-    cat(interrupted(function() rct_tree(coords, coords[1:500, ], kernel = 'matern12', traversal = 'brute_force')), '\\n')
-    tree <- rct_tree(coords[1:20000, ], coords[1:1000, ], construction = 'hybrid', traversal = 'brute_force')
+    cat(interrupted(function() rct_tree(coords, coords[1:500, ], kernel = 'matern12', lengthscale = 1, traversal = 'brute_force')), '\\n')
+    tree <- rct_tree(coords[1:20000, ], coords[1:1000, ], lengthscale = 1, construction = 'hybrid', traversal = 'brute_force')
     cat('searching\\n')
     cat(interrupted(function() nearest(tree, 50)), '\\n')
     cat(nearest(tree, 1, ids = 3)$ids, '\\n')
@@ -159,20 +159,20 @@ test_that("Ctrl-C stops a covariance function written in R", {
 })
 
 test_that("progress is reported, to a function or as a bar", {
-  tree <- rct_tree(points_of(3000), points_of(30, seed = 2))
+  tree <- rct_tree(points_of(3000), points_of(30, seed = 2), lengthscale = 0.2)
   seen <- numeric()
   vecchia_neighbors(tree, 5, progress = function(fraction) seen <<- c(seen, fraction))
   expect_gt(length(seen), 2)
   expect_false(is.unsorted(seen))
   expect_identical(seen[length(seen)], 1)
   # A progress function may use other trees than the one that reports to it.
-  other <- rct_tree(points_of(3000), points_of(30, seed = 2))
+  other <- rct_tree(points_of(3000), points_of(30, seed = 2), lengthscale = 0.2)
   inside <- NULL
   vecchia_neighbors(tree, 5, progress = function(fraction) inside <<- nearest(other, 1, ids = 9)$ids)
   expect_identical(inside, matrix(9L))
   expect_error(vecchia_neighbors(tree, 5, progress = function(fraction) nearest(tree, 1, ids = 9)), "tree is in use")
 
-  bar <- rct:::progress_listener(TRUE)
+  bar <- residualcovertree:::progress_listener(TRUE)
   expect_silent(bar$tick(0.1))
   Sys.sleep(1.1)
   drawn <- capture.output(invisible(bar$tick(0.5)), bar$close(), type = "message")

@@ -1,4 +1,4 @@
-# The array that GpGp and GPvecchia take.
+# The array that GpGp takes.
 
 coords <- points_of(200)
 tree <- rct_tree(coords, points_of(10, seed = 2), lengthscale = 0.2)
@@ -40,6 +40,25 @@ test_that("the array gives the likelihood that it stands for", {
     weights <- if (length(given) > 0) solve(K[given, given], K[given, row[1]]) else numeric()
     dnorm(y[row[1]], sum(weights * y[given]), sqrt(1 - sum(weights * K[given, row[1]])), log = TRUE)
   }))
-  tree <- rct_tree(small, lengthscale = 0.2)
+  tree <- rct_tree(small, metric = "correlation", lengthscale = 0.2)
   expect_equal(vecchia(vecchia_neighbors(tree, 29)), c(exact))
+})
+
+test_that("the sets of a model are those that its likelihood is closest with", {
+  coords <- points_of(300)
+  inducing <- points_of(60, seed = 2)
+  K <- kernel_functions$matern32(euclidean(coords, coords, 0.2))
+  # The Kullback-Leibler divergence of a plain Vecchia approximation from the exact model.
+  divergence <- function(sets) {
+    variances <- apply(sets, 1, function(row) {
+      given <- row[-1][!is.na(row[-1])]
+      if (length(given) > 0) 1 - sum(K[row[1], given] * solve(K[given, given], K[given, row[1]])) else 1
+    })
+    (sum(log(variances)) - c(determinant(K)$modulus)) / 2
+  }
+  plain <- vecchia_neighbors(rct_tree(coords, metric = "correlation", lengthscale = 0.2), 10)
+  expect_identical(vecchia_neighbors(rct_tree(coords, metric = "euclidean"), 10), plain)
+  residual <- vecchia_neighbors(rct_tree(coords, inducing, lengthscale = 0.2), 10)
+  # What ?vecchia_neighbors says.
+  expect_identical(round(c(divergence(plain), divergence(residual))), c(6, 16))
 })
