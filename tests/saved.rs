@@ -281,7 +281,7 @@ fn other_files_are_refused_in_words() {
     check(
         ResidualCoverTree::from_bytes(&[], &LoadOptions { threads: Some(9999) }, &mut Control::none()).err().unwrap(),
         ErrorKind::Corrupt,
-        "0 bytes",
+        "this is no saved tree: it is empty",
     );
 }
 

@@ -13,6 +13,9 @@ use crate::error::{Error, ErrorKind, Result};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::null_mut;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering::SeqCst};
+use std::thread::{ThreadId, current, park, sleep};
+use std::time::Duration;
 
 /// A Python object.
 type Object = *mut c_void;
@@ -85,12 +88,35 @@ pub struct rct_python_covariances {
     pub out: *mut f64,
 }
 
+/// Whether Python is about to end, and the thread that ends it.
+static ENDING: AtomicBool = AtomicBool::new(false);
+static LAST: OnceLock<ThreadId> = OnceLock::new();
+/// Threads that use Python from here, or wait for it.
+static INSIDE: AtomicIsize = AtomicIsize::new(0);
+
+/// Keeps a daemon thread out of a Python that ends. Python before 3.14 would end the thread, as by `pthread_exit`, which
+/// no frame of Rust's lets pass; since 3.14 it does what this does.
+fn enter() {
+    INSIDE.fetch_add(1, SeqCst);
+    if ENDING.load(SeqCst) && LAST.get() != Some(&current().id()) {
+        leave();
+        loop {
+            park();
+        }
+    }
+}
+
+fn leave() {
+    INSIDE.fetch_sub(1, SeqCst);
+}
+
 /// Runs `body`, where this thread may use Python; false where it is not known or `body` raised.
 ///
 /// # Safety
 /// `callback` is valid, and its objects are alive.
 unsafe fn run(callback: &rct_python_callback, body: impl FnOnce(&Python) -> bool) -> bool {
     let Some(python) = PYTHON.get() else { return false };
+    enter();
     // SAFETY: the thread is inside a call of Python's, which has let go of the interpreter.
     let state = unsafe { (python.ensure)() };
     let done = body(python);
@@ -100,6 +126,7 @@ unsafe fn run(callback: &rct_python_callback, body: impl FnOnce(&Python) -> bool
     }
     // SAFETY: as it was ensured.
     unsafe { (python.release)(state) };
+    leave();
     done
 }
 
@@ -150,6 +177,27 @@ pub extern "C" fn rct_python_find() -> rct_status {
         PYTHON.get_or_init(|| found);
         Ok(())
     })
+}
+
+/// Python is about to end, by the thread that calls this: other threads stay where they are when they next call back.
+/// Returns when none is on its way to Python, or after a second: a function of the user's may not return.
+#[unsafe(no_mangle)]
+pub extern "C" fn rct_python_end() {
+    LAST.get_or_init(|| current().id());
+    ENDING.store(true, SeqCst);
+    for _ in 0..1000 {
+        if INSIDE.load(SeqCst) <= 0 {
+            break;
+        }
+        sleep(Duration::from_millis(1));
+    }
+}
+
+/// To be called in a forked child, where the other threads are gone.
+#[unsafe(no_mangle)]
+pub extern "C" fn rct_python_forked() {
+    // What this thread has entered makes it negative when it leaves.
+    INSIDE.store(0, SeqCst);
 }
 
 /// An `rct_should_stop_fn`: runs the handlers of the signals that have arrived, as Python does between its instructions.

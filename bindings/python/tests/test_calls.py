@@ -209,6 +209,39 @@ def test_without_tqdm_there_is_a_warning(tree, monkeypatch):
         tree.query_batch(ids=[1], k=1)
 
 
+ENDLESS = {
+    "progress": "with rct.progress(entered): rct.ResidualCoverTree(lengthscale=0.05).build(coords, coords[:300])",
+    "kernel": "rct.ResidualCoverTree(metric='correlation', kernel=entered).build(coords)",
+}
+
+
+@pytest.mark.parametrize("call", ENDLESS)
+def test_python_may_end_while_a_daemon_thread_calls(call):
+    program = textwrap.dedent("""
+        import atexit, threading
+        import numpy as np
+        first = []
+        atexit.register(lambda: print(len(first[0].refit(variance=2.0).vecchia_neighbors(k=1)[0])))
+        import residual_cover_tree as rct
+
+        coords, begun = np.random.default_rng(1).random((200_000, 3)), threading.Event()
+        first.append(rct.ResidualCoverTree(lengthscale=0.1).build(coords[:5]))
+
+        def entered(x, others=None):
+            begun.set()
+            return None if others is None else np.exp(-np.abs(others - x).sum(1))
+
+        def work():
+            CALL
+
+        threading.Thread(target=work, daemon=True).start()
+        begun.wait()
+    """).replace("CALL", ENDLESS[call])
+    for _ in range(5):
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "5\n", "")
+
+
 def test_calls_may_be_nested(coords, tree):
     """A covariance function that asks another tree, and survives its error."""
     def kernel(x, others):

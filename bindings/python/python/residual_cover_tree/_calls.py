@@ -8,9 +8,11 @@ library's own (src/c_api/python.rs): no code is made at run time.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import contextvars
 import functools
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -21,6 +23,9 @@ from ._native import ffi, lib
 
 if lib.rct_python_find() != lib.RCT_OK:
     raise ImportError(f"residual_cover_tree is for CPython: {ffi.string(lib.rct_last_error()).decode()}")
+# Daemon threads may be at work when Python ends, and must not call it any more.
+atexit.register(lib.rct_python_end)
+os.register_at_fork(after_in_child=lib.rct_python_forked)
 
 Report = Callable[[float], object]
 _bar_of: contextvars.ContextVar[Optional[Callable[[str], Any]]] = contextvars.ContextVar(
