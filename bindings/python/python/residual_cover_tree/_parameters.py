@@ -104,6 +104,8 @@ def options_of(parameters: Parameters) -> tuple[Any, list[Any], list[Any]]:
         alive.append(numbers("lengthscale", parameters["lengthscale"]))
         if np.ndim(parameters["lengthscale"]):
             options.lengthscales = view(alive[0])
+        elif alive[0][0] == 0:
+            raise invalid("lengthscale is 0; it must be a positive number")  # to the library: none
         else:
             options.lengthscale = alive[0][0]
     kernel = parameters["kernel"]
