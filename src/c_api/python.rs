@@ -11,7 +11,7 @@ use super::status::guard;
 use super::types::rct_status;
 use crate::error::{Error, ErrorKind, Result};
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::ptr::null_mut;
+use std::ptr::{null_mut, without_provenance_mut};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering::SeqCst};
 use std::thread::{ThreadId, current, park, sleep};
@@ -49,9 +49,12 @@ functions! {
     append: c"PyList_Append" as unsafe extern "C" fn(Object, Object) -> c_int,
     call: c"PyObject_CallFunctionObjArgs" as unsafe extern "C" fn(Object, ...) -> Object,
     float: c"PyFloat_FromDouble" as unsafe extern "C" fn(f64) -> Object,
-    address: c"PyLong_FromVoidPtr" as unsafe extern "C" fn(*mut c_void) -> Object,
+    integer: c"PyLong_FromVoidPtr" as unsafe extern "C" fn(*mut c_void) -> Object,
     forget: c"Py_DecRef" as unsafe extern "C" fn(Object),
 }
+
+/// Arguments of a function at most.
+const MOST: usize = 5;
 
 static PYTHON: OnceLock<Python> = OnceLock::new();
 
@@ -62,7 +65,7 @@ fn address(name: &CStr) -> Result<*mut c_void> {
     if found.is_null() { Err(missing()) } else { Ok(found) }
 }
 
-/// What a callback calls, passed to it as `user`.
+/// What a callback calls, passed to it as `user`: the void pointer of the types of `rct.h`.
 #[repr(C)]
 pub struct rct_python_callback {
     /// The Python function; not used by `rct_python_should_stop`.
@@ -71,21 +74,6 @@ pub struct rct_python_callback {
     pub calls: *mut c_void,
     /// Not 0 once an exception has been raised: then `rct_python_should_stop` stops the call.
     pub stopped: i32,
-}
-
-/// Arguments of an `rct_covariance_fn`. The function of `rct_python_covariance` gets the address of these.
-#[repr(C)]
-pub struct rct_python_covariances {
-    /// A point, `dim` values.
-    pub x: *const f64,
-    /// Other points, count x dim, row-major.
-    pub others: *const f64,
-    /// Number of other points.
-    pub count: usize,
-    /// Number of coordinates.
-    pub dim: usize,
-    /// Where their covariances with `x` go, `count` values.
-    pub out: *mut f64,
 }
 
 /// Whether Python is about to end, and the thread that ends it.
@@ -152,19 +140,20 @@ unsafe fn keep(python: &Python, calls: Object) {
     }
 }
 
-/// Calls `function` with `argument`, a new reference or NULL where making it raised; false where it raised.
+/// Calls `function` with `arguments`, new references, or NULL where making one raised; false where anything raised.
 ///
 /// # Safety
 /// The thread has the interpreter, and `function` is alive.
-unsafe fn call(python: &Python, function: Object, argument: Object) -> bool {
-    if argument.is_null() {
-        return false;
-    }
-    // SAFETY: the caller's promise; NULL ends the arguments, and both references are given back.
+unsafe fn call<const COUNT: usize>(python: &Python, function: Object, arguments: [Object; COUNT]) -> bool {
+    const { assert!(COUNT <= MOST) };
+    let mut given: [Object; MOST] = [null_mut(); MOST];
+    given[..COUNT].copy_from_slice(&arguments);
+    let [a, b, c, d, e] = given;
+    // SAFETY: the caller's promise; the first NULL ends the arguments, and all references are given back.
     unsafe {
-        let answer = (python.call)(function, argument, null_mut::<c_void>());
-        (python.forget)(argument);
-        (python.forget)(answer);
+        let made = arguments.iter().all(|argument| !argument.is_null());
+        let answer = if made { (python.call)(function, a, b, c, d, e, null_mut::<c_void>()) } else { null_mut() };
+        arguments.into_iter().chain([answer]).for_each(|object| (python.forget)(object));
         !answer.is_null()
     }
 }
@@ -202,9 +191,9 @@ pub extern "C" fn rct_python_forked() {
 
 /// An `rct_should_stop_fn`: runs the handlers of the signals that have arrived, as Python does between its instructions.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rct_python_should_stop(user: *mut c_void) -> i32 {
-    // SAFETY: `user` is an rct_python_callback of the one call under way, on this thread.
-    let callback = unsafe { &mut *user.cast::<rct_python_callback>() };
+pub unsafe extern "C" fn rct_python_should_stop(user: *mut rct_python_callback) -> i32 {
+    // SAFETY: `user` is that of the one call under way, on this thread.
+    let callback = unsafe { &mut *user };
     // SAFETY: its objects live as long as the call; `body` runs with the interpreter.
     let go_on = callback.stopped == 0 && unsafe { run(callback, |python| (python.check_signals)() == 0) };
     callback.stopped = i32::from(!go_on);
@@ -213,30 +202,33 @@ pub unsafe extern "C" fn rct_python_should_stop(user: *mut c_void) -> i32 {
 
 /// An `rct_progress_fn`: calls `function(fraction)`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rct_python_progress(fraction: f64, user: *mut c_void) {
-    // SAFETY: `user` is an rct_python_callback of the one call under way, on this thread.
-    let callback = unsafe { &mut *user.cast::<rct_python_callback>() };
+pub unsafe extern "C" fn rct_python_progress(fraction: f64, user: *mut rct_python_callback) {
+    // SAFETY: `user` is that of the one call under way, on this thread.
+    let callback = unsafe { &mut *user };
     // SAFETY: its objects live as long as the call; `body` runs with the interpreter.
     let told = callback.stopped != 0
-        || unsafe { run(callback, |python| call(python, callback.function, (python.float)(fraction))) };
+        || unsafe { run(callback, |python| call(python, callback.function, [(python.float)(fraction)])) };
     callback.stopped |= i32::from(!told);
 }
 
-/// An `rct_covariance_fn`: calls `function(address)` with the address of an `rct_python_covariances`.
+/// An `rct_covariance_fn`: calls `function(x, others, count, dim, out)`, pointers as integers.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rct_python_covariance(
-    user: *mut c_void,
+    user: *mut rct_python_callback,
     x: *const f64,
     others: *const f64,
     count: usize,
     dim: usize,
     out: *mut f64,
 ) -> i32 {
-    // SAFETY: `user` is an rct_python_callback that lives as long as the tree; several threads may read it.
-    let callback = unsafe { &*user.cast::<rct_python_callback>() };
-    let mut asked = rct_python_covariances { x, others, count, dim, out };
-    let place = (&raw mut asked).cast::<c_void>();
+    // SAFETY: `user` lives as long as the tree; several threads may read it.
+    let callback = unsafe { &*user };
+    let numbers = [x.addr(), others.addr(), count, dim, out.addr()];
     // SAFETY: its objects live as long as the tree; `body` runs with the interpreter.
-    let answered = unsafe { run(callback, |python| call(python, callback.function, (python.address)(place))) };
+    let answered = unsafe {
+        run(callback, |python| {
+            call(python, callback.function, numbers.map(|number| (python.integer)(without_provenance_mut(number))))
+        })
+    };
     i32::from(!answered)
 }

@@ -108,7 +108,7 @@ def controlled_call(name: str, function: Any, *arguments: Any) -> None:
         lib.rct_control_init(control)
         callback = Callback(report)
         control.user = callback.user
-        control.should_stop = ffi.addressof(lib, "rct_python_should_stop")
+        control.should_stop = ffi.cast("rct_should_stop_fn", ffi.addressof(lib, "rct_python_should_stop"))
         if report is not None:
-            control.progress = ffi.addressof(lib, "rct_python_progress")
+            control.progress = ffi.cast("rct_progress_fn", ffi.addressof(lib, "rct_python_progress"))
         call(function, *arguments, control, name=name)

@@ -113,7 +113,7 @@ def options_of(parameters: Parameters) -> tuple[Any, list[Any], list[Any]]:
     if callable(kernel):
         callbacks.append(Callback(_covariances(kernel)))
         options.kernel = CUSTOM_KERNEL
-        options.covariance = ffi.addressof(lib, "rct_python_covariance")
+        options.covariance = ffi.cast("rct_covariance_fn", ffi.addressof(lib, "rct_python_covariance"))
         options.covariance_user = callbacks[0].user
     else:
         options.kernel = code("kernel", kernel, KERNELS)
@@ -150,18 +150,20 @@ def _name(names: dict[N, int], code: int) -> N:
     return next(name for name, known in names.items() if known == code)
 
 
-def _covariances(kernel: Callable[[Any, Any], Any]) -> Callable[[int], None]:
-    """A function of the address of an ``rct_python_covariances``, which calls ``kernel(x, others)``."""
+def _covariances(kernel: Callable[[Any, Any], Any]) -> Callable[[int, int, int, int, int], None]:
+    """What ``rct_python_covariance`` calls for ``kernel(x, others)``."""
 
-    def covariances(address: int) -> None:
-        asked = ffi.cast("rct_python_covariances *", address)
-        count, dim = asked.count, asked.dim
-        x = np.frombuffer(ffi.buffer(asked.x, dim * 8))
-        others = np.frombuffer(ffi.buffer(asked.others, count * dim * 8)).reshape(count, dim)
+    def covariances(x: int, others: int, count: int, dim: int, out: int) -> None:
+        at, rows = _at(x, dim), _at(others, count * dim).reshape(count, dim)
         # The memory is the library's, to be read during the call alone.
-        values = np.asarray(kernel(x.copy(), others.copy()), dtype=np.float64)
+        values = np.asarray(kernel(at.copy(), rows.copy()), dtype=np.float64)
         if values.shape != (count,):
             raise invalid(f"kernel returned an array of shape {values.shape} for {count} points; it must be ({count},)")
-        np.frombuffer(ffi.buffer(asked.out, count * 8))[:] = values
+        _at(out, count)[:] = values
 
     return covariances
+
+
+def _at(address: int, length: int) -> npt.NDArray[np.float64]:
+    """The doubles at an address."""
+    return np.frombuffer(ffi.buffer(ffi.cast("double *", address), 8 * length))
