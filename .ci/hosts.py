@@ -1,7 +1,7 @@
 """The Python package's answers for the house sales are those of the C example (examples-c/out/neighbors.csv)."""
 
 import numpy as np
-import rct
+import residual_cover_tree as rct
 
 houses = np.loadtxt("examples-c/house_sales.csv", delimiter=",", skiprows=1, usecols=(0, 1))
 written = np.loadtxt("examples-c/out/neighbors.csv", delimiter=",", skiprows=1, dtype=np.int64)

@@ -626,8 +626,9 @@ enum rct_status rct_order(struct rct_matrix coords,
                           struct rct_index_vector_out order,
                           const struct rct_control *control);
 
-// Chooses `m` inducing points for the rows of `coords` (n x d, m <= n) and writes their coordinates to `inducing`,
-// m x d. `method` is an `rct_inducing_method`; the same seed gives the same points. `control` may be NULL.
+// Chooses `m` inducing points for the rows of `coords` (n x d), at most as many as there are distinct rows, and writes
+// their coordinates to `inducing`, m x d. `method` is an `rct_inducing_method`; the same seed gives the same points.
+// `control` may be NULL.
 enum rct_status rct_select_inducing(struct rct_matrix coords,
                                     size_t m,
                                     int32_t method,

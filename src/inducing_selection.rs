@@ -44,12 +44,12 @@ const STEP: usize = 1 << 22;
 /// `m` inducing points for the points `coords`, n x d, one row a point: an m x d matrix in the unit of `coords`.
 ///
 /// k-means minimises Euclidean distances, so coordinates are to be divided by their lengthscales first where there
-/// are several. Its centres need not be points. A cluster that loses all its points keeps its centre; of fewer than m
-/// distinct points (among those drawn) every one becomes a centre, and the rows left over repeat points. `control`
-/// hears the fraction done, and stops k-means within a few milliseconds. Cost: see [`InducingMethod`].
+/// are several. Its centres need not be points. A cluster that loses all its points keeps its centre. `control` hears
+/// the fraction done, and stops k-means within a few milliseconds. Cost: see [`InducingMethod`]; where points drawn are
+/// equal, the distinct ones take their place, in O(n d log n) more.
 ///
 /// # Errors
-/// [`InvalidArgument`](ErrorKind::InvalidArgument) where m > n, d = 0 or n > 2^32 - 1;
+/// [`InvalidArgument`](ErrorKind::InvalidArgument) where there are fewer than m distinct points, d = 0 or n > 2^32 - 1;
 /// [`NotFinite`](ErrorKind::NotFinite), naming row and column; [`Cancelled`](ErrorKind::Cancelled);
 /// [`OutOfMemory`](ErrorKind::OutOfMemory).
 ///
@@ -68,14 +68,8 @@ pub fn select_inducing(
     seed: u64,
     control: &mut Control<'_>,
 ) -> Result<Array2<f64>> {
+    check_number(coords, m)?;
     let (n, d) = coords.dim();
-    if d == 0 {
-        return Err(Error::invalid(format!("coords is {n} x 0; it needs at least one column")));
-    }
-    if m > n {
-        return Err(Error::invalid(format!("m is {m}, but coords has only {n} rows to choose inducing points from")));
-    }
-    check_count(n)?;
     check_finite("coords", coords)?;
     control.step(0.0)?;
     if m == 0 {
@@ -83,11 +77,53 @@ pub fn select_inducing(
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let inducing = match method {
-        InducingMethod::Random => rows(coords, &draw_without_replacement(&mut rng, n, m)?)?,
+        InducingMethod::Random => {
+            let mut ids = draw_without_replacement(&mut rng, n, m)?;
+            if distinct(coords, ids.clone()).len() < m {
+                ids = drawn(&enough_distinct(coords, m)?, m, &mut rng)?;
+            }
+            rows(coords, &ids)?
+        }
         InducingMethod::KMeansPlusPlus => k_means(coords, m, &mut rng, control)?,
     };
     control.step(1.0)?;
     Ok(inducing)
+}
+
+/// Checks that there are as many as m rows, and ids for them.
+pub(crate) fn check_number(coords: ArrayView2<'_, f64>, m: usize) -> Result<()> {
+    let (n, d) = coords.dim();
+    if d == 0 {
+        return Err(Error::invalid(format!("coords is {n} x 0; it needs at least one column")));
+    }
+    if m > n {
+        return Err(Error::invalid(format!("m is {m}, but coords has only {n} rows to choose inducing points from")));
+    }
+    check_count(n)
+}
+
+/// Those of `ids` whose rows are those of no smaller one among them, ascending.
+fn distinct(coords: ArrayView2<'_, f64>, mut ids: Vec<u32>) -> Vec<u32> {
+    let row = |id: u32| coords.row(id as usize);
+    // Coordinates are finite.
+    let compare = |a: u32, b: u32| row(a).iter().partial_cmp(row(b)).unwrap_or(std::cmp::Ordering::Equal);
+    ids.sort_unstable_by(|&a, &b| compare(a, b).then(a.cmp(&b)));
+    ids.dedup_by(|later, earlier| compare(*earlier, *later).is_eq());
+    ids.sort_unstable();
+    ids
+}
+
+/// The first of each set of equal rows, at least m.
+fn enough_distinct(coords: ArrayView2<'_, f64>, m: usize) -> Result<Vec<u32>> {
+    let ids = distinct(coords, all_ids(coords.nrows())?);
+    let found = ids.len();
+    if found < m { Err(Error::invalid(format!("m is {m} but coords has {found} distinct rows"))) } else { Ok(ids) }
+}
+
+/// `count` of `ids`, drawn without replacement.
+fn drawn(ids: &[u32], count: usize, rng: &mut ChaCha8Rng) -> Result<Vec<u32>> {
+    let places = draw_without_replacement(rng, ids.len(), count)?;
+    Ok(places.into_iter().map(|place| ids[place as usize]).collect())
 }
 
 /// The rows `ids` of `coords`.
@@ -112,15 +148,25 @@ fn k_means(
 ) -> Result<Array2<f64>> {
     let n = coords.nrows();
     let enough = m.saturating_mul(POINTS_PER_CLUSTER).max(SMALL);
-    let ids = if n <= enough { all_ids(n)? } else { draw_without_replacement(rng, n, enough)? };
     let frame = Frame::of(coords)?;
-    let mut clustering = Clustering::new(frame.columns(coords, &ids)?, ids.len(), frame.dims.len(), m)?;
-    let seeds = clustering.seed(rng, control)?;
+    let clustering = |ids: &[u32]| Clustering::new(frame.columns(coords, ids)?, ids.len(), frame.dims.len(), m);
+    let mut ids = if n <= enough { all_ids(n)? } else { draw_without_replacement(rng, n, enough)? };
+    let mut clusters = clustering(&ids)?;
+    let mut seeds = clusters.seed(rng, control)?;
+    if seeds.len() < m {
+        ids = enough_distinct(coords, m)?;
+        if ids.len() > enough {
+            ids = drawn(&ids, enough, rng)?;
+        }
+        clusters = clustering(&ids)?;
+        seeds = clusters.seed(rng, control)?;
+        clusters.add_seeds(&mut seeds)?;
+    }
     // The seeds' rows have the values of the dimensions along which all points agree.
     let mut inducing = rows(coords, &seeds.iter().map(|&seed| ids[seed]).collect::<Vec<_>>())?;
-    clustering.refine(control)?;
+    clusters.refine(control)?;
     for (c, mut row) in inducing.rows_mut().into_iter().enumerate() {
-        for (&j, &x) in frame.dims.iter().zip(clustering.centre(c)) {
+        for (&j, &x) in frame.dims.iter().zip(clusters.centre(c)) {
             row[j] = x / frame.factor;
         }
     }
@@ -167,31 +213,40 @@ impl Clustering {
     }
 
     /// Makes m points centres, each drawn with probability proportional to its squared distance from the nearest
-    /// before it, and returns which; once every point is at a centre, the first ones not yet drawn. O(n m d).
+    /// before it, and returns which; fewer where then every point is at a centre. O(n m d).
     fn seed(&mut self, rng: &mut ChaCha8Rng, control: &mut Control<'_>) -> Result<Vec<usize>> {
         let mut seeds = try_with_capacity(self.m, "inducing points")?;
         let mut next = rng.random_range(0..self.n as u32) as usize;
         loop {
             seeds.push(next);
-            self.centres.extend((0..self.d).map(|j| self.points[j * self.n + next]));
+            self.add_centre(next);
             if seeds.len() == self.m {
                 return Ok(seeds);
             }
             self.approach(seeds.len() - 1);
             let total: f64 = self.least_squared.iter().sum();
             if total == 0.0 {
-                break;
+                return Ok(seeds);
             }
             next = self.draw(rng.random::<f64>() * total);
             self.step(control, 0, seeds.len() as f64 / self.m as f64)?;
         }
+    }
+
+    /// Makes the first points that are no `seeds` centres, up to m: so near to seeds that squares underflow.
+    fn add_seeds(&mut self, seeds: &mut Vec<usize>) -> Result<()> {
         let mut drawn = try_vec(self.n, false, "inducing points")?;
         seeds.iter().for_each(|&seed| drawn[seed] = true);
         for i in (0..self.n).filter(|&i| !drawn[i]).take(self.m - seeds.len()) {
             seeds.push(i);
-            self.centres.extend((0..self.d).map(|j| self.points[j * self.n + i]));
+            self.add_centre(i);
         }
-        Ok(seeds)
+        Ok(())
+    }
+
+    /// Makes point `i` a centre.
+    fn add_centre(&mut self, i: usize) {
+        self.centres.extend((0..self.d).map(|j| self.points[j * self.n + i]));
     }
 
     /// The first point at which the sum of squared distances exceeds `target`; never one at a centre.

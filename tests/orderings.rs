@@ -402,17 +402,29 @@ fn as_many_centres_as_points_are_the_points() {
     assert_eq!(quantization_error(coords.view(), inducing.view()), 0.0);
 }
 
+/// Equal rows are one place: there are as many inducing points as places, and an error tells how many these are.
 #[test]
-fn too_few_distinct_points_are_repeated() {
+fn inducing_points_are_at_distinct_points() {
     let coords = Array2::from_shape_fn((40, 2), |(i, j)| if j == 0 { (i % 5) as f64 } else { 0.25 });
-    for m in [5, 6, 9, 40] {
-        let inducing = selected(coords.view(), m, InducingMethod::KMeansPlusPlus, 2);
-        assert_eq!(inducing.dim(), (m, 2));
-        assert_eq!(quantization_error(coords.view(), inducing.view()), 0.0, "m = {m}");
-        assert_eq!(quantization_error(inducing.view(), coords.view()), 0.0, "m = {m}");
+    // Of more rows than are looked at, nearly all are one, so that few of those drawn are distinct.
+    let copies = Array2::from_shape_fn((60_000, 2), |(i, j)| if i < 30 { (i * 2 + j) as f64 } else { -0.0 });
+    for method in [InducingMethod::KMeansPlusPlus, InducingMethod::Random] {
+        for (coords, places) in [(coords.view(), 5), (copies.view(), 31)] {
+            let inducing = selected(coords, places, method, 2);
+            assert_eq!(quantization_error(coords, inducing.view()), 0.0, "{method:?}");
+            assert_eq!(quantization_error(inducing.view(), coords), 0.0, "{method:?}");
+            let error = select_inducing(coords, places + 1, method, 2, &mut Control::none()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+            assert_eq!(error.message(), format!("m is {} but coords has {places} distinct rows", places + 1));
+        }
     }
-    let equal = Array2::from_elem((7, 2), 0.1);
-    assert_eq!(selected(equal.view(), 7, InducingMethod::KMeansPlusPlus, 0), equal);
+    // Distinct, though the squares of their distances are 0.
+    let close = Array2::from_shape_fn((7, 1), |(i, _)| if i == 6 { 1.0 } else { 1e-300 * i as f64 });
+    assert_eq!(quantization_error(close.view(), selected(close.view(), 7, InducingMethod::Random, 0).view()), 0.0);
+    let mut all = selected(close.view(), 7, InducingMethod::KMeansPlusPlus, 0).into_raw_vec_and_offset().0;
+    all.sort_by(f64::total_cmp);
+    all.dedup();
+    assert_eq!(all.len(), 7, "{all:?}");
 }
 
 #[test]

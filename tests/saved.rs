@@ -236,8 +236,13 @@ fn other_files_are_refused_in_words() {
     check(error(&folder.path().join("none.rct")), ErrorKind::Io, "none.rct");
     check(error(folder.path()), ErrorKind::Io, "it is no file");
     let path = folder.path().join("text.rct");
-    std::fs::write(&path, "x,y,price\n".repeat(40)).unwrap();
-    check(error(&path), ErrorKind::Corrupt, "does not begin as a saved tree does");
+    for text in ["", "x,y\n", &"x,y,price\n".repeat(40)] {
+        std::fs::write(&path, text).unwrap();
+        let words = if text.is_empty() { "is empty" } else { "does not begin as one does" };
+        check(error(&path), ErrorKind::Corrupt, &format!("text.rct is no saved tree: it {words}"));
+    }
+    let bytes = ResidualCoverTree::from_bytes(b"x,y\n", &AS_SAVED, &mut Control::none()).err().unwrap();
+    check(bytes, ErrorKind::Corrupt, "this is no saved tree: it does not begin as one does");
 
     // A file of a later format.
     let (tree, ..) = small_tree(1);
@@ -276,7 +281,7 @@ fn other_files_are_refused_in_words() {
     check(
         ResidualCoverTree::from_bytes(&[], &LoadOptions { threads: Some(9999) }, &mut Control::none()).err().unwrap(),
         ErrorKind::Corrupt,
-        "0 bytes",
+        "this is no saved tree: it is empty",
     );
 }
 

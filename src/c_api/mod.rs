@@ -15,6 +15,8 @@ mod factor;
 mod grow;
 mod options;
 mod order;
+#[cfg(feature = "python")]
+mod python;
 mod query;
 mod radius;
 mod saved;
@@ -28,6 +30,8 @@ pub use factor::*;
 pub use grow::*;
 pub use options::*;
 pub use order::*;
+#[cfg(feature = "python")]
+pub use python::*;
 pub use query::*;
 pub use radius::*;
 pub use saved::*;

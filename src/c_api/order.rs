@@ -6,7 +6,7 @@ use super::status::guard;
 use super::types::*;
 use super::views::{Output, matrix, present};
 use crate::error::Error;
-use crate::inducing_selection::{InducingMethod, select_inducing};
+use crate::inducing_selection::{InducingMethod, check_number, select_inducing};
 use crate::ordering::{Ordering, order};
 
 /// A permutation of the rows of `coords` (n x d): `order` gets, for each place, the id of the point that stands there.
@@ -40,8 +40,9 @@ pub unsafe extern "C" fn rct_order(
     })
 }
 
-/// Chooses `m` inducing points for the rows of `coords` (n x d, m <= n) and writes their coordinates to `inducing`,
-/// m x d. `method` is an `rct_inducing_method`; the same seed gives the same points. `control` may be NULL.
+/// Chooses `m` inducing points for the rows of `coords` (n x d), at most as many as there are distinct rows, and writes
+/// their coordinates to `inducing`, m x d. `method` is an `rct_inducing_method`; the same seed gives the same points.
+/// `control` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rct_select_inducing(
     coords: rct_matrix,
@@ -61,6 +62,8 @@ pub unsafe extern "C" fn rct_select_inducing(
         if m == 0 {
             return Err(Error::invalid("m is 0; choose at least one inducing point"));
         }
+        // Before the output's shape: bindings have it from m and the rows that there are.
+        check_number(coords, m)?;
         let (shape, strides) = ((inducing.rows, inducing.cols), (inducing.row_stride, inducing.col_stride));
         let out = Output::matrix("inducing", inducing.data, shape, strides, (m, coords.ncols()))?
             .ok_or_else(|| Error::invalid("inducing output is NULL"))?;

@@ -70,12 +70,15 @@ pub(crate) fn write<D: Serialize>(
 pub(crate) fn directory<D: DeserializeOwned, E: DeserializeOwned + Default>(source: &dyn Source) -> Result<(D, E)> {
     let len = source.len();
     let mut head = [0; HEAD];
+    let start = len.min(HEAD as u64) as usize;
+    source.read(0, &mut head[..start])?;
+    let magic = start.min(MAGIC.len());
+    if head[..magic] != MAGIC[..magic] || len == 0 {
+        let how = if len == 0 { "it is empty" } else { "it does not begin as one does" };
+        return Err(Error::new(ErrorKind::Corrupt, format!("{} is no saved tree: {how}", source.name())));
+    }
     if len < (HEAD + TRAILER) as u64 {
         return Err(corrupt(format!("it has {len} bytes, too few")));
-    }
-    source.read(0, &mut head)?;
-    if head[..8] != MAGIC {
-        return Err(corrupt("it does not begin as a saved tree does"));
     }
     let version = u32::from_le_bytes([head[8], head[9], head[10], head[11]]);
     let mut trailer = [0; TRAILER];

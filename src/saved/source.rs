@@ -13,6 +13,11 @@ pub(crate) type Shared = Arc<dyn AsRef<[u8]> + Send + Sync>;
 
 /// Bytes to be read.
 pub(crate) trait Source {
+    /// What an error calls them.
+    fn name(&self) -> String {
+        "this".to_owned()
+    }
+
     /// How many there are.
     fn len(&self) -> u64;
 
@@ -54,6 +59,10 @@ impl<'a> OpenFile<'a> {
 }
 
 impl Source for OpenFile<'_> {
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
     fn len(&self) -> u64 {
         self.len
     }

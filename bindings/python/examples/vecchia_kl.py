@@ -24,7 +24,7 @@ import numpy as np
 import scipy.linalg
 import scipy.optimize
 
-import rct
+import residual_cover_tree as rct
 
 SALES = Path(__file__).resolve().parents[3] / "examples-c/house_sales.csv"
 SEED = 1

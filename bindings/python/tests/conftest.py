@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-import rct
+import residual_cover_tree as rct
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import rct
+import residual_cover_tree as rct
 from oracle import KERNELS, Model, assert_same, nearest
 
 K = 12
@@ -26,7 +26,7 @@ def test_all_points_and_predecessors(coords, inducing, metric, kernel):
     not_self = ~np.eye(n, dtype=bool)
     assert_same(tree.query_batch(ids=np.arange(n), k=K, include_self=False), nearest(distances, K, not_self))
     earlier = np.tril(np.ones((n, n), dtype=bool), -1)
-    found = tree.vecchia_neighbors(K)
+    found = tree.vecchia_neighbors(k=K)
     assert_same(found, nearest(distances, K, earlier))
     by_limit = tree.query_batch(ids=np.arange(n), k=K, id_limit=np.arange(n))
     np.testing.assert_array_equal(by_limit[0], found[0])
@@ -75,19 +75,19 @@ def test_a_covariance_function_of_the_callers(coords, inducing):
     kernel = lambda x, others: KERNELS["matern32"](np.sqrt((((others - x) / 0.1) ** 2).sum(1)))
     own = rct.ResidualCoverTree(kernel=kernel).build(coords[:300], inducing)
     named = rct.ResidualCoverTree(lengthscale=0.1).build(coords[:300], inducing)
-    assert_same(own.vecchia_neighbors(K), named.vecchia_neighbors(K))
+    assert_same(own.vecchia_neighbors(k=K), named.vecchia_neighbors(k=K))
 
 
 def test_alpha_and_residual_floor(coords, inducing):
     parameters = dict(kernel="rational_quadratic", lengthscale=0.1)
     one = rct.ResidualCoverTree(**parameters).build(coords, inducing)
-    nine = rct.ResidualCoverTree(**parameters).set_params(alpha=9.0).build(coords, inducing)
+    nine = rct.ResidualCoverTree(alpha=9.0, **parameters).build(coords, inducing)
     assert nine.get_params()["alpha"] == 9.0
     r = np.sqrt(((coords[0] - coords[1]) ** 2).sum()) / 0.1
-    plain = rct.ResidualCoverTree(metric="correlation", **parameters).set_params(alpha=9.0).build(coords)
+    plain = rct.ResidualCoverTree(metric="correlation", alpha=9.0, **parameters).build(coords)
     assert plain.correlations(0, 1) == pytest.approx((1 + r**2 / 18) ** -9)
     assert one.distances(0, 1) != nine.distances(0, 1)
-    floored = rct.ResidualCoverTree(**parameters).set_params(residual_floor=1.0).build(coords, inducing)
+    floored = rct.ResidualCoverTree(residual_floor=1.0, **parameters).build(coords, inducing)
     model = Model(coords, inducing, **parameters)
     expected = model.k(coords[:1], coords[1:2])[0, 0] - model.v[0] @ model.v[1]
     assert floored.correlations(0, 1) == pytest.approx(expected)
@@ -119,7 +119,7 @@ def test_radius(coords, inducing):
     ("traversal", "level_synchronous"), ("traversal", "brute_force"), ("threads", 1)])
 def test_settings_do_not_change_answers(coords, inducing, tree, name, value):
     other = rct.ResidualCoverTree(lengthscale=0.2, **{name: value}).build(coords, inducing)
-    np.testing.assert_array_equal(other.vecchia_neighbors(K)[0], tree.vecchia_neighbors(K)[0])
+    np.testing.assert_array_equal(other.vecchia_neighbors(k=K)[0], tree.vecchia_neighbors(k=K)[0])
 
 
 @pytest.mark.parametrize("method", ["natural", "hilbert", "maximin", "random"])

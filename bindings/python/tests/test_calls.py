@@ -15,11 +15,11 @@ import weakref
 import numpy as np
 import pytest
 
-import rct
+import residual_cover_tree as rct
 
 PRELUDE = """
     import signal, sys, time
-    import numpy as np, rct
+    import numpy as np, residual_cover_tree as rct
     # As a terminal starts it: a shell's background job has Ctrl-C ignored, and so have its children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     rng = np.random.default_rng(1)
@@ -53,7 +53,7 @@ def test_ctrl_c_cancels(call):
         assert len(tree) in (0, 500, 60_000)
         tree = tree if len(tree) == 0 else rct.ResidualCoverTree(lengthscale=0.1)
         tree.build(coords[:500], inducing[:20])
-        print(len(tree.vecchia_neighbors(3)[0]))
+        print(len(tree.vecchia_neighbors(k=3)[0]))
     """).replace("STATEMENT", statement)
     child = subprocess.Popen([sys.executable, "-c", program, construction], stdout=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "started\n"
@@ -109,7 +109,7 @@ def test_other_threads_run_during_a_call():
 
 
 def test_one_tree_serves_many_threads(tree, coords):
-    expected = tree.vecchia_neighbors(8)[0]
+    expected = tree.vecchia_neighbors(k=8)[0]
     failures = []
 
     def ask(seed):
@@ -151,14 +151,14 @@ def test_a_tree_under_construction_is_empty_to_others():
 
 
 def _ask_in_child(tree, queue):
-    queue.put(tree.vecchia_neighbors(8)[0])
+    queue.put(tree.vecchia_neighbors(k=8)[0])
 
 
 # Newer versions of Python warn of a fork with threads about: they are the library's, which expects it.
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork")
 def test_a_forked_child_may_ask(tree):
-    expected = tree.vecchia_neighbors(8)[0]
+    expected = tree.vecchia_neighbors(k=8)[0]
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
     child = context.Process(target=_ask_in_child, args=(tree, queue))
@@ -174,7 +174,7 @@ def test_progress_is_reported(coords, inducing):
         tree = rct.ResidualCoverTree(lengthscale=0.2).build(coords, inducing)
     assert fractions == sorted(fractions) and 0 <= fractions[0] and fractions[-1] == 1.0
     reported = len(fractions)
-    tree.vecchia_neighbors(3)
+    tree.vecchia_neighbors(k=3)
     assert len(fractions) == reported
 
 
@@ -209,6 +209,39 @@ def test_without_tqdm_there_is_a_warning(tree, monkeypatch):
         tree.query_batch(ids=[1], k=1)
 
 
+ENDLESS = {
+    "progress": "with rct.progress(entered): rct.ResidualCoverTree(lengthscale=0.05).build(coords, coords[:300])",
+    "kernel": "rct.ResidualCoverTree(metric='correlation', kernel=entered).build(coords)",
+}
+
+
+@pytest.mark.parametrize("call", ENDLESS)
+def test_python_may_end_while_a_daemon_thread_calls(call):
+    program = textwrap.dedent("""
+        import atexit, threading
+        import numpy as np
+        first = []
+        atexit.register(lambda: print(len(first[0].refit(variance=2.0).vecchia_neighbors(k=1)[0])))
+        import residual_cover_tree as rct
+
+        coords, begun = np.random.default_rng(1).random((200_000, 3)), threading.Event()
+        first.append(rct.ResidualCoverTree(lengthscale=0.1).build(coords[:5]))
+
+        def entered(x, others=None):
+            begun.set()
+            return None if others is None else np.exp(-np.abs(others - x).sum(1))
+
+        def work():
+            CALL
+
+        threading.Thread(target=work, daemon=True).start()
+        begun.wait()
+    """).replace("CALL", ENDLESS[call])
+    for _ in range(5):
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "5\n", "")
+
+
 def test_calls_may_be_nested(coords, tree):
     """A covariance function that asks another tree, and survives its error."""
     def kernel(x, others):
@@ -216,7 +249,7 @@ def test_calls_may_be_nested(coords, tree):
             tree.query_batch(ids=[-1], k=1)
         return np.exp(-np.abs(others - x).sum(1))
 
-    found = rct.ResidualCoverTree(metric="correlation", kernel=kernel).build(coords[:50]).vecchia_neighbors(3)[0]
+    found = rct.ResidualCoverTree(metric="correlation", kernel=kernel).build(coords[:50]).vecchia_neighbors(k=3)[0]
     assert found[1].tolist() == [0, -1, -1]
 
 
@@ -229,7 +262,7 @@ def test_trees_are_freed(coords):
     tree = rct.ResidualCoverTree(metric="correlation", kernel=kernel).build(coords[:50])
     del kernel
     gc.collect()
-    tree.vecchia_neighbors(2)
+    tree.vecchia_neighbors(k=2)
     assert held() is not None
     del tree
     gc.collect()

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import rct
+import residual_cover_tree as rct
 from oracle import Model, assert_same, nearest
 
 K = 9
@@ -47,7 +47,7 @@ def test_grown_trees_answer_as_those_built_at_once(coords, inducing, metric):
     tree, ids = grown(coords, z, metric=metric, lengthscale=0.1)
     assert len(tree) == len(ids) == tree.stats()["n"] == 600
     at_once = rct.ResidualCoverTree(metric=metric, lengthscale=0.1).build(coords[ids], z)
-    assert_same(tree.vecchia_neighbors(K), of_ids(at_once.vecchia_neighbors(K), ids))
+    assert_same(tree.vecchia_neighbors(k=K), of_ids(at_once.vecchia_neighbors(k=K), ids))
     assert_same(tree.query_batch(ids=ids, k=K), of_ids(at_once.query_batch(ids=np.arange(600), k=K), ids))
     model = Model(coords[ids], z, metric=metric, lengthscale=0.1)
     assert_same(tree.query_batch(coords[:40] + 0.01, k=K), of_ids(nearest(model.distances(coords[:40] + 0.01), K), ids))
@@ -68,7 +68,7 @@ def test_all_points_may_go_and_others_come(coords):
     tree = rct.ResidualCoverTree(lengthscale=0.1).build(coords[:20])
     tree.remove(np.arange(20)[::-1])
     assert len(tree) == 0 and tree.query_batch(coords[:1], k=1)[0].tolist() == [[-1]]
-    assert tree.vecchia_neighbors(3)[0].shape == (0, 3)
+    assert tree.vecchia_neighbors(k=3)[0].shape == (0, 3)
     assert failure(lambda: tree.build(coords)).status == STATUS.RCT_ERROR_INVALID_STATE
     assert tree.insert(coords[:4]).tolist() == [20, 21, 22, 23]
     assert tree.query_batch(coords[2:3], k=1)[0].tolist() == [[22]]
@@ -91,7 +91,7 @@ def test_refitted_trees_answer_as_those_built_anew(coords, inducing):
     assert tree.refit(**CHANGES) is tree
     assert tree.get_params() == {**before, **CHANGES, "lengthscale": pytest.approx([0.1, 0.3])}
     anew = rct.ResidualCoverTree(**CHANGES).build(coords[ids], inducing)
-    assert_same(tree.vecchia_neighbors(K), of_ids(anew.vecchia_neighbors(K), ids))
+    assert_same(tree.vecchia_neighbors(k=K), of_ids(anew.vecchia_neighbors(k=K), ids))
     tree.refit(inducing[:7], lengthscale=0.2)
     assert tree.get_params()["kernel"] == "matern52" and tree.stats()["m"] == 7
     model = Model(coords[ids], inducing[:7], kernel="matern52", variance=3.0, lengthscale=0.2, jitter=1e-5)
@@ -110,7 +110,7 @@ def test_a_refit_to_a_function_and_back(coords, inducing):
     tree = rct.ResidualCoverTree(lengthscale=0.1).build(coords[:200], inducing)
     named = rct.ResidualCoverTree(lengthscale=0.2).build(coords[:200], inducing)
     tree.refit(kernel=kernel)
-    assert_same(tree.vecchia_neighbors(K), named.vecchia_neighbors(K))
+    assert_same(tree.vecchia_neighbors(k=K), named.vecchia_neighbors(k=K))
     for copied in (pickle.dumps, copy.copy, copy.deepcopy, lambda tree: tree.save("tree.rct")):
         assert failure(copied, tree).status == STATUS.RCT_ERROR_UNSUPPORTED
     assert not Path("tree.rct").exists()
@@ -121,30 +121,29 @@ def test_a_refit_to_a_function_and_back(coords, inducing):
     with pytest.raises(ZeroDivisionError, match="mine"):
         tree.refit(kernel=broken)
     assert tree.get_params()["kernel"] is kernel
-    assert_same(tree.vecchia_neighbors(K), named.vecchia_neighbors(K))
+    assert_same(tree.vecchia_neighbors(k=K), named.vecchia_neighbors(k=K))
     tree.refit(kernel="matern32", lengthscale=0.2)
     calls.clear()
-    np.testing.assert_array_equal(tree.vecchia_neighbors(K)[0], named.vecchia_neighbors(K)[0])
+    np.testing.assert_array_equal(tree.vecchia_neighbors(k=K)[0], named.vecchia_neighbors(k=K)[0])
     assert not calls
 
 
 def test_what_is_refused_changes_nothing(coords, inducing):
     tree, ids = grown(coords, inducing, lengthscale=0.1)
-    expected, before = tree.vecchia_neighbors(K), tree.get_params()
+    expected, before = tree.vecchia_neighbors(k=K), tree.get_params()
     hole = coords.copy()
     hole[5, 1] = float("nan")
     argument = STATUS.RCT_ERROR_INVALID_ARGUMENT
     for call, status, words in [
         (lambda: tree.insert(coords[:, :1]), argument, "coords has 1 columns"),
-        (lambda: tree.insert(coords[:0]), argument, "coords has shape [0, 2]"),
         (lambda: tree.insert(hole), STATUS.RCT_ERROR_NOT_FINITE, "coords[5, 1] is NaN"),
         (lambda: tree.insert(coords, coords), argument, "factor"),
-        (lambda: tree.remove([]), argument, "ids has shape [0]"),
         (lambda: tree.remove([1, 700]), argument, "ids[1] is 700"),
         (lambda: tree.remove([1, 14]), argument, "ids[1] is 14, a point that was removed"),
         (lambda: tree.remove([1, 2, 1]), argument, "ids has 1 twice"),
         (lambda: tree.remove(1.5), argument, "float64"),
-        (lambda: tree.refit(metric="euclidean"), argument, "metric"),
+        (lambda: tree.refit(metric="euclidean"), argument,
+         "metric is 'euclidean', but the tree was built with 'residual'"),
         (lambda: tree.refit(kernel="gauss"), argument, "kernel is 'gauss'"),
         (lambda: tree.refit(kernel=None), argument, "kernel is None"),
         (lambda: tree.refit(lengthscales=2.0), argument, "lengthscales is no parameter"),
@@ -152,21 +151,21 @@ def test_what_is_refused_changes_nothing(coords, inducing):
         (lambda: tree.refit(hole), STATUS.RCT_ERROR_NOT_FINITE, "inducing[5, 1] is NaN"),
         (lambda: tree.refit(factor=coords), argument, "factor has 700 rows"),
         (lambda: tree.set_params(variance=2.0), STATUS.RCT_ERROR_INVALID_STATE, "refit"),
-        (lambda: rct.ResidualCoverTree().insert(coords), STATUS.RCT_ERROR_INVALID_STATE, "not built"),
-        (lambda: rct.ResidualCoverTree().refit(), STATUS.RCT_ERROR_INVALID_STATE, "not built"),
+        (lambda: rct.ResidualCoverTree(lengthscale=1.0).insert(coords), STATUS.RCT_ERROR_INVALID_STATE, "not built"),
+        (lambda: rct.ResidualCoverTree(lengthscale=1.0).refit(), STATUS.RCT_ERROR_INVALID_STATE, "not built"),
     ]:
         error = failure(call)
         assert error.status == status and words in str(error), error
         assert tree.get_params() == before and len(tree) == 600
-    np.testing.assert_array_equal(tree.vecchia_neighbors(K), expected)
+    np.testing.assert_array_equal(tree.vecchia_neighbors(k=K), expected)
 
 
 def same(one, other):
     """Equal, bit for bit, now and after they grow."""
     assert len(one) == len(other)
-    np.testing.assert_array_equal(one.vecchia_neighbors(K), other.vecchia_neighbors(K))
+    np.testing.assert_array_equal(one.vecchia_neighbors(k=K), other.vecchia_neighbors(k=K))
     np.testing.assert_array_equal(one.insert([[0.5, 0.5]]), other.insert([[0.5, 0.5]]))
-    np.testing.assert_array_equal(one.vecchia_neighbors(K), other.vecchia_neighbors(K))
+    np.testing.assert_array_equal(one.vecchia_neighbors(k=K), other.vecchia_neighbors(k=K))
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -191,14 +190,14 @@ def test_copied(coords, inducing, copied):
 
 
 def _ask(tree):
-    return tree.vecchia_neighbors(K)
+    return tree.vecchia_neighbors(k=K)
 
 
 def test_sent_to_another_process(coords, inducing):
     tree, _ = grown(coords, inducing, lengthscale=0.1)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        np.testing.assert_array_equal(pool.apply(_ask, (tree,)), tree.vecchia_neighbors(K))
-        error = failure(lambda: pool.apply(_ask, (rct.ResidualCoverTree(),)))
+        np.testing.assert_array_equal(pool.apply(_ask, (tree,)), tree.vecchia_neighbors(k=K))
+        error = failure(lambda: pool.apply(_ask, (rct.ResidualCoverTree(lengthscale=0.1),)))
         assert error.status == STATUS.RCT_ERROR_INVALID_STATE
 
 
@@ -210,14 +209,40 @@ def test_saved_and_loaded(coords, inducing, tmp_path, memory_map):
     tree.save(str(path))  # again, over the old file
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
     loaded = rct.ResidualCoverTree.load(path, threads=1, memory_map=memory_map)
-    assert loaded.get_params()["threads"] == 1 and loaded.get_params()["kernel"] is None
-    assert "600 points" in repr(loaded) and "None" not in repr(loaded)
+    assert loaded.get_params() == {**tree.get_params(), "threads": 1} and "600 points" in repr(loaded)
     tree.save(path)  # a map goes on with the file that it has
     same(pickle.loads(pickle.dumps(loaded)), tree)
-    error = failure(lambda: loaded.refit(lengthscale=0.2))
-    assert "loaded" in str(error) and "kernel" in str(error) and "lengthscale" not in str(error)
-    loaded.refit(**tree.get_params())
-    assert loaded.get_params() == tree.get_params()
+
+
+@pytest.mark.parametrize("parameters", [
+    CHANGES,
+    dict(kernel="rational_quadratic", alpha=2.5, residual_floor=1e-4, lengthscale=0.2, threads=2),
+    dict(metric="correlation", lengthscale=0.3, traversal="level_synchronous"),
+    dict(metric="euclidean", construction="hybrid"),
+    dict(metric="euclidean", lengthscale=[2.0, 3.0]),
+], ids=str)
+def test_a_loaded_tree_knows_its_parameters(coords, inducing, tmp_path, parameters):
+    """Those that were changed by a refit too: another refit then needs only what it changes, as that of a pickle."""
+    z = inducing if parameters.get("metric", "residual") == "residual" else None
+    tree = rct.ResidualCoverTree(**{**parameters, "traversal": "best_first"}).build(coords, z)
+    tree.refit(traversal=parameters.get("traversal", "auto"))
+    tree.save(tmp_path / "tree.rct")
+    loaded = rct.ResidualCoverTree.load(tmp_path / "tree.rct")
+    assert repr(loaded) == repr(tree)
+    for other in (loaded, pickle.loads(pickle.dumps(loaded)), copy.deepcopy(loaded)):
+        other.refit(construction="hybrid")
+        known, expected = other.get_params(), {**tree.get_params(), "construction": "hybrid"}
+        np.testing.assert_equal(known, expected)
+        anew = rct.ResidualCoverTree(**known).build(coords, z)
+        np.testing.assert_array_equal(other.vecchia_neighbors(k=K), anew.vecchia_neighbors(k=K))
+
+
+def test_what_is_no_tree_says_so(tmp_path):
+    path = tmp_path / "houses.csv"
+    for text, words in [("east,north,price\n" * 9, "it does not begin as one does"), ("", "it is empty")]:
+        path.write_text(text)
+        error = failure(rct.ResidualCoverTree.load, path)
+        assert error.status == STATUS.RCT_ERROR_CORRUPT and f"{path} is no saved tree: {words}" in str(error)
 
 
 def test_a_subclass_loads_as_itself(tree, tmp_path):
@@ -252,7 +277,8 @@ def test_paths_that_are_none(tree, tmp_path):
         (lambda: tree.save("a\0b"), argument, "NUL"),
         (lambda: tree.save(3), argument, "path is 3"),
         (lambda: load(tmp_path, threads=-1), argument, "threads is -1"),
-        (lambda: rct.ResidualCoverTree().save(tmp_path / "tree.rct"), STATUS.RCT_ERROR_INVALID_STATE, "not built"),
+        (lambda: rct.ResidualCoverTree(lengthscale=1.0).save(tmp_path / "tree.rct"), STATUS.RCT_ERROR_INVALID_STATE,
+         "not built"),
     ]:
         error = failure(call)
         assert error.status == status and words in str(error), error
@@ -293,7 +319,7 @@ def test_threads_ask_while_the_tree_changes(coords, inducing):
     def ask():
         try:
             while not done.is_set():
-                ids = tree.vecchia_neighbors(3)[0]
+                ids = tree.vecchia_neighbors(k=3)[0]
                 assert len(ids) in (500, 510)
                 assert ids[-1].min() >= 0 and tree.query_batch(ids=[7], k=1)[0].tolist() == [[7]]
         except BaseException as error:
@@ -339,11 +365,11 @@ def test_callbacks_do_not_wait(coords, inducing):
     assert inside.wait(60)
     with rct.progress(from_within):
         own.insert(coords[:5])
-        own.vecchia_neighbors(3)
+        own.vecchia_neighbors(k=3)
     leave.set()
     thread.join()
     assert refused and len(own) == len(other) == 705
-    building = rct.ResidualCoverTree()
+    building = rct.ResidualCoverTree(lengthscale=0.2)
     with rct.progress(lambda fraction: failure(lambda: building.set_params(variance=2.0))):
         assert len(building.build(coords)) == 700
 
@@ -365,7 +391,7 @@ def test_a_child_forked_during_a_change(coords, inducing):
             call()
 
     threads = [threading.Thread(target=run, args=(call,))
-               for call in (lambda: tree.insert(coords[:5]), lambda: asked.vecchia_neighbors(3))]
+               for call in (lambda: tree.insert(coords[:5]), lambda: asked.vecchia_neighbors(k=3))]
     for thread in threads:
         thread.start()
         assert inside.acquire(timeout=60)

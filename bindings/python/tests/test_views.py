@@ -9,8 +9,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-import rct
-from rct import _views
+import residual_cover_tree as rct
+from residual_cover_tree import _views
 
 LAYOUTS = {
     "C": lambda a: np.ascontiguousarray(a),
@@ -37,7 +37,7 @@ def test_any_strides_without_a_copy(coords, inducing, tree, layout):
     assert int(_views.ffi.cast("uintptr_t", data)) == given.__array_interface__["data"][0]
 
     other = rct.ResidualCoverTree(lengthscale=0.2).build(given, of(inducing))
-    np.testing.assert_array_equal(other.vecchia_neighbors(9)[0], tree.vecchia_neighbors(9)[0])
+    np.testing.assert_array_equal(other.vecchia_neighbors(k=9)[0], tree.vecchia_neighbors(k=9)[0])
     points = coords[:50] + 0.01
     np.testing.assert_array_equal(other.query_batch(of(points), k=9)[0], tree.query_batch(points, k=9)[0])
     np.testing.assert_array_equal(rct.order(given), rct.order(coords))
@@ -49,12 +49,12 @@ def test_vectors_of_any_stride(coords, inducing, tree):
     assert _views.indices("ids", ids) is ids
     limits = np.repeat(ids, 2)[::2]
     found = tree.query_batch(ids=ids, k=5, id_limit=limits)[0]
-    np.testing.assert_array_equal(found, tree.vecchia_neighbors(5)[0][ids])
+    np.testing.assert_array_equal(found, tree.vecchia_neighbors(k=5)[0][ids])
     model_v = np.random.default_rng(1).random((700, 3)) * 0.1
     p = (1 - (model_v**2).sum(1))
     one = rct.ResidualCoverTree(lengthscale=0.2).build(coords, factor=model_v, residual_variance=p)
     two = rct.ResidualCoverTree(lengthscale=0.2).build(coords, factor=model_v, residual_variance=np.repeat(p, 2)[::2])
-    np.testing.assert_array_equal(one.vecchia_neighbors(5)[0], two.vecchia_neighbors(5)[0])
+    np.testing.assert_array_equal(one.vecchia_neighbors(k=5)[0], two.vecchia_neighbors(k=5)[0])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int16, ">f8", bool])
@@ -102,7 +102,7 @@ def test_python_allocates_no_matrix():
 def test_a_matrix_larger_than_memory_passes():
     """Under a limit of the address space that has no room for a copy."""
     program = """
-        import resource, numpy as np, rct
+        import resource, numpy as np, residual_cover_tree as rct
         coords = np.broadcast_to(np.linspace(0.0, 1.0, 64), (10_000_000, 64))  # 4.8 GiB, and 512 bytes
         rct.order(coords[:1000], "natural", 0)
         used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()

@@ -6,14 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ._calls import controlled_call
-from ._names import INDUCING_METHODS, ORDERINGS, code
+from ._names import INDUCING_METHODS, ORDERINGS, InducingMethod, Ordering, code
 from ._native import lib
 from ._views import count, matrix, struct
 
 UINT64_MAX = 2**64 - 1
 
 
-def order(coords: npt.ArrayLike, method: str = "maximin", seed: int = 0) -> npt.NDArray[np.int64]:
+def order(coords: npt.ArrayLike, method: Ordering = "maximin", seed: int = 0) -> npt.NDArray[np.int64]:
     """A permutation of the n rows of ``coords`` (n x d): ``coords[order(coords)]`` is in that order.
 
     ``method`` is ``"natural"`` (as given), ``"hilbert"`` (along a Hilbert curve), ``"maximin"`` (each next point is
@@ -28,11 +28,12 @@ def order(coords: npt.ArrayLike, method: str = "maximin", seed: int = 0) -> npt.
 
 
 def select_inducing(
-    coords: npt.ArrayLike, m: int, method: str = "kmeans++", seed: int = 0
+    coords: npt.ArrayLike, m: int, method: InducingMethod = "kmeans++", seed: int = 0
 ) -> npt.NDArray[np.float64]:
-    """``m`` inducing points (m x d) for the n rows of ``coords`` (n x d), m <= n; the same for the same ``seed``.
+    """``m`` inducing points (m x d) for the n rows of ``coords`` (n x d); the same for the same ``seed``.
 
     ``method`` is ``"kmeans++"`` (k-means++ seeds refined by Lloyd's iterations) or ``"random"`` (a subset of the rows).
+    ``m`` is at most the number of distinct rows.
     """
     coords = matrix("coords", coords)
     # No more rows than can be filled: a larger m is refused by the library, whatever the array.

@@ -2,14 +2,17 @@
 
 cffi releases the GIL during a call. The library calls back between chunks of its work, on the calling thread, and
 there Python runs the handlers of signals that have arrived; what they raise (KeyboardInterrupt), and what a progress or
-covariance function raises, stops the call and is raised when it has returned.
+covariance function raises, stops the call and is raised when it has returned. The callbacks themselves are the
+library's own (src/c_api/python.rs): no code is made at run time.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import contextvars
 import functools
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -18,23 +21,34 @@ from typing import Any, Callable, Optional
 from ._errors import last_error
 from ._native import ffi, lib
 
+if lib.rct_python_find() != lib.RCT_OK:
+    raise ImportError(f"residual_cover_tree is for CPython: {ffi.string(lib.rct_last_error()).decode()}")
+# Daemon threads may be at work when Python ends, and must not call it any more.
+atexit.register(lib.rct_python_end)
+os.register_at_fork(after_in_child=lib.rct_python_forked)
+
 Report = Callable[[float], object]
-_bar_of: contextvars.ContextVar[Optional[Callable[[str], Any]]] = contextvars.ContextVar("rct_progress", default=None)
+_bar_of: contextvars.ContextVar[Optional[Callable[[str], Any]]] = contextvars.ContextVar(
+    "residual_cover_tree_progress", default=None)
 
 
-class _Raised(threading.local):
-    """For each call under way on this thread, the innermost last, what its callbacks raised."""
+class _Calls(threading.local):
+    """What the callbacks of the innermost call of this thread have raised."""
 
     def __init__(self) -> None:
-        self.calls: list[list[BaseException]] = []
+        self.raised: list[BaseException] = []
 
 
-_raised = _Raised()
+_calls = _Calls()
 
 
-def record(kind: Any, exception: BaseException, traceback: Any) -> None:
-    """Keeps what a callback raised, to be raised when the call has returned."""
-    _raised.calls[-1].append(exception)
+class Callback:
+    """A function that the library may call as long as this lives; None to listen to signals alone."""
+
+    def __init__(self, function: Callable[..., object] | None) -> None:
+        self._alive = function, _calls
+        # An object's id is its address in CPython, which is what the library calls.
+        self.user = ffi.new("rct_python_callback *", [ffi.cast("void *", id(value)) for value in self._alive])
 
 
 @contextlib.contextmanager
@@ -68,42 +82,33 @@ def _bar(tqdm: Any, name: str) -> Iterator[Report]:
         yield lambda fraction: bar.update(int(100 * fraction) - bar.n)
 
 
-def call(function: Any, *arguments: Any) -> None:
-    """Calls a function that ends quickly."""
+def call(function: Any, *arguments: Any, name: str = "") -> None:
+    """Calls a function that ends quickly. ``name`` is the method's, where its arguments have names of their own."""
     raised: list[BaseException] = []
-    _raised.calls.append(raised)
+    outer, _calls.raised = _calls.raised, raised
     try:
         status = function(*arguments)
     finally:
-        _raised.calls.pop()
+        _calls.raised = outer
     if raised:
         raise raised[0]
     if status != lib.RCT_OK:
-        raise last_error(status)
+        raise last_error(status, name)
 
 
 def controlled_call(name: str, function: Any, *arguments: Any) -> None:
-    """Calls a function whose last parameter is an ``rct_control``; ``name`` labels its progress."""
+    """Calls a function whose last parameter is an ``rct_control``. ``name`` is the method's, and labels progress."""
     bar_of = _bar_of.get()
     # Python runs handlers of signals in its main thread alone: elsewhere there is nothing to listen for.
     if bar_of is None and threading.current_thread() is not threading.main_thread():
-        call(function, *arguments, ffi.NULL)
+        call(function, *arguments, ffi.NULL, name=name)
         return
     with bar_of(name) if bar_of else contextlib.nullcontext() as report:
         control = ffi.new("rct_control *")
         lib.rct_control_init(control)
-        should_stop = ffi.callback("int32_t(void *)", _should_stop, error=1, onerror=record)
-        control.should_stop = should_stop
+        callback = Callback(report)
+        control.user = callback.user
+        control.should_stop = ffi.cast("rct_should_stop_fn", ffi.addressof(lib, "rct_python_should_stop"))
         if report is not None:
-            show = ffi.callback("void(double, void *)", lambda fraction, user: _void(report(fraction)), onerror=record)
-            control.progress = show
-        call(function, *arguments, control)
-
-
-def _void(value: object) -> None:
-    """Nothing, which is what C takes from a function that returns nothing."""
-
-
-def _should_stop(user: Any) -> bool:
-    """Whether a callback has raised. Before the body of a function Python runs the handlers of pending signals."""
-    return bool(_raised.calls[-1])
+            control.progress = ffi.cast("rct_progress_fn", ffi.addressof(lib, "rct_python_progress"))
+        call(function, *arguments, control, name=name)

@@ -16,6 +16,8 @@ from ._errors import invalid
 from ._native import ffi
 
 INT64_MAX = 2**63 - 1
+# What arrays without elements point to: NULL would say that there is no array.
+_NOTHING = np.zeros(1)
 
 
 def _array(name: str, value: npt.ArrayLike, dtype: type[Any], kinds: str, ndims: tuple[int, ...]) -> npt.NDArray[Any]:
@@ -25,7 +27,8 @@ def _array(name: str, value: npt.ArrayLike, dtype: type[Any], kinds: str, ndims:
         raise invalid(f"{name} is no array: {error}") from None
     if isinstance(given, np.ma.MaskedArray):
         raise invalid(f"{name} is a masked array; there is no answer for masked values")
-    if given.dtype.kind not in kinds:
+    # A list without elements has no type of its own.
+    if given.dtype.kind not in kinds and given.shape != (0,):
         wanted = "real numbers" if dtype is np.float64 else "integers"
         raise invalid(f"{name} has elements of type {given.dtype}; they must be {wanted}")
     if given.ndim not in ndims:
@@ -52,7 +55,7 @@ def numbers(name: str, value: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 def indices(name: str, value: npt.ArrayLike) -> npt.NDArray[np.int64]:
     """``value`` as a vector of int64, itself where it is one; an integer becomes a vector of one."""
-    array = _array(name, value, np.int64, "iu", (0, 1)) if np.size(value) else np.empty(0, np.int64)
+    array = _array(name, value, np.int64, "iu", (0, 1))
     return array if array.ndim else array.reshape(1)
 
 
@@ -79,7 +82,8 @@ def view(array: npt.NDArray[Any]) -> tuple[Any, ...]:
     """The fields of the view of a vector or matrix: data, shape, strides in elements."""
     kind = "double *" if array.dtype == np.float64 else "int64_t *"
     strides = (stride // array.itemsize for stride in array.strides)
-    return (ffi.cast(kind, array.__array_interface__["data"][0]), *array.shape, *strides)
+    address = (array if array.size else _NOTHING).__array_interface__["data"][0]
+    return (ffi.cast(kind, address), *array.shape, *strides)
 
 
 def struct(kind: str, array: npt.NDArray[Any]) -> Any:
