@@ -2,15 +2,17 @@
 //! linked with the shared library that cargo has just built and with the oracle of the C tests, and run.
 //!
 //! With `RCT_SANITIZE` set, under the address and undefined behaviour sanitizers.
-#![cfg(target_os = "linux")]
 
 #[path = "common/native.rs"]
 mod native;
+#[path = "common/tools.rs"]
+mod tools;
 
 use native::{folder_with_library, root, succeed};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, ExitCode};
+use tools::Test;
 
 /// Linked with every program.
 const SUPPORT: [&str; 4] = ["answer", "check", "oracle", "problem"];
@@ -18,36 +20,27 @@ const SUPPORT: [&str; 4] = ["answer", "check", "oracle", "problem"];
 const WARNINGS: [&str; 7] =
     ["-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wpedantic", "-Werror"];
 
-/// A test for each program.
-macro_rules! programs {
-    ($($program:ident),* $(,)?) => {
-        const PROGRAMS: &[&str] = &[$(stringify!($program)),*];
-        $(#[test]
-        fn $program() {
-            run(stringify!($program));
-        })*
-    };
+fn main() -> ExitCode {
+    let mut tests = tests![clang_has_no_complaint: ["clang", "libeigen3-dev"]];
+    for program in programs() {
+        let includes_eigen = std::fs::read_to_string(source(&program)).unwrap().contains("<eigen3/");
+        let needs: &[&str] = if includes_eigen { &["g++", "libeigen3-dev"] } else { &["g++"] };
+        tests.push(Test::new(program.clone(), needs, move || run(&program)));
+    }
+    tools::run(tests)
 }
 
-programs![test_callbacks, test_errors, test_life, test_verbs, test_views];
-
-#[test]
-fn every_program_is_run() {
+/// Names of the programs in `tests/cxx`.
+fn programs() -> BTreeSet<String> {
     let names = std::fs::read_dir(root().join("tests/cxx")).unwrap();
     let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let found: BTreeSet<String> = names.filter_map(|name| Some(name.strip_suffix(".cpp")?.to_owned())).collect();
-    assert_eq!(found, PROGRAMS.iter().map(|&name| name.to_owned()).collect());
+    names.filter_map(|name| Some(name.strip_suffix(".cpp")?.to_owned())).collect()
 }
 
-/// Each header by itself, the tests and the example, where there is a clang.
-#[test]
+/// Each header by itself, the tests and the example.
 fn clang_has_no_complaint() {
-    if Command::new("clang++").arg("--version").output().is_err() {
-        println!("no clang++: not checked");
-        return;
-    }
     let headers = std::fs::read_dir(root().join("include/rct")).unwrap().map(|entry| entry.unwrap().path());
-    let programs = PROGRAMS.iter().map(|program| source(program));
+    let programs = programs().into_iter().map(|program| source(&program));
     let alone = [root().join("include/rct.hpp"), root().join("examples-c/quickstart.cpp")];
     for file in headers.chain(programs).chain(alone) {
         let mut clang = Command::new("clang++");
@@ -76,7 +69,7 @@ fn run(program: &str) {
     compiler.args(WARNINGS).arg(source(program)).args(objects);
     succeed(compiler.args(["-L.", "-lrct", "-lpthread", "-o", program]));
     let output = succeed(Command::new(folder.path().join(program)).env("LD_LIBRARY_PATH", folder.path()));
-    print!("{}", String::from_utf8_lossy(&output.stdout));
+    tools::say(&String::from_utf8_lossy(&output.stdout));
 }
 
 fn source(program: &str) -> PathBuf {

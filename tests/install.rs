@@ -2,17 +2,27 @@
 //! shared and the static library, wherever the installed files are moved; and the commands of README.md do as it says.
 //!
 //! The program is the quickstart of `examples-c`, in C and in C++, which prints what README.md shows.
-#![cfg(target_os = "linux")]
 
 #[path = "common/native.rs"]
 mod native;
+#[path = "common/tools.rs"]
+mod tools;
 
 use native::{root, succeed};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use tempfile::TempDir;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+fn main() -> ExitCode {
+    tools::run(tests![
+        an_installed_library_serves_c_and_cxx_wherever_it_is_moved: ["make", "binutils", "g++", "pkg-config", "cmake"],
+        it_can_be_staged_has_any_library_folder_and_is_uninstalled: ["make", "binutils", "g++", "pkg-config", "cmake"],
+        bad_folders_are_refused: ["make"],
+        the_commands_of_the_readme_do_what_it_says: ["make", "g++", "pkg-config"],
+    ])
+}
 
 /// `make -C bindings/c <goal>` with these variables.
 fn make(goal: &str, variables: &[String]) {
@@ -105,7 +115,6 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-#[test]
 fn an_installed_library_serves_c_and_cxx_wherever_it_is_moved() {
     let temporary = TempDir::new().unwrap();
     let prefix = temporary.path().join("first");
@@ -122,7 +131,6 @@ fn an_installed_library_serves_c_and_cxx_wherever_it_is_moved() {
     check_cmake(&moved);
 }
 
-#[test]
 fn it_can_be_staged_has_any_library_folder_and_is_uninstalled() {
     let stage = TempDir::new().unwrap();
     let stage_option = format!("DESTDIR={}", stage.path().display());
@@ -142,7 +150,6 @@ fn it_can_be_staged_has_any_library_folder_and_is_uninstalled() {
     assert_eq!(files(stage.path()), Vec::<PathBuf>::new());
 }
 
-#[test]
 fn bad_folders_are_refused() {
     let refused = |variable: &str| {
         let mut command = Command::new("make");
@@ -156,7 +163,6 @@ fn bad_folders_are_refused() {
 }
 
 /// Runs the commands of the sections on C and C++ as they stand, with another home folder.
-#[test]
 fn the_commands_of_the_readme_do_what_it_says() {
     let home = TempDir::new().unwrap();
     let checkout = TempDir::new().unwrap();
