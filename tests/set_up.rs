@@ -39,8 +39,8 @@ fn root() -> &'static Path {
 fn path(scripts: &[(&str, &str)]) -> TempDir {
     let folder = TempDir::new().unwrap();
     for name in ["sh", "sed", "cut", "sort", "head", "dirname", "env", "cat", "chmod"] {
-        let real = std::env::split_paths(&std::env::var_os("PATH").unwrap()).map(|folder| folder.join(name));
-        symlink(real.into_iter().find(|path| path.exists()).unwrap(), folder.path().join(name)).unwrap();
+        let real = ["/bin", "/usr/bin"].map(|folder| Path::new(folder).join(name));
+        symlink(real.iter().find(|path| path.exists()).unwrap(), folder.path().join(name)).unwrap();
     }
     let rust = [("cargo", "exit 0"), ("rustc", "echo 'rustc 1.100.0 (abcdef 2027-01-01)'")];
     for (name, text) in rust.iter().chain(scripts) {
@@ -91,7 +91,7 @@ fn root_installs_what_is_missing_and_nothing_else() {
     assert!(output.status.success(), "{}", text(&output.stdout));
     assert_eq!(text(&output.stdout), "");
     let asked = std::fs::read_to_string(folder.path().join("asked")).unwrap();
-    assert_eq!(asked, "--quiet update\ninstall --yes --no-install-recommends make --quiet\n");
+    assert_eq!(asked, "--quiet update\ninstall --yes --no-install-recommends --quiet make\n");
 }
 
 fn what_could_not_be_installed_is_named() {
@@ -130,7 +130,7 @@ fn a_test_that_lacks_a_tool_is_ignored_and_says_so() {
     for variables in [&[][..], &[("CI", "false")]] {
         let output = probe(variables);
         let said = text(&output.stdout);
-        assert!(output.status.success() && said.contains("probe ... ignored, needs cmake\n"), "{said}");
+        assert!(output.status.success() && said.contains("probe ... ignored (needs cmake)\n"), "{said}");
         assert!(said.contains("0 passed; 0 failed; 1 ignored"), "{said}");
     }
 }

@@ -3,6 +3,7 @@
 //! test that has begun, and cannot say so.
 //!
 //! With `RCT_REQUIRE_TOOLS` set, or `CI=true`, such a test fails. All are for Linux, and ignored elsewhere.
+#![allow(dead_code)]
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::cell::RefCell;
@@ -15,19 +16,13 @@ const PACKAGES: &str = include_str!("../packages.txt");
 pub struct Test {
     name: String,
     needs: Vec<&'static str>,
-    ignored: bool,
     body: Box<dyn FnOnce() + Send>,
 }
 
 impl Test {
     /// `needs`: names of `packages.txt`.
     pub fn new(name: impl Into<String>, needs: &[&'static str], body: impl FnOnce() + Send + 'static) -> Self {
-        Self { name: name.into(), needs: needs.to_vec(), ignored: false, body: Box::new(body) }
-    }
-
-    /// Runs only if `--ignored` or `--include-ignored` asks for it.
-    pub fn ignored(self) -> Self {
-        Self { ignored: true, ..self }
+        Self { name: name.into(), needs: needs.to_vec(), body: Box::new(body) }
     }
 }
 
@@ -57,8 +52,8 @@ pub fn run(tests: Vec<Test>) -> ExitCode {
     let show = arguments.nocapture;
     let required = std::env::var_os("RCT_REQUIRE_TOOLS").is_some() || std::env::var("CI").is_ok_and(|ci| ci == "true");
     let trial = |test: Test| {
-        let Test { name, needs, ignored, body } = test;
-        Trial::ignorable_test(name, move || run_one(&needs, body, show, required)).with_ignored_flag(ignored)
+        let Test { name, needs, body } = test;
+        Trial::ignorable_test(name, move || run_one(&needs, body, show, required))
     };
     libtest_mimic::run(&arguments, tests.into_iter().map(trial).collect()).exit_code()
 }
