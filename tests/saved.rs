@@ -300,7 +300,7 @@ fn data(name: &str) -> PathBuf {
 #[test]
 fn numbers_lie_in_little_endian_order() {
     let written = format_tree().to_bytes(&mut Control::none()).unwrap();
-    for bytes in [std::fs::read(data("format-6.rct")).unwrap(), written[..].to_vec()] {
+    for bytes in [std::fs::read(data("format-6.rct")).unwrap(), written] {
         let number = |place: usize| u64::from_le_bytes(bytes[place..place + 8].try_into().unwrap());
         let trailer = bytes.len() - 40;
         let version = number(trailer + 24);
