@@ -9,14 +9,16 @@
 //!
 //! After a change of the header's functions: `nm -D --defined-only librct.so` names what `exported_symbols.txt` is to
 //! list.
-#![cfg(target_os = "linux")]
 
 #[path = "common/native.rs"]
 mod native;
+#[path = "common/tools.rs"]
+mod tools;
 
 use native::{C99, CXX11, c_sources, compile_c, folder_with_library, root, shared_library, succeed};
 use std::collections::BTreeSet;
-use std::process::Command;
+use std::process::{Command, ExitCode};
+use tools::Test;
 
 /// Not compiled with sanitizers: a fork may leave locks of their allocator held, and their memory does not fit into the
 /// address space that is allowed here.
@@ -31,70 +33,37 @@ enum Language {
     Cxx11,
 }
 
-/// One module a program, with a test for each language.
-macro_rules! programs {
-    ($($program:ident),* $(,)?) => {
-        const PROGRAMS: &[&str] = &[$(stringify!($program)),*];
-        $(mod $program {
-            use super::{Language, run};
-
-            #[test]
-            fn as_c99() {
-                run(stringify!($program), Language::C99);
-            }
-
-            #[test]
-            fn as_cxx11() {
-                run(stringify!($program), Language::Cxx11);
-            }
-        })*
-    };
+fn asked(name: &str) -> bool {
+    std::env::var_os(name).is_some()
 }
 
-programs![
-    test_answers,
-    test_bad_covariance,
-    test_bad_data,
-    test_bad_grow,
-    test_bad_options,
-    test_bad_orderings,
-    test_bad_outputs,
-    test_bad_pointers,
-    test_bad_queries,
-    test_bad_saved,
-    test_cancel,
-    test_control,
-    test_conventions,
-    test_crowd,
-    test_degenerate,
-    test_durable,
-    test_empty,
-    test_extreme,
-    test_fork,
-    test_grow,
-    test_layouts,
-    test_memory,
-    test_model,
-    test_nested,
-    test_orderings,
-    test_own_model,
-    test_queries,
-    test_saved,
-    test_threads,
-    test_too_large,
-];
+fn main() -> ExitCode {
+    let mut tests = tests![
+        exported_symbols_are_the_headers_functions: ["binutils"],
+        soname_carries_the_abi: ["binutils"],
+    ];
+    let valgrind: &[&str] =
+        if asked("RCT_VALGRIND") || asked("RCT_HELGRIND") { &["valgrind", "libc6-dbg"] } else { &[] };
+    for program in programs() {
+        for (test, language, needs) in
+            [("as_c99", Language::C99, valgrind), ("as_cxx11", Language::Cxx11, &["g++"] as &[&str])]
+        {
+            let (name, program) = (format!("{program}::{test}"), program.clone());
+            tests.push(Test::new(name, needs, move || run(&program, language)));
+        }
+    }
+    tools::run(tests)
+}
 
-#[test]
-fn every_program_is_run() {
+/// Names of the programs in `tests/c`, without those that other tests run.
+fn programs() -> BTreeSet<String> {
     let names = std::fs::read_dir(c_sources()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let found: BTreeSet<String> = names
+    names
         .filter_map(|name| Some(name.strip_suffix(".c")?.to_owned()))
         .filter(|name| name.starts_with("test_"))
-        .collect();
-    assert_eq!(found, PROGRAMS.iter().map(|&name| name.to_owned()).collect());
+        .collect()
 }
 
-#[test]
 fn exported_symbols_are_the_headers_functions() {
     let listed: BTreeSet<String> = include_str!("exported_symbols.txt").lines().map(str::to_owned).collect();
     assert_eq!(declared_functions(), listed, "functions of include/rct.h (left), tests/exported_symbols.txt (right)");
@@ -104,7 +73,6 @@ fn exported_symbols_are_the_headers_functions() {
     assert_eq!(exported, listed, "symbols of librct.so (left), tests/exported_symbols.txt (right)");
 }
 
-#[test]
 fn soname_carries_the_abi() {
     let dynamic = succeed(Command::new("readelf").arg("-d").arg(shared_library()));
     let soname = concat!("Library soname: [librct.so.", env!("RCT_ABI"), "]");
@@ -119,7 +87,6 @@ fn run(program: &str, language: Language) {
         Language::C99 => C99.to_vec(),
         Language::Cxx11 => CXX11.to_vec(),
     };
-    let asked = |name| std::env::var_os(name).is_some();
     let helgrind = language == Language::C99 && asked("RCT_HELGRIND");
     let valgrind = language == Language::C99 && (helgrind || asked("RCT_VALGRIND"));
     if valgrind {
@@ -148,7 +115,7 @@ fn run(program: &str, language: Language) {
     // As where there is no sanitizer, memory that cannot be had is a NULL.
     command.env("ASAN_OPTIONS", "allocator_may_return_null=1").env("LD_LIBRARY_PATH", folder.path());
     let output = succeed(&mut command);
-    print!("{}", String::from_utf8_lossy(&output.stdout));
+    tools::say(&String::from_utf8_lossy(&output.stdout));
 }
 
 /// The functions that `include/rct.h` declares between its `extern "C"` braces.

@@ -2,21 +2,31 @@
 //! shared and the static library, wherever the installed files are moved; and the commands of README.md do as it says.
 //!
 //! The program is the quickstart of `examples-c`, in C and in C++, which prints what README.md shows.
-#![cfg(target_os = "linux")]
 
 #[path = "common/native.rs"]
 mod native;
+#[path = "common/tools.rs"]
+mod tools;
 
 use native::{root, succeed};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use tempfile::TempDir;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// `make -C bindings/c <goal>` with these variables.
-fn make(goal: &str, variables: &[String]) {
-    succeed(Command::new("make").arg("-C").arg(root().join("bindings/c")).arg(goal).args(variables));
+fn main() -> ExitCode {
+    tools::run(tests![
+        an_installed_library_serves_c_and_cxx_wherever_it_is_moved: ["make", "binutils", "g++", "pkg-config", "cmake"],
+        it_can_be_staged_has_any_library_folder_and_is_uninstalled: ["bmake", "binutils", "g++", "pkg-config", "cmake"],
+        bad_folders_are_refused: ["make", "bmake"],
+        the_commands_of_the_readme_do_what_it_says: ["make", "g++", "pkg-config"],
+    ])
+}
+
+/// `make -C bindings/c <goal>` with these variables, by GNU's make or another.
+fn make(program: &str, goal: &str, variables: &[String]) {
+    succeed(Command::new(program).arg("-C").arg(root().join("bindings/c")).arg(goal).args(variables));
 }
 
 /// The output of the program that README.md shows.
@@ -140,11 +150,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-#[test]
 fn an_installed_library_serves_c_and_cxx_wherever_it_is_moved() {
     let temporary = TempDir::new().unwrap();
     let prefix = temporary.path().join("first");
-    make("install", &[format!("PREFIX={}", prefix.display())]);
+    make("make", "install", &[format!("PREFIX={}", prefix.display())]);
     for (link, to) in [
         ("librct.so".to_owned(), concat!("librct.so.", env!("RCT_ABI")).to_owned()),
         (concat!("librct.so.", env!("RCT_ABI")).to_owned(), format!("librct.so.{VERSION}")),
@@ -158,12 +167,12 @@ fn an_installed_library_serves_c_and_cxx_wherever_it_is_moved() {
     check_cmake(&moved);
 }
 
-#[test]
+/// With BSD make; the other test has GNU's.
 fn it_can_be_staged_has_any_library_folder_and_is_uninstalled() {
     let stage = TempDir::new().unwrap();
     let stage_option = format!("DESTDIR={}", stage.path().display());
     let options = [stage_option, "PREFIX=/opt/rct".to_owned(), "LIBDIR=lib/x86_64-linux-gnu".to_owned()];
-    make("install", &options);
+    make("bmake", "install", &options);
     let prefix = stage.path().join("opt/rct");
     for file in files(stage.path()) {
         let staged = stage.path().to_string_lossy().into_owned();
@@ -174,25 +183,26 @@ fn it_can_be_staged_has_any_library_folder_and_is_uninstalled() {
     }
     check_pkg_config(&prefix.join("lib/x86_64-linux-gnu"));
     check_cmake(&prefix);
-    make("uninstall", &options);
+    make("bmake", "uninstall", &options);
     assert_eq!(files(stage.path()), Vec::<PathBuf>::new());
 }
 
-#[test]
 fn bad_folders_are_refused() {
-    let refused = |variable: &str| {
-        let mut command = Command::new("make");
-        let output = command.arg("-C").arg(root().join("bindings/c")).arg("install").arg(variable).output().unwrap();
-        assert!(!output.status.success(), "{variable}");
-        String::from_utf8(output.stderr).unwrap()
-    };
-    assert!(refused("PREFIX=out").contains("PREFIX is 'out'; it must be an absolute path"));
-    assert!(refused("LIBDIR=/usr/lib").contains("LIBDIR is '/usr/lib'; it must be below PREFIX"));
-    assert!(refused("LIBDIR=../lib").contains("LIBDIR is '../lib'"));
+    for make in ["make", "bmake"] {
+        let refused = |variable: &str| {
+            let mut command = Command::new(make);
+            let output =
+                command.arg("-C").arg(root().join("bindings/c")).arg("install").arg(variable).output().unwrap();
+            assert!(!output.status.success(), "{make} {variable}");
+            String::from_utf8(output.stderr).unwrap()
+        };
+        assert!(refused("PREFIX=out").contains("PREFIX is 'out'; it must be an absolute path"));
+        assert!(refused("LIBDIR=/usr/lib").contains("LIBDIR is '/usr/lib'; it must be below PREFIX"));
+        assert!(refused("LIBDIR=../lib").contains("LIBDIR is '../lib'"));
+    }
 }
 
 /// Runs the commands of the sections on C and C++ as they stand, with another home folder.
-#[test]
 fn the_commands_of_the_readme_do_what_it_says() {
     let home = TempDir::new().unwrap();
     let checkout = TempDir::new().unwrap();

@@ -35,3 +35,21 @@ fn every_function_is_named() {
     let missing: Vec<_> = listed.lines().filter(|name| !readme.contains(&format!("`{name}`"))).collect();
     assert!(missing.is_empty(), "README.md does not name {missing:?}");
 }
+
+#[test]
+fn the_oldest_rust_is_that_of_the_manifest() {
+    let wanted = format!("[Rust](https://rustup.rs) {} or later", env!("CARGO_PKG_RUST_VERSION"));
+    assert!(text("README.md").contains(&wanted), "README.md does not say {wanted:?}");
+}
+
+/// The first two blocks of commands.
+#[test]
+fn the_commands_to_try_are_those_that_ci_runs() {
+    let readme = text("README.md");
+    let (_, section) = readme.split_once("\n## Try it\n").unwrap();
+    let ci = text(".ci/run");
+    for block in section.split("```sh\n").skip(1).take(2) {
+        let (command, _) = block.split_once("\n```").unwrap();
+        assert!(ci.lines().any(|line| line == command), ".ci/run has no line {command:?}");
+    }
+}

@@ -301,6 +301,22 @@ fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
+/// On a machine of either byte order: the version at the front, the first coordinate of a point, and the trailer.
+#[test]
+fn numbers_lie_in_little_endian_order() {
+    let written = format_tree().to_bytes(&mut Control::none()).unwrap();
+    for bytes in [std::fs::read(data("format-6.rct")).unwrap(), written] {
+        let number = |place: usize| u64::from_le_bytes(bytes[place..place + 8].try_into().unwrap());
+        let trailer = bytes.len() - 40;
+        let version = number(trailer + 24);
+        assert!(version < 256 && number(8) == version, "{version:#x}, {:#x}", number(8));
+        assert_eq!(number(trailer) + number(trailer + 8), trailer as u64);
+        // Coordinates of the tree's points are whole numbers over 53.
+        let coordinate = f64::from_bits(number(64)) * 53.0;
+        assert!(coordinate >= 1.0 && (coordinate - coordinate.round()).abs() < 1e-9, "{coordinate}");
+    }
+}
+
 /// A file of format 6, written when that was new: later libraries load it, or say why not. `RCT_WRITE_SAVED=1` writes it
 /// anew, which a change of the format that has been released must not need.
 #[test]
