@@ -56,14 +56,11 @@ pub unsafe extern "C" fn rct_select_inducing(
         let method = choice("method", method, &[InducingMethod::KMeansPlusPlus, InducingMethod::Random])?;
         // SAFETY (all): the caller's promise.
         let coords = present("coords", unsafe { matrix("coords", &coords) }?)?;
-        if coords.ncols() == 0 {
-            return Err(Error::invalid(format!("coords is {} x 0; it needs at least one column", coords.nrows())));
-        }
+        // Before the output's shape: bindings have it from m and the rows that there are.
+        check_number(coords, m)?;
         if m == 0 {
             return Err(Error::invalid("m is 0; choose at least one inducing point"));
         }
-        // Before the output's shape: bindings have it from m and the rows that there are.
-        check_number(coords, m)?;
         let (shape, strides) = ((inducing.rows, inducing.cols), (inducing.row_stride, inducing.col_stride));
         let out = Output::matrix("inducing", inducing.data, shape, strides, (m, coords.ncols()))?
             .ok_or_else(|| Error::invalid("inducing output is NULL"))?;
