@@ -169,7 +169,7 @@ static void cut_and_lengthened(void) {
     /* Of its own, so that no byte behind it can be read unnoticed. */
     uint8_t *exact = (uint8_t *)malloc(len + (len == 0));
     memcpy(exact, bytes, len);
-    CHECK_STATUS(rct_load_from_buffer(exact, len, NULL, &tree, NULL), corrupt, len < 8 ? "no saved tree" : "damaged");
+    CHECK_STATUS(rct_load_from_buffer(exact, len, NULL, &tree, NULL), corrupt, len == 0 ? "no saved tree" : "damaged");
     free(exact);
   }
   CHECK_STATUS(rct_load_from_buffer(longer, length + 1, NULL, &tree, NULL), corrupt, "damaged");
