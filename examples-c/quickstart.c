@@ -41,7 +41,8 @@ int main(void) {
   check(rct_create(&options, &tree));
   check(rct_build(tree, &data, NULL));
 
-  /* The search: row i has the K nearest of the points before point i. (Another order than by id may be given.) */
+  /* The search: row i has the K nearest of the points before point i. (Another order than by id may be given.) These are
+   * sets for a VIF likelihood; a plain Vecchia one takes those of RCT_METRIC_CORRELATION, without inducing points. */
   rct_index_vector by_id = {NULL, 0, 1};
   rct_neighbors out = {rct_index_row_major_out(neighbors, N, K), rct_row_major_out(distances, N, K), {NULL, 0, 1}};
   check(rct_vecchia_neighbors(tree, K, by_id, &out, NULL));

@@ -50,11 +50,11 @@ typedef enum rct_status {
 
 // Which distance a tree searches. Values of `rct_options.metric`.
 typedef enum rct_metric {
-  // sqrt(1 - |rho|), rho the correlation left after the inducing points: the default.
+  // sqrt(1 - |rho|), rho the correlation left after the inducing points: the default. For a VIF likelihood.
   RCT_METRIC_RESIDUAL = 0,
-  // sqrt(1 - |rho|), rho the plain correlation: no inducing points.
+  // sqrt(1 - |rho|), rho the plain correlation: no inducing points. For a plain Vecchia likelihood.
   RCT_METRIC_CORRELATION = 1,
-  // Euclidean distance of coordinates divided by their lengthscales.
+  // Euclidean distance of coordinates divided by their lengthscales. For a plain Vecchia likelihood.
   RCT_METRIC_EUCLIDEAN = 2,
 } rct_metric;
 
@@ -559,6 +559,9 @@ enum rct_status rct_query_batch(const struct rct_tree *tree,
 // The whole Vecchia job. `order` is absent (the ids in their order) or a permutation of the n ids; row t of the
 // n x k output has the k nearest of the points order[0], ..., order[t - 1] to point order[t], as ids, ascending by
 // (distance, id). Row 0 is all padding; there is none where all points were removed. `control` may be NULL.
+//
+// Which sets belong to which model: by RCT_METRIC_RESIDUAL to a VIF likelihood with the tree's inducing points, by
+// RCT_METRIC_CORRELATION or RCT_METRIC_EUCLIDEAN to a plain Vecchia likelihood, which is worse with the others.
 enum rct_status rct_vecchia_neighbors(const struct rct_tree *tree,
                                       size_t k,
                                       struct rct_index_vector order,

@@ -126,6 +126,9 @@ pub unsafe extern "C" fn rct_query_batch(
 /// The whole Vecchia job. `order` is absent (the ids in their order) or a permutation of the n ids; row t of the
 /// n x k output has the k nearest of the points order[0], ..., order[t - 1] to point order[t], as ids, ascending by
 /// (distance, id). Row 0 is all padding; there is none where all points were removed. `control` may be NULL.
+///
+/// Which sets belong to which model: by RCT_METRIC_RESIDUAL to a VIF likelihood with the tree's inducing points, by
+/// RCT_METRIC_CORRELATION or RCT_METRIC_EUCLIDEAN to a plain Vecchia likelihood, which is worse with the others.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rct_vecchia_neighbors(
     tree: *const rct_tree,

@@ -35,11 +35,11 @@ pub enum rct_status {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum rct_metric {
-    /// sqrt(1 - |rho|), rho the correlation left after the inducing points: the default.
+    /// sqrt(1 - |rho|), rho the correlation left after the inducing points: the default. For a VIF likelihood.
     RCT_METRIC_RESIDUAL = 0,
-    /// sqrt(1 - |rho|), rho the plain correlation: no inducing points.
+    /// sqrt(1 - |rho|), rho the plain correlation: no inducing points. For a plain Vecchia likelihood.
     RCT_METRIC_CORRELATION = 1,
-    /// Euclidean distance of coordinates divided by their lengthscales.
+    /// Euclidean distance of coordinates divided by their lengthscales. For a plain Vecchia likelihood.
     RCT_METRIC_EUCLIDEAN = 2,
 }
 

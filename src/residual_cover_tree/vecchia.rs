@@ -13,6 +13,9 @@ impl ResidualCoverTree {
     /// The Vecchia job: row t of the answer has the k nearest of the points `order[..t]` to point `order[t]`.
     /// `order` is a permutation of the ids; absent, the ids in their order.
     ///
+    /// Sets by [`MetricKind::Residual`](crate::MetricKind::Residual) belong to a VIF likelihood with the tree's inducing points;
+    /// a plain Vecchia likelihood takes those of the other metrics.
+    ///
     /// # Errors
     /// An order that is no permutation, k = 0, memory, cancellation.
     pub fn vecchia_neighbors(
