@@ -94,7 +94,7 @@ def neighbors(metric, coords, k, parameters, inducing=None):
     lengthscale = 1.0 if metric == "euclidean" else [parameters.east, parameters.north]
     clock = time.perf_counter()
     tree = rct.ResidualCoverTree(metric=metric, lengthscale=lengthscale, variance=parameters.variance)
-    ids, _ = tree.build(coords, inducing if metric == "residual" else None).vecchia_neighbors(k)
+    ids, _ = tree.build(coords, inducing if metric == "residual" else None).vecchia_neighbors(k=k)
     return ids, time.perf_counter() - clock
 
 
