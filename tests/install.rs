@@ -96,7 +96,7 @@ fn warned_as_the_readme_says(said: &str) {
         let (_, text) = warning.split_once("Using '").unwrap_or_else(|| panic!("{warning}"));
         let (function, text) = text.split_once("' in statically linked applications ").unwrap();
         assert!(section.contains(&format!("`{function}`")), "README.md does not name {function}: {warning}");
-        assert!(section.replace('\n', " ").contains(text.trim_start_matches("requires")), "{warning}");
+        assert!(section.replace('\n', " ").contains(text.trim_start_matches("requires ")), "{warning}");
     }
 }
 

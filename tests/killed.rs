@@ -34,6 +34,7 @@ fn a_killed_save_leaves_a_whole_file() {
     for kill in 0..KILLS {
         let mut child = Command::new(&saver)
             .arg(&path)
+            .arg((kill % POINTS.len()).to_string())
             .env("LD_LIBRARY_PATH", folder.path())
             .stdout(Stdio::piped())
             .spawn()

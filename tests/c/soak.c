@@ -268,7 +268,7 @@ static void give_bad_input(living *now) {
   CHECK_STATUS(rct_refit(now->tree, &options, NULL, NULL), invalid, "lengthscale|-1");
   CHECK_STATUS(rct_save(now->tree, "/nowhere/at/all.rct", NULL), RCT_ERROR_IO, "/nowhere");
   CHECK_STATUS(rct_load("/nowhere/at/all.rct", NULL, &tree, NULL), RCT_ERROR_IO, "/nowhere");
-  CHECK_STATUS(rct_load_from_buffer((const uint8_t *)"tree", 4, NULL, &tree, NULL), RCT_ERROR_CORRUPT, "4 bytes");
+  CHECK_STATUS(rct_load_from_buffer((const uint8_t *)"tree", 4, NULL, &tree, NULL), RCT_ERROR_CORRUPT, "no saved tree");
   CHECK(first == -5 && tree == NULL);
 }
 

@@ -24,6 +24,8 @@ as_rows <- function(x, name) {
     }
     x <- as.matrix(x)
   }
+  # What R makes of no rows is logical: matrix(nrow = 0, ncol = 2), as.matrix of a data frame.
+  if (is.logical(x) && length(x) == 0) storage.mode(x) <- "double"
   if (!is.numeric(x) || length(dim(x)) > 2) {
     stop(name, " must be a numeric matrix with one row a point, not ", described(x), call. = FALSE)
   }

@@ -19,8 +19,8 @@ test_that("errors of the library carry its message and status", {
 })
 
 test_that("wrong shapes and values are named", {
-  expect_error(rct_tree(matrix(0, 0, 2), lengthscale = 1), "coords has shape [0, 2]", fixed = TRUE)
-  expect_error(rct_tree(matrix(0, 2, 0), lengthscale = 1), "coords has shape [2, 0]", fixed = TRUE)
+  expect_error(rct_tree(matrix(0, 0, 2), lengthscale = 1), "coords is 0 x 2; it needs at least one row", fixed = TRUE)
+  expect_error(rct_tree(matrix(0, 2, 0), lengthscale = 1), "coords is 2 x 0; it needs at least one column", fixed = TRUE)
   expect_error(rct_tree(NULL, lengthscale = 1), "coords is missing")
   expect_error(rct_tree("a"), "coords must be a numeric matrix")
   expect_error(rct_tree(array(0, c(2, 2, 2))), "more than two dimensions")

@@ -69,6 +69,7 @@ test_that("no points and no ids have no answers", {
   expect_identical(nearest(tree, 3, ids = integer()), none)
   expect_identical(nearest(tree, 3, ids = numeric(), id_limit = 4, max_distance = 0.5), none)
   expect_identical(nearest(tree, 3, points = matrix(0, 0, 2)), none)
+  expect_identical(nearest(tree, 3, points = matrix(nrow = 0, ncol = 2)), none)
   expect_identical(nearest(tree, 3, points = data.frame(x = numeric(), y = numeric())), none)
   expect_identical(within_radius(tree, 0.5, ids = integer()), list(ids = list(), distances = list()))
   expect_identical(within_radius(tree, 0.5, points = matrix(0, 0, 2)), list(ids = list(), distances = list()))
