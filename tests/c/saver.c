@@ -1,6 +1,6 @@
 /* Saves trees over the file that the first argument names, one after the other, until somebody kills it; the second is
- * the number of the tree to begin with. Each tree was saved
- * beside it before, under the same name with .0, .1 and .2 behind it; then "ready" is printed. */
+ * the number of the tree to begin with. Each tree was saved beside it before, under the same name with .0, .1 and .2
+ * behind it; then "ready" is printed. */
 #include <stdio.h>
 #include <stdlib.h>
 
