@@ -7,6 +7,7 @@ mod check;
 mod correlation;
 mod euclidean;
 mod lengthscale;
+mod new_points;
 mod points;
 mod prepare;
 mod query_block;

@@ -1,11 +1,11 @@
-//! From the caller's arrays to the rows a metric works on: scaled coordinates, V and p, for stored and new points.
+//! From the caller's arrays to the rows a metric works on: scaled coordinates, V and p. New points have `new_points.rs`.
 
 use super::correlation::slack_of;
 use super::unit::{MOST_ASKED, MOST_STORED, far_away, in_unit, told_from_zero, unit_of_points, unit_of_scaled};
-use super::{Correlation, Euclidean, Points, QueryBlock};
+use super::{Correlation, Euclidean, Points};
 use crate::control::Control;
-use crate::data::{Data, check_finite, check_positive, check_shape, not_finite};
-use crate::error::{Error, Result, checked_area, number, try_collect, try_resize, try_vec, try_with_capacity};
+use crate::data::{Data, check_finite, check_positive, not_finite};
+use crate::error::{Error, Result, checked_area, number, try_collect, try_vec, try_with_capacity};
 use crate::inducing::{InducingPoints, PointRows, SOLVE_BLOCK};
 use crate::kernel::{Covariance, checked_covariances};
 use crate::metric::NEW;
@@ -15,7 +15,7 @@ use crate::saved::Rows;
 use crate::simd::Simd;
 use crate::simd::dots::{Dense, dots};
 use crate::stats::LengthscaleCheck;
-use ndarray::{ArrayView1, ArrayView2};
+use ndarray::ArrayView2;
 
 /// Where V and p come from.
 pub(crate) enum FactorSource {
@@ -322,13 +322,13 @@ impl Preparation {
     }
 
     /// The residual variance that V leaves of a variance.
-    fn variance_left(&self, variance: f64, explained: f64) -> f64 {
+    pub(super) fn variance_left(&self, variance: f64, explained: f64) -> f64 {
         (variance - explained).max(self.floor)
     }
 
     /// Whether `p` can be the variance of a residual and of an independent part: V explains no more than there is,
     /// and p is no less than what V leaves.
-    fn is_residual(&self, variance: f64, explained: f64, p: f64) -> bool {
+    pub(super) fn is_residual(&self, variance: f64, explained: f64, p: f64) -> bool {
         let left = self.variance_left(variance, explained);
         variance - explained >= -1e-9 * variance && (left <= p * (1.0 + 1e-9) || left <= self.floor)
     }
@@ -359,155 +359,14 @@ impl Preparation {
         Ok(())
     }
 
-    /// Checks that points to be inserted come with what those of the build came with.
-    pub(crate) fn check_more(&self, data: &Data<'_>) -> Result<()> {
-        self.check_rows("", data.coords, data.factor, data.residual_variances)
-    }
-
-    /// Checks arrays of new points: shapes, and presence of what the tree was built with.
-    pub(crate) fn check_new(
-        &self,
-        coords: ArrayView2<'_, f64>,
-        factor: Option<ArrayView2<'_, f64>>,
-        variances: Option<ArrayView1<'_, f64>>,
-    ) -> Result<()> {
-        self.check_rows("query ", coords, factor, variances)
-    }
-
-    /// Checks arrays of points, whose names begin with `of`.
-    fn check_rows(
-        &self,
-        of: &str,
-        coords: ArrayView2<'_, f64>,
-        factor: Option<ArrayView2<'_, f64>>,
-        variances: Option<ArrayView1<'_, f64>>,
-    ) -> Result<()> {
-        let q = coords.nrows();
-        check_shape(&format!("{of}coords"), coords, q, self.scales.len())?;
-        let (needs_factor, needs_variances) = match self.source {
-            FactorSource::Given { with_variances } => (true, with_variances),
-            _ => (false, false),
-        };
-        let expect = |name: &str, needed: bool, given: bool| match (needed, given) {
-            (true, false) => {
-                Err(Error::invalid(format!("{of}{name} is missing: the tree was built with the caller's")))
-            }
-            (false, true) => Err(Error::invalid(format!("{of}{name} is given, but the tree was not built with one"))),
-            _ => Ok(()),
-        };
-        expect("factor", needs_factor, factor.is_some())?;
-        expect("residual_variances", needs_variances, variances.is_some())?;
-        if let Some(factor) = factor {
-            check_shape(&format!("{of}factor"), factor, q, self.m)?;
-            check_finite(&format!("{of}factor"), factor)?;
-        }
-        if let Some(variances) = variances {
-            if variances.len() != q {
-                let len = variances.len();
-                return Err(Error::invalid(format!("{of}residual_variances has {len} values; it must have {q}")));
-            }
-            check_positive(&format!("{of}residual_variances"), variances)?;
-        }
-        Ok(())
-    }
-
-    /// Scaled coordinates of all new points, row by row, checked, and the unit of each; no units where all have the tree's.
-    pub(crate) fn scaled(&self, name: &str, coords: ArrayView2<'_, f64>) -> Result<(Vec<f64>, Vec<f64>)> {
-        let values = checked_area(coords.nrows(), self.scales.len(), name)?;
-        let mut rows = try_with_capacity(values, "query coordinates")?;
-        let mut raw = try_with_capacity(self.raw_values(self.scales.len()), "query coordinates")?;
-        let mut units = Vec::new();
-        for i in 0..coords.nrows() {
-            let unit = self.append_coords(name, coords, i, &mut rows, &mut raw)?;
-            raw.clear();
-            if unit != self.unit && units.is_empty() {
-                units = try_vec(coords.nrows(), self.unit, "query coordinates")?;
-            }
-            if let Some(own) = units.get_mut(i) {
-                *own = unit;
-            }
-        }
-        Ok((rows, units))
-    }
-
-    /// Adds the new points of the given numbers to `block`. Their arrays have been checked.
-    pub(crate) fn load_new(
-        &self,
-        numbers: &[u32],
-        coords: ArrayView2<'_, f64>,
-        factor: Option<ArrayView2<'_, f64>>,
-        variances: Option<ArrayView1<'_, f64>>,
-        block: &mut QueryBlock,
-    ) -> Result<()> {
-        let d = self.scales.len();
-        let width = crate::simd::padded(self.m);
-        let custom = matches!(self.covariance, Covariance::Custom(_));
-        block.len = numbers.len();
-        block.positions.resize(numbers.len(), NEW);
-        block.all.extend(0..numbers.len() as u32);
-        let mut raw = Vec::new();
-        for &q in numbers {
-            self.append_coords("query coords", coords, q as usize, &mut block.coords, &mut raw)?;
-        }
-        try_resize(&mut block.factor, numbers.len() * width, 0.0, "query factor")?;
-        match (&self.source, factor) {
-            (FactorSource::Inducing(inducing), _) => {
-                let mut memory = Vec::new();
-                for (start, out) in (0..).step_by(SOLVE_BLOCK).zip(block.factor.chunks_mut(SOLVE_BLOCK * width)) {
-                    let range = start * d..(start + out.len() / width) * d;
-                    let raw_coords = if custom { &raw[range.clone()] } else { &[][..] };
-                    let rows = PointRows { coords: &block.coords[range], raw_coords, d };
-                    inducing.factor_rows(self.simd, &self.covariance, rows, &mut memory, out)?;
-                }
-            }
-            (_, Some(factor)) if width > 0 => {
-                for (&q, row) in numbers.iter().zip(block.factor.chunks_exact_mut(width)) {
-                    row.iter_mut().zip(factor.row(q as usize)).for_each(|(to, &from)| *to = from);
-                }
-            }
-            _ => {}
-        }
-        for (i, &q) in numbers.iter().enumerate() {
-            if self.metric == MetricKind::Euclidean {
-                block.inverse_sds.push(1.0);
-                continue;
-            }
-            let x = if custom { &raw[i * d..(i + 1) * d] } else { &[][..] };
-            let row = &block.factor[i * width..(i + 1) * width];
-            let (p, is_residual) = self.variance_of_new(x, row, variances.map(|variances| variances[q as usize]))?;
-            block.improper |= !is_residual;
-            block.inverse_sds.push(p.sqrt().recip());
-        }
-        if custom {
-            block.raw_coords = raw;
-        }
-        Ok(())
-    }
-
-    /// p of a new point with a row of V, the caller's where it is given, and whether it can be a residual's. `x` are its
-    /// coordinates as given, which a custom covariance needs.
-    pub(crate) fn variance_of_new(&self, x: &[f64], row: &[f64], given: Option<f64>) -> Result<(f64, bool)> {
-        let variance = match &self.covariance {
-            Covariance::Stationary(kernel) => kernel.variance,
-            Covariance::Custom(function) => {
-                let mut value = [0.0];
-                checked_covariances(function.as_ref(), x, x, &mut value)?;
-                value[0]
-            }
-        };
-        let explained = squared_norm(self.simd, row);
-        let p = given.unwrap_or_else(|| self.variance_left(variance, explained));
-        Ok((p, self.is_residual(variance, explained, p)))
-    }
-
     /// Of `values` coordinates, how many are kept as given: all where a custom covariance needs them, else none.
-    fn raw_values(&self, values: usize) -> usize {
+    pub(super) fn raw_values(&self, values: usize) -> usize {
         if matches!(self.covariance, Covariance::Custom(_)) { values } else { 0 }
     }
 
     /// Appends row `i` of `matrix`, scaled, to `scaled`, and as given to `raw` where a custom covariance needs it. Returns the
     /// row's unit: another than the tree's where it is far from all points that are stored.
-    fn append_coords(
+    pub(super) fn append_coords(
         &self,
         name: &str,
         matrix: ArrayView2<'_, f64>,
@@ -567,7 +426,7 @@ fn checked_floor(floor: f64, variance: f64) -> Result<f64> {
 }
 
 /// V.V of a row, by the sum that scores use: a duplicate is then at distance 0, or next to it.
-fn squared_norm(simd: Simd, row: &[f64]) -> f64 {
+pub(super) fn squared_norm(simd: Simd, row: &[f64]) -> f64 {
     let mut out = [0.0];
     let row = Dense { data: row, width: row.len(), len: 1 };
     dots(simd, row, row, &mut out);
