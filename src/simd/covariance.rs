@@ -59,8 +59,16 @@ fn evaluate<const FUSED: bool>(Covariances { shape, variance, squared }: Covaria
 /// (1 + v / (2 alpha))^-alpha, also where 2 alpha or the quotient is no finite number.
 fn rational_quadratic(v: f64, alpha: f64) -> f64 {
     let quotient = 0.5 * v / alpha;
-    let log = if quotient.is_finite() { quotient.ln_1p() } else { (0.5 * v).ln() - alpha.ln() };
+    let log = if quotient.is_finite() { quotient.ln_1p() } else { log_of_quotient(0.5 * v, alpha) };
     (-alpha * log).exp()
+}
+
+/// ln(v / alpha). A function of its own: otherwise the logarithm of `alpha` is computed beforehand, for all kernels, of
+/// which the others have none.
+#[cold]
+#[inline(never)]
+fn log_of_quotient(v: f64, alpha: f64) -> f64 {
+    v.ln() - alpha.ln()
 }
 
 #[inline(always)]
