@@ -14,6 +14,13 @@ use std::sync::Arc;
 
 const NO_VECTOR: rct_vector = rct_vector { data: null(), len: 0, stride: 1 };
 const NO_INDICES: rct_index_vector = rct_index_vector { data: null(), len: 0, stride: 1 };
+/// Choices in the order of their numbers in the header.
+const METRICS: [MetricKind; 3] = [MetricKind::Residual, MetricKind::Correlation, MetricKind::Euclidean];
+const CONSTRUCTIONS: [Construction; 2] = [Construction::Pure, Construction::Hybrid];
+const ORDERS: [TreeOrder; 2] = [TreeOrder::Natural, TreeOrder::Hilbert];
+const TRAVERSALS: [Traversal; 4] =
+    [Traversal::Automatic, Traversal::BestFirst, Traversal::LevelSynchronous, Traversal::BruteForce];
+
 const NO_MATRIX: rct_matrix = rct_matrix { data: null(), rows: 0, cols: 0, row_stride: 0, col_stride: 1 };
 
 /// Fills `*target`.
@@ -104,20 +111,10 @@ pub unsafe extern "C" fn rct_get_options(tree: *const rct_tree, options: *mut rc
 /// The options of the safe API as a caller would give them, but for a covariance of the caller's.
 fn given(options: &Options) -> rct_options {
     let mut given = rct_options {
-        metric: match options.metric {
-            MetricKind::Residual => rct_metric::RCT_METRIC_RESIDUAL,
-            MetricKind::Correlation => rct_metric::RCT_METRIC_CORRELATION,
-            MetricKind::Euclidean => rct_metric::RCT_METRIC_EUCLIDEAN,
-        } as i32,
+        metric: number_of(options.metric, &METRICS),
         kernel: rct_kernel::RCT_KERNEL_CUSTOM as i32,
-        construction: match options.construction {
-            Construction::Pure => rct_construction::RCT_CONSTRUCTION_PURE,
-            Construction::Hybrid => rct_construction::RCT_CONSTRUCTION_HYBRID,
-        } as i32,
-        ordering: match options.order {
-            TreeOrder::Natural => rct_ordering::RCT_ORDERING_NATURAL,
-            TreeOrder::Hilbert => rct_ordering::RCT_ORDERING_HILBERT,
-        } as i32,
+        construction: number_of(options.construction, &CONSTRUCTIONS),
+        ordering: number_of(options.order, &ORDERS),
         traversal: traversal_number(options.traversal),
         threads: options.threads as u32,
         jitter: options.jitter,
@@ -175,20 +172,19 @@ pub(super) fn choice<T: Copy>(name: &str, number: i32, choices: &[T]) -> Result<
         .ok_or_else(|| Error::invalid(format!("{name} is {number}; it must be from 0 to {}", choices.len() - 1)))
 }
 
+/// The number that stands for a choice, which is one of `choices`.
+fn number_of<T: PartialEq>(choice: T, choices: &[T]) -> i32 {
+    choices.iter().take_while(|&other| *other != choice).count() as i32
+}
+
 /// The number of a traversal.
 pub(super) fn traversal_number(traversal: Traversal) -> i32 {
-    match traversal {
-        Traversal::Automatic => rct_traversal::RCT_TRAVERSAL_AUTO as i32,
-        Traversal::BestFirst => rct_traversal::RCT_TRAVERSAL_BEST_FIRST as i32,
-        Traversal::LevelSynchronous => rct_traversal::RCT_TRAVERSAL_LEVEL_SYNCHRONOUS as i32,
-        Traversal::BruteForce => rct_traversal::RCT_TRAVERSAL_BRUTE_FORCE as i32,
-    }
+    number_of(traversal, &TRAVERSALS)
 }
 
 /// The traversal that a number stands for.
 pub(super) fn traversal(name: &str, number: i32) -> Result<Traversal> {
-    let all = [Traversal::Automatic, Traversal::BestFirst, Traversal::LevelSynchronous, Traversal::BruteForce];
-    choice(name, number, &all)
+    choice(name, number, &TRAVERSALS)
 }
 
 /// The options of the safe API, checked.
@@ -196,7 +192,6 @@ pub(super) fn traversal(name: &str, number: i32) -> Result<Traversal> {
 /// # Safety
 /// The lengthscales may be read.
 pub(super) unsafe fn options(given: &rct_options) -> Result<Options> {
-    let metrics = [MetricKind::Residual, MetricKind::Correlation, MetricKind::Euclidean];
     let families = [
         Some(KernelFamily::Rbf),
         Some(KernelFamily::Matern12),
@@ -228,10 +223,10 @@ pub(super) unsafe fn options(given: &rct_options) -> Result<Options> {
         (None, None) => return Err(Error::invalid("kernel is RCT_KERNEL_CUSTOM, but covariance is NULL")),
     };
     let options = Options {
-        metric: choice("metric", given.metric, &metrics)?,
+        metric: choice("metric", given.metric, &METRICS)?,
         covariance,
-        construction: choice("construction", given.construction, &[Construction::Pure, Construction::Hybrid])?,
-        order: choice("ordering", given.ordering, &[TreeOrder::Natural, TreeOrder::Hilbert])?,
+        construction: choice("construction", given.construction, &CONSTRUCTIONS)?,
+        order: choice("ordering", given.ordering, &ORDERS)?,
         traversal: traversal("traversal", given.traversal)?,
         threads: given.threads as usize,
         jitter: given.jitter,

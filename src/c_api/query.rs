@@ -212,16 +212,8 @@ unsafe fn pairs(
     let j = present("j", unsafe { indices("j", &j) }?)?;
     let values = evaluate(i, j)?;
     let out = Output::vector(name, out.data, out.len, out.stride, values.len())?;
-    if out.is_none() && !values.is_empty() {
-        return Err(Error::invalid(format!("{name} output is NULL")));
-    }
-    for (t, value) in values.into_iter().enumerate() {
-        if let Some(out) = &out {
-            // SAFETY: the caller's promise.
-            unsafe { out.write(t, 0, value) };
-        }
-    }
-    Ok(())
+    // SAFETY: the caller's promise.
+    unsafe { Output::write_all(name, out, values) }
 }
 
 fn check_k(k: usize) -> Result<()> {

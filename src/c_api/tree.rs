@@ -52,27 +52,16 @@ impl rct_tree {
     }
 
     fn built(&self) -> Result<&ResidualCoverTree> {
-        let unbuilt = || Error::new(ErrorKind::InvalidState, "tree is not built: call rct_build first");
         self.built.as_ref().ok_or_else(unbuilt)
+    }
+
+    fn built_mut(&mut self) -> Result<&mut ResidualCoverTree> {
+        self.built.as_mut().ok_or_else(unbuilt)
     }
 }
 
-/// Runs `body` on a built tree; a panic poisons it.
-///
-/// # Safety
-/// `tree` is NULL or a live handle.
-pub(super) unsafe fn with_tree(
-    tree: *const rct_tree,
-    body: impl FnOnce(&ResidualCoverTree) -> Result<()>,
-) -> rct_status {
-    let run = || {
-        // SAFETY: the caller's promise.
-        let tree = unsafe { required(tree, "tree") }?;
-        tree.check()?;
-        body(tree.built()?)
-    };
-    // SAFETY: the caller's promise.
-    unsafe { guard_tree(tree, run) }
+fn unbuilt() -> Error {
+    Error::new(ErrorKind::InvalidState, "tree is not built: call rct_build first")
 }
 
 /// Runs `body` on a handle, built or not; a panic poisons it.
@@ -90,6 +79,33 @@ pub(super) unsafe fn with_handle(tree: *const rct_tree, body: impl FnOnce(&rct_t
     unsafe { guard_tree(tree, run) }
 }
 
+/// As [`with_handle`], to change the handle.
+///
+/// # Safety
+/// `tree` is NULL or a live handle, which nobody else uses during the call.
+unsafe fn with_handle_alone(tree: *mut rct_tree, body: impl FnOnce(&mut rct_tree) -> Result<()>) -> rct_status {
+    let run = || {
+        // SAFETY: the caller's promise.
+        let tree = unsafe { required_mut(tree, "tree") }?;
+        tree.check()?;
+        body(tree)
+    };
+    // SAFETY: the caller's promise.
+    unsafe { guard_tree(tree, run) }
+}
+
+/// As [`with_handle`], on a built tree.
+///
+/// # Safety
+/// As there.
+pub(super) unsafe fn with_tree(
+    tree: *const rct_tree,
+    body: impl FnOnce(&ResidualCoverTree) -> Result<()>,
+) -> rct_status {
+    // SAFETY: the caller's promise.
+    unsafe { with_handle(tree, |tree| body(tree.built()?)) }
+}
+
 /// As [`with_tree`], to change the tree.
 ///
 /// # Safety
@@ -98,18 +114,11 @@ pub(super) unsafe fn with_tree_alone(
     tree: *mut rct_tree,
     body: impl FnOnce(&mut ResidualCoverTree) -> Result<()>,
 ) -> rct_status {
-    let run = || {
-        // SAFETY: the caller's promise.
-        let tree = unsafe { required_mut(tree, "tree") }?;
-        tree.check()?;
-        tree.built()?;
-        tree.built.as_mut().map_or(Ok(()), body)
-    };
     // SAFETY: the caller's promise.
-    unsafe { guard_tree(tree, run) }
+    unsafe { with_handle_alone(tree, |tree| body(tree.built_mut()?)) }
 }
 
-/// As [`with_tree_alone`], to refit the tree with options of the caller's.
+/// As [`with_tree_alone`], to refit the tree: `body` returns the caller's new covariance.
 ///
 /// # Safety
 /// As there.
@@ -117,19 +126,13 @@ pub(super) unsafe fn refit_with(
     tree: *mut rct_tree,
     body: impl FnOnce(&mut ResidualCoverTree) -> Result<(rct_covariance_fn, *mut c_void)>,
 ) -> rct_status {
-    let run = || {
-        // SAFETY: the caller's promise.
-        let tree = unsafe { required_mut(tree, "tree") }?;
-        tree.check()?;
-        tree.built()?;
-        if let Some(built) = &mut tree.built {
-            tree.covariance = body(built)?;
-            tree.note();
-        }
+    let refit = |tree: &mut rct_tree| {
+        tree.covariance = body(tree.built_mut()?)?;
+        tree.note();
         Ok(())
     };
     // SAFETY: the caller's promise.
-    unsafe { guard_tree(tree, run) }
+    unsafe { with_handle_alone(tree, refit) }
 }
 
 /// Bytes that a call may need beside what it asks for in the open.
@@ -186,10 +189,7 @@ pub unsafe extern "C" fn rct_build(
     data: *const rct_data,
     control: *const rct_control,
 ) -> rct_status {
-    let run = || {
-        // SAFETY: the caller's promise.
-        let tree = unsafe { required_mut(tree, "tree") }?;
-        tree.check()?;
+    let build = |tree: &mut rct_tree| {
         if tree.built.is_some() {
             return Err(Error::new(ErrorKind::InvalidState, "tree is already built: a tree is built once"));
         }
@@ -203,7 +203,7 @@ pub unsafe extern "C" fn rct_build(
         Ok(())
     };
     // SAFETY: the caller's promise.
-    unsafe { guard_tree(tree, run) }
+    unsafe { with_handle_alone(tree, build) }
 }
 
 /// The data of the safe API.
@@ -274,13 +274,7 @@ pub unsafe extern "C" fn rct_ids(tree: *const rct_tree, ids: rct_index_vector_ou
     unsafe {
         with_tree(tree, |tree| {
             let out = Output::vector("ids output", ids.data, ids.len, ids.stride, tree.len())?;
-            let found = tree.ids()?;
-            match out {
-                Some(out) => found.into_iter().enumerate().for_each(|(t, id)| out.write(t, 0, id)),
-                None if found.is_empty() => {}
-                None => return Err(Error::invalid("ids output is NULL")),
-            }
-            Ok(())
+            Output::write_all("ids", out, tree.ids()?)
         })
     }
 }

@@ -210,6 +210,20 @@ impl<T: Copy> Output<T> {
         unsafe { self.data.offset(i as isize * self.row_stride + j as isize * self.col_stride).write(value) }
     }
 
+    /// Writes `values` to a vector of as many, which may be absent only where there are none.
+    ///
+    /// # Safety
+    /// As [`Output::write`].
+    pub(super) unsafe fn write_all(name: &str, out: Option<Self>, values: Vec<T>) -> Result<()> {
+        match out {
+            // SAFETY: the caller's promise.
+            Some(out) => values.into_iter().enumerate().for_each(|(t, value)| unsafe { out.write(t, 0, value) }),
+            None if values.is_empty() => {}
+            None => return Err(Error::invalid(format!("{name} output is NULL"))),
+        }
+        Ok(())
+    }
+
     /// First and last byte addresses, with which two outputs can be told apart; of no elements a span that meets none.
     pub(super) fn span(&self) -> (usize, usize) {
         if self.rows == 0 || self.cols == 0 {
