@@ -116,6 +116,13 @@ impl Kernel {
         covariances_in_place(simd, self.shape(), self.variance, squared_distances);
     }
 
+    /// The correlation at a squared scaled distance.
+    pub(crate) fn correlation(&self, simd: Simd, squared: f64) -> f64 {
+        let mut value = [squared];
+        self.covariances_in_place(simd, &mut value);
+        value[0] / self.variance
+    }
+
     /// The family, for vector kernels.
     pub(crate) fn shape(&self) -> Shape {
         match self.family {

@@ -309,9 +309,7 @@ impl Metric for Correlation {
         match &self.covariance {
             Covariance::Stationary(kernel) if self.points.m == 0 => {
                 // Where it has overflowed, too, points are no more correlated than at the largest number.
-                let mut value = [squared.min(f64::MAX)];
-                kernel.covariances_in_place(self.simd, &mut value);
-                (value[0] / kernel.variance + 1e-14).min(1.0)
+                (kernel.correlation(self.simd, squared.min(f64::MAX)) + 1e-14).min(1.0)
             }
             _ => 1.0,
         }

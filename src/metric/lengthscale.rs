@@ -4,7 +4,7 @@
 use super::euclidean::squared_distances;
 use super::{Candidates, Correlation, QueryBlock, ScoreScratch};
 use crate::error::{Result, try_vec};
-use crate::kernel::{Covariance, Kernel};
+use crate::kernel::Covariance;
 use crate::stats::LengthscaleCheck;
 
 /// Points that are looked at: together they take about a thousandth of a build.
@@ -44,24 +44,18 @@ impl Correlation {
         nearest.retain(|s| s.is_finite());
         nearest.sort_by(f64::total_cmp);
         let Some(&median) = nearest.get(nearest.len() / 2) else { return Ok(LengthscaleCheck::Plausible) };
-        // Correlation falls with distance.
-        if correlation(self, kernel, median) < LEAST {
-            let uncorrelated = nearest.iter().filter(|&&s| correlation(self, kernel, s) < LEAST).count() as u32;
+        // It falls with distance.
+        let correlation = |squared: f64| kernel.correlation(self.simd, squared);
+        if correlation(median) < LEAST {
+            let uncorrelated = nearest.iter().filter(|&&s| correlation(s) < LEAST).count() as u32;
             let (sampled, distance) = (nearest.len() as u32, median.sqrt());
             return Ok(LengthscaleCheck::TooShort { sampled, uncorrelated, least: LEAST, distance });
         }
         let mut farthest = nearest[nearest.len() - 1];
         distances(&Candidates::Gather(&sample), &mut |_, row| farthest = row.iter().copied().fold(farthest, f64::max));
-        if correlation(self, kernel, farthest) > MOST {
+        if correlation(farthest) > MOST {
             return Ok(LengthscaleCheck::TooLong { most: MOST, distance: farthest.sqrt() });
         }
         Ok(LengthscaleCheck::Plausible)
     }
-}
-
-/// The kernel's correlation at a squared distance.
-fn correlation(metric: &Correlation, kernel: &Kernel, squared: f64) -> f64 {
-    let mut value = [squared];
-    kernel.covariances_in_place(metric.simd, &mut value);
-    value[0] / kernel.variance
 }

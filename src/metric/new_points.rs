@@ -127,6 +127,7 @@ impl Preparation {
             let row = &block.factor[i * width..(i + 1) * width];
             let (p, is_residual) = self.variance_of_new(x, row, variances.map(|variances| variances[q as usize]))?;
             block.improper |= !is_residual;
+            block.new_variances.push(p);
             block.inverse_sds.push(p.sqrt().recip());
         }
         if custom {
@@ -137,7 +138,7 @@ impl Preparation {
 
     /// p of a new point with a row of V, the caller's where it is given, and whether it can be a residual's. `x` are its
     /// coordinates as given, which a custom covariance needs.
-    pub(crate) fn variance_of_new(&self, x: &[f64], row: &[f64], given: Option<f64>) -> Result<(f64, bool)> {
+    fn variance_of_new(&self, x: &[f64], row: &[f64], given: Option<f64>) -> Result<(f64, bool)> {
         let variance = match &self.covariance {
             Covariance::Stationary(kernel) => kernel.variance,
             Covariance::Custom(function) => {

@@ -402,10 +402,10 @@ impl Preparation {
     pub(crate) fn overflow(&self, x: f64, j: usize) -> Option<&'static str> {
         let size = (x * self.reciprocals[j]).abs();
         // No two points are farther apart than twice the root of d times the largest coordinate.
-        let most = f64::MAX / (2.0 * (self.reciprocals.len() as f64).sqrt());
+        let most = || f64::MAX / (2.0 * (self.reciprocals.len() as f64).sqrt());
         match self.metric {
             _ if size.is_infinite() => Some("which overflows when divided by its lengthscale"),
-            MetricKind::Euclidean if size > most => Some("which is so many lengthscales that distances overflow"),
+            MetricKind::Euclidean if size > most() => Some("which is so many lengthscales that distances overflow"),
             _ => None,
         }
     }

@@ -18,6 +18,8 @@ pub(crate) struct QueryBlock {
     pub(crate) factor: Vec<f64>,
     /// 1 / sqrt(p)
     pub(crate) inverse_sds: Vec<f64>,
+    /// p of new points, where the metric has one.
+    pub(crate) new_variances: Vec<f64>,
     /// Tree position of a stored point, or [`NEW`].
     pub(crate) positions: Vec<u32>,
     /// The caller's V or p of a new point is no residual of the kernel: bounds do not hold for it.
@@ -38,6 +40,7 @@ impl QueryBlock {
         self.raw_coords.clear();
         self.factor.clear();
         self.inverse_sds.clear();
+        self.new_variances.clear();
         self.positions.clear();
         self.all.clear();
     }

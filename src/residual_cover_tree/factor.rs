@@ -105,7 +105,7 @@ impl ResidualCoverTree {
     ) -> Result<FactorRows<'_>> {
         let preparation = &self.preparation;
         preparation.check_new(coords, factor, given)?;
-        let (m, d, count) = (preparation.m(), preparation.d(), coords.nrows());
+        let (m, count) = (preparation.m(), coords.nrows());
         let mut v = try_vec(checked_area(count, m, "the factor V")?, 0.0, "the factor V")?;
         let mut residual_variances = try_vec(count, 0.0, "the residual variances")?;
         // One of V, which may have no columns, for each of p.
@@ -116,11 +116,9 @@ impl ResidualCoverTree {
             let first = (task * SOLVE_BLOCK) as u32;
             let numbers: Vec<u32> = (first..first + to_p.len() as u32).collect();
             preparation.load_new(&numbers, coords, factor, given, block)?;
-            for (i, &q) in numbers.iter().enumerate() {
-                let row = &block.factor[i * padded(m)..(i + 1) * padded(m)];
-                let x = if block.raw_coords.is_empty() { &[][..] } else { &block.raw_coords[i * d..(i + 1) * d] };
-                (to_p[i], _) = preparation.variance_of_new(x, row, given.map(|p| p[q as usize]))?;
-                to_v[i * m..(i + 1) * m].copy_from_slice(&row[..m]);
+            to_p.copy_from_slice(&block.new_variances);
+            for i in 0..numbers.len() {
+                to_v[i * m..(i + 1) * m].copy_from_slice(&block.factor[i * padded(m)..][..m]);
             }
             Ok(())
         };
