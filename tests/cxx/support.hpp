@@ -35,6 +35,23 @@ inline std::vector<double> uniform(std::size_t count, std::uint64_t seed) {
   return values;
 }
 
+/* A problem of the C tests, and its oracle, which has `fresh` points of its own more. */
+struct Problem {
+  problem given;
+  std::vector<double> fresh;
+  oracle truth;
+
+  Problem(std::size_t n, std::size_t d, std::size_t m, std::size_t more, std::uint64_t seed)
+      : given(problem_new(n, d, m, seed)), fresh(uniform(more * d, seed + 1)),
+        truth(problem_oracle_with(&given, fresh.data(), more)) {}
+  Problem(const Problem &) = delete;
+  Problem &operator=(const Problem &) = delete;
+  ~Problem() {
+    oracle_free(&truth);
+    problem_free(&given);
+  }
+};
+
 /* Of lengthscale 1, as the C tests have them. */
 inline rct::Options unit_options() { return rct::Options().lengthscale(1); }
 

@@ -8,20 +8,11 @@ namespace {
 
 constexpr std::size_t N = 120, D = 3, M = 9, NEW = 5;
 
-/* A problem of the C tests with its oracle, which has NEW more points, and its tree. */
-struct Fixture {
-  problem given = problem_new(N, D, M, 31);
-  std::vector<double> fresh = uniform(NEW * D, 32);
-  oracle truth = problem_oracle_with(&given, fresh.data(), NEW);
+/* A problem with its tree. */
+struct Fixture : Problem {
   rct::Tree tree{options(), rct::Data(rct::row_major(given.coords, N, D)).inducing(inducing())};
 
-  Fixture() = default;
-  Fixture(const Fixture &) = delete;
-  Fixture &operator=(const Fixture &) = delete;
-  ~Fixture() {
-    oracle_free(&truth);
-    problem_free(&given);
-  }
+  Fixture() : Problem(N, D, M, NEW, 31) {}
   static rct::Options options() { return rct::Options().variance(1.7).lengthscale(0.3).threads(1); }
   rct::MatrixView<const double> inducing() const { return rct::row_major(given.inducing, M, D); }
 };

@@ -8,22 +8,13 @@ namespace {
 
 constexpr std::size_t N = 300, D = 3, M = 20, K = 7, NEW = 40;
 
-/* A problem of the C tests, its oracle (with NEW more points), and the same tree through rct.hpp. */
-struct Fixture {
-  problem given = problem_new(N, D, M, 11);
-  std::vector<double> fresh = uniform(NEW * D, 12);
-  oracle truth = problem_oracle_with(&given, fresh.data(), NEW);
+/* A problem, and the same tree through rct.hpp. */
+struct Fixture : Problem {
   rct::Tree tree{rct::Options().variance(1.7).lengthscale(0.3).threads(1),
                  rct::Data(rct::row_major(given.coords, N, D)).inducing(rct::row_major(given.inducing, M, D))};
   std::vector<std::int64_t> ids = ids_up_to(N);
 
-  Fixture() = default;
-  Fixture(const Fixture &) = delete;
-  Fixture &operator=(const Fixture &) = delete;
-  ~Fixture() {
-    oracle_free(&truth);
-    problem_free(&given);
-  }
+  Fixture() : Problem(N, D, M, NEW, 11) {}
   /* Asks, and checks every row of the answer. The oracle has the stored points alone where the query is of ids. */
   void check(const rct::Query &query) const {
     rct::Neighbors found = tree.query_batch(query);
