@@ -268,11 +268,10 @@ fn bad_coordinates_are_refused() {
         assert_eq!((error.kind(), error.message()), (ErrorKind::NotFinite, "coords[12, 1] is NaN"));
         let error = order(infinite.view(), ordering, 0, none).unwrap_err();
         assert_eq!((error.kind(), error.message()), (ErrorKind::NotFinite, "coords[1, 0] is -inf"));
-        for shape in [(0, 2), (2, 0)] {
-            let error = order(Array2::zeros(shape).view(), ordering, 0, none).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::InvalidArgument);
-            assert!(error.message().contains(&format!("{} x {}", shape.0, shape.1)), "{error}");
-        }
+        let error = order(Array2::zeros((2, 0)).view(), ordering, 0, none).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert!(error.message().contains("2 x 0"), "{error}");
+        assert_eq!(order(Array2::zeros((0, 2)).view(), ordering, 0, none).unwrap(), [0; 0], "{ordering:?}");
     }
     for method in METHODS {
         let error = select_inducing(nan.view(), 2, method, 0, none).unwrap_err();
