@@ -33,6 +33,7 @@ mod error;
 mod inducing;
 mod inducing_selection;
 mod kernel;
+mod layout;
 mod metric;
 mod options;
 mod ordering;
@@ -54,6 +55,7 @@ pub use kernel::{Covariance, CovarianceFunction, Kernel, KernelFamily, Lengthsca
 pub use options::{Construction, MetricKind, Options, Traversal, TreeOrder};
 pub use ordering::{Ordering, order};
 pub use residual_cover_tree::{Factor, InducingFactor, LoadOptions, Neighbors, ResidualCoverTree};
+pub use search::{Plan, WhyBruteForce, WhyLeaves, WhyNoLeaves};
 pub use stats::{BuildSeconds, LengthscaleCheck, SearchCounters, SearchStats, Shape, Stats};
 
 /// The version of this crate.

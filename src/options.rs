@@ -46,6 +46,13 @@ pub enum Traversal {
     BruteForce,
 }
 
+impl Traversal {
+    /// Whether it goes through the nodes of the cover tree.
+    pub(crate) fn needs_nodes(self) -> bool {
+        matches!(self, Traversal::BestFirst | Traversal::LevelSynchronous)
+    }
+}
+
 /// What a tree is to be.
 #[derive(Debug, Clone)]
 pub struct Options {

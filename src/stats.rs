@@ -1,7 +1,7 @@
 //! Figures of a tree and of its last search.
 
 use crate::options::Traversal;
-pub use crate::search::SearchCounters;
+pub use crate::search::{Plan, SearchCounters};
 pub use crate::tree::Shape;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -11,9 +11,9 @@ use std::fmt;
 pub struct BuildSeconds {
     /// Reading, Cholesky factor, V and p.
     pub factor: f64,
-    /// The Hilbert order.
+    /// The layout of the points.
     pub order: f64,
-    /// Tree, radii and blocks.
+    /// The index, and the nodes of the cover tree where the options name a traversal of these.
     pub tree: f64,
 }
 
@@ -110,10 +110,14 @@ pub struct Stats {
     pub parts: usize,
     /// Removed points that still take their room.
     pub removed: usize,
-    /// Levels, depth and fan-out: the largest of all parts.
+    /// How the automatic traversal searches, and why: of the first part, which is the largest.
+    pub plan: Plan,
+    /// Nodes of the cover tree, one a point, removed ones included.
+    pub nodes: usize,
+    /// Levels, depth and fan-out: the largest of all parts; zeros as long as nobody has asked for the nodes of the cover tree.
     pub shape: Shape,
-    /// Blocks that the automatic traversal evaluates.
-    pub blocks: usize,
+    /// Leaves of the layout.
+    pub leaves: usize,
     /// Bytes held by the tree.
     pub memory_bytes: usize,
     /// Pairs evaluated during the build.

@@ -123,6 +123,7 @@ fn large_trees_keep_their_nodes() {
         };
         let data = Data::with_inducing(coords.view(), inducing);
         let mut tree = ResidualCoverTree::build(&options(0.15), &data, none).unwrap();
+        tree.validate(none).unwrap();
         for lengthscale in [0.1515, 0.165, 0.3] {
             let shape = tree.stats().shape;
             tree.refit(&options(lengthscale), &Model::default(), none).unwrap();

@@ -76,7 +76,9 @@ fn small_tree(seed: u64) -> (ResidualCoverTree, Vec<i64>, String) {
 /// Asks a loaded tree all that the first was asked, and that it can go on living.
 fn same(loaded: &mut ResidualCoverTree, tree: &mut ResidualCoverTree, ids: &[i64], context: &str) {
     let none = &mut Control::none();
+    // Which makes the nodes of both.
     loaded.validate(none).unwrap_or_else(|error| panic!("{error}; {context}"));
+    tree.validate(none).unwrap_or_else(|error| panic!("{error}; {context}"));
     assert_eq!(answers(loaded, ids), answers(tree, ids), "{context}");
     assert_eq!(loaded.to_bytes(none).unwrap(), tree.to_bytes(none).unwrap(), "{context}");
     let (own, other) = (loaded.stats(), tree.stats());
@@ -305,7 +307,7 @@ fn data(name: &str) -> PathBuf {
 #[test]
 fn numbers_lie_in_little_endian_order() {
     let written = format_tree().to_bytes(&mut Control::none()).unwrap();
-    for bytes in [std::fs::read(data("format-6.rct")).unwrap(), written] {
+    for bytes in [std::fs::read(data("format-7.rct")).unwrap(), written] {
         let number = |place: usize| u64::from_le_bytes(bytes[place..place + 8].try_into().unwrap());
         let trailer = bytes.len() - 40;
         let version = number(trailer + 24);
@@ -316,12 +318,12 @@ fn numbers_lie_in_little_endian_order() {
     }
 }
 
-/// A file of format 6, written when that was new: later libraries load it, or say why not. `RCT_WRITE_SAVED=1` writes it
+/// A file of format 7, written when that was new: later libraries load it, or say why not. `RCT_WRITE_SAVED=1` writes it
 /// anew, which a change of the format that has been released must not need.
 #[test]
-fn the_file_of_format_6_loads() {
+fn the_file_of_format_7_loads() {
     let tree = format_tree();
-    let path = data("format-6.rct");
+    let path = data("format-7.rct");
     if std::env::var_os("RCT_WRITE_SAVED").is_some() {
         tree.save(&path, &mut Control::none()).unwrap();
     }
@@ -335,12 +337,12 @@ fn the_file_of_format_6_loads() {
     }
 }
 
-/// Formats 1 to 5 were those of no release.
+/// Formats 1 to 6 were those of no release.
 #[test]
 fn a_file_of_format_1_is_refused() {
     let error = ResidualCoverTree::load(&data("format-1.rct"), &AS_SAVED, &mut Control::none()).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
-    assert!(error.to_string().contains("format 1; this library reads format 6"), "{error}");
+    assert!(error.to_string().contains("format 1; this library reads format 7"), "{error}");
 }
 
 /// The fuzzer starts from trees with either index; `RCT_WRITE_SAVED=1` writes them.
@@ -361,9 +363,14 @@ fn the_seeds_of_the_fuzzer_are_loaded_and_searched_by_their_index() {
             // As many inducing points as a V of one block of columns holds.
             let data = Data::with_inducing(coords.view(), coords.slice(s![..16, ..]));
             let tree = ResidualCoverTree::build(&options, &data, &mut Control::none()).unwrap();
+            // One with nodes, one without.
+            if name == "cells" {
+                tree.validate(&mut Control::none()).unwrap();
+            }
             tree.save(&path, &mut Control::none()).unwrap();
         }
         let tree = ResidualCoverTree::load(&path, &AS_SAVED, &mut Control::none()).unwrap();
+        assert_eq!(tree.stats().nodes > 0, name == "cells");
         tree.query_batch(&Query::coords(coords.slice(s![..40, ..]), 3), &mut Control::none()).unwrap();
         let counters = tree.stats().last_search.counters;
         assert_eq!(counters.pruned_by_ball > 0, name == "cells", "{name}: {counters:?}");

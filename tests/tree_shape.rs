@@ -9,7 +9,7 @@ use common::{normal, rng, uniform};
 use ndarray::{Array2, s};
 use rct::{
     Construction, Control, Covariance, Data, Kernel, KernelFamily, Lengthscale, MetricKind, Options, ResidualCoverTree,
-    Shape,
+    Shape, Traversal,
 };
 
 const N: usize = 32_768;
@@ -22,6 +22,7 @@ fn check(name: &str, coords: &Array2<f64>, family: KernelFamily, lengthscale: f6
         metric: MetricKind::Residual,
         covariance: Covariance::Stationary(kernel),
         construction,
+        traversal: Traversal::BestFirst,
         ..Options::default()
     };
     let data = Data::with_inducing(coords.view(), coords.slice(s![..M, ..]));

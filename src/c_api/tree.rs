@@ -238,7 +238,7 @@ pub unsafe extern "C" fn rct_stats(tree: *const rct_tree, stats: *mut rct_tree_s
                 m: found.m,
                 d: found.d,
                 levels: found.shape.levels,
-                nodes: found.n + found.removed,
+                nodes: found.nodes,
                 max_fan_out: found.shape.max_fan_out,
                 depth: found.shape.depth,
                 memory_bytes: found.memory_bytes,
@@ -261,6 +261,13 @@ pub unsafe extern "C" fn rct_stats(tree: *const rct_tree, stats: *mut rct_tree_s
                     LengthscaleCheck::TooLong { .. } => rct_lengthscale_check::RCT_LENGTHSCALE_TOO_LONG,
                 } as i32,
                 warning: tree.warning.as_ref().map_or(std::ptr::null(), |warning| warning.as_ptr()),
+                plan: found.plan.c_name().as_ptr(),
+                plan_reason: found.plan.c_reason().as_ptr(),
+                by_boxes: search.counters.by_boxes,
+                by_leaves: search.counters.by_leaves,
+                by_subspaces: search.counters.by_subspaces,
+                by_nodes: search.counters.by_nodes,
+                by_brute_force: search.counters.by_brute_force,
             };
             Ok(())
         })

@@ -383,9 +383,9 @@ pub struct rct_tree_stats {
     pub m: usize,
     /// Dimensions.
     pub d: usize,
-    /// Levels of the tree.
+    /// Levels of the cover tree; 0, as are its other figures, as long as nothing has asked for its nodes.
     pub levels: usize,
-    /// Nodes of the tree: one a point, removed ones included.
+    /// Nodes of the cover tree: one a point, removed ones included.
     pub nodes: usize,
     /// Largest number of children of one node.
     pub max_fan_out: usize,
@@ -397,9 +397,9 @@ pub struct rct_tree_stats {
     pub build_evaluations: u64,
     /// Seconds of the build: Cholesky factor, V and p.
     pub seconds_factor: f64,
-    /// Seconds of the build: the order.
+    /// Seconds of the build: the layout.
     pub seconds_order: f64,
-    /// Seconds of the build: tree, radii and blocks.
+    /// Seconds of the build: index, and nodes where the options name a traversal of these.
     pub seconds_tree: f64,
     /// 1 where the caller's factor is no residual of its kernel, so that bounds do not hold and every search is brute force.
     pub brute_force_only: i32,
@@ -424,6 +424,21 @@ pub struct rct_tree_stats {
     /// NULL, or a sentence for people that says what is wrong with the lengthscale. Lives until the tree is refitted or
     /// freed.
     pub warning: *const c_char,
+    /// How the automatic traversal searches: "boxes", "leaves", "leaves and subspaces", "subspaces", "brute force" or "none",
+    /// a string that is there for ever.
+    pub plan: *const c_char,
+    /// Why so, for people; it is there for ever.
+    pub plan_reason: *const c_char,
+    /// Last search: queries that boxes answered, one for each part that was searched for it; and so on.
+    pub by_boxes: u64,
+    /// Last search: queries that leaves answered.
+    pub by_leaves: u64,
+    /// Last search: queries that subspaces answered.
+    pub by_subspaces: u64,
+    /// Last search: queries that the nodes of the cover tree answered.
+    pub by_nodes: u64,
+    /// Last search: queries for which all allowed points were scored.
+    pub by_brute_force: u64,
 }
 
 /// Where V and p go.

@@ -10,17 +10,18 @@ const SAMPLE: usize = 48;
 const SAMPLES: usize = 12;
 const SPREAD: usize = 4;
 
-/// An error unless a custom covariance is symmetric on a sample of pairs; `along` are ids along a curve.
-pub(crate) fn check_symmetry(metric: &Correlation, along: &[u32]) -> Result<()> {
+/// An error unless a custom covariance is symmetric on a sample of pairs; `numbers` are those of the points.
+pub(crate) fn check_symmetry(metric: &Correlation, numbers: &[u32]) -> Result<()> {
     let Covariance::Custom(function) = &metric.covariance else { return Ok(()) };
-    let (points, n) = (&metric.points, along.len());
-    let row = |id: u32| &points.raw_coords[id as usize * points.d..(id as usize + 1) * points.d];
-    let pairs = (0..64).map(|t| (along[t * n / 64], along[(t * t * 31 + t + 1) % n]));
+    let (points, n) = (&metric.points, numbers.len());
+    let row = |i: usize| &points.raw_coords[i * points.d..(i + 1) * points.d];
+    let pairs = (0..64).map(|t| (t * n / 64, (t * t * 31 + t + 1) % n));
     for (i, j) in pairs {
         let (mut there, mut back) = ([0.0], [0.0]);
         checked_covariances(function.as_ref(), row(i), row(j), &mut there)?;
         checked_covariances(function.as_ref(), row(j), row(i), &mut back)?;
         if (there[0] - back[0]).abs() > 1e-9 * metric.sd * metric.sd {
+            let (i, j) = (numbers[i], numbers[j]);
             return Err(Error::invalid(format!(
                 "covariance callback is not symmetric: {} for points {i} and {j}, {} for {j} and {i}",
                 number(there[0]),
@@ -31,20 +32,21 @@ pub(crate) fn check_symmetry(metric: &Correlation, along: &[u32]) -> Result<()> 
     Ok(())
 }
 
-/// Whether residual correlation matrices of samples (neighbours along a curve, and points far apart) are positive
+/// Whether residual correlation matrices of samples (points of neighbouring leaves, and points far apart) are positive
 /// semidefinite. Where one is not, K - V V' is no covariance, angles are no metric, and only brute force is exact.
 /// With `every`, each point is in a sample: rows of a caller's V may be wrong one by one.
-pub(crate) fn is_covariance(metric: &Correlation, along: &[u32], every: bool) -> Result<bool> {
-    let n = along.len();
+pub(crate) fn is_covariance(metric: &Correlation, every: bool) -> Result<bool> {
+    let n = metric.points.n;
     let size = SAMPLE.min(n);
     let (mut block, mut scratch) = (QueryBlock::default(), ScoreScratch::default());
     let near = if every { n.div_ceil(size) } else { SAMPLES - SPREAD };
     let start = |sample: usize| sample * (n - size) / (near - 1).max(1);
-    let near = (0..near).map(|sample| along[start(sample)..][..size].to_vec());
-    let spread = (0..SPREAD).map(|sample| (0..size).map(|t| along[(t * n + sample * n / SPREAD) / size]).collect());
+    let near = (0..near).map(|sample| (start(sample) as u32..).take(size).collect::<Vec<u32>>());
+    let place = |sample: usize, t: usize| ((t * n + sample * n / SPREAD) / size) as u32;
+    let spread = (0..SPREAD).map(|sample| (0..size).map(|t| place(sample, t)).collect());
     for members in near.chain(spread) {
         block.clear();
-        members.iter().for_each(|&id| block.push_stored(&metric.points, id as usize));
+        members.iter().for_each(|&i| block.push_stored(&metric.points, i as usize));
         let mut matrix = metric.signed_block(&block, &Candidates::Gather(&members), &mut scratch)?;
         allow_for_rounding(metric, &block, &mut matrix);
         let matrix = faer::Mat::from_fn(size, size, |i, j| matrix[i * size + j]);

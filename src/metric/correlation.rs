@@ -235,10 +235,6 @@ impl Metric for Correlation {
         &self.points
     }
 
-    fn points_mut(&mut self) -> &mut Points {
-        &mut self.points
-    }
-
     fn scores(
         &self,
         queries: &QueryBlock,

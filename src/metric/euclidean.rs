@@ -24,10 +24,6 @@ impl Metric for Euclidean {
         &self.points
     }
 
-    fn points_mut(&mut self) -> &mut Points {
-        &mut self.points
-    }
-
     fn scores(
         &self,
         queries: &QueryBlock,
@@ -80,15 +76,6 @@ impl Metric for Euclidean {
 
     fn separation_bound(&self, squared: f64) -> f64 {
         -squared * (1.0 - SLACK)
-    }
-
-    fn radius(&self, least: f64) -> Option<f64> {
-        Some((-least).sqrt() * (1.0 + SLACK))
-    }
-
-    fn least_score(&self, ball: Ball, least: f64) -> Option<f64> {
-        let farthest = ((-ball.reach).sqrt() + (-least).sqrt()) / (1.0 - SLACK).powi(2);
-        Some(-(farthest * farthest) * (1.0 + SLACK))
     }
 
     fn bound(&self, _query_weight: f64, score: f64, ball: Ball) -> f64 {

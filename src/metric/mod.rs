@@ -92,9 +92,6 @@ pub(crate) trait Metric: Sync {
     /// The stored points.
     fn points(&self) -> &Points;
 
-    /// The stored points, to be reordered.
-    fn points_mut(&mut self) -> &mut Points;
-
     /// `out[r * candidates.len() + c]` = score of query `rows[r]` with candidate c. The same pair has the same bits in
     /// any block, and a stored query scores itself as [`Metric::SELF_SCORE`].
     fn scores(
@@ -141,17 +138,6 @@ pub(crate) trait Metric: Sync {
     /// An upper bound of the score of a query with any point of a ball, from its score with the centre. Rounding of
     /// all scores is allowed for, so what is below a threshold by this bound is below it as computed.
     fn bound(&self, query_weight: f64, score: f64, ball: Ball) -> f64;
-
-    /// Below this score with the centre no query's bound of a ball is `least` or more, if that is so of all queries alike.
-    fn least_score(&self, _ball: Ball, _least: f64) -> Option<f64> {
-        None
-    }
-
-    /// The distance of scaled coordinates within which all points lie that have at least this score, where scores are negative
-    /// squared distances.
-    fn radius(&self, _least: f64) -> Option<f64> {
-        None
-    }
 
     /// Whether [`Metric::separation_bound`] tells all there is to tell, so that balls need not be looked at.
     fn is_spatial(&self) -> bool;

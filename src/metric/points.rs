@@ -1,16 +1,16 @@
-//! The numbers a metric works on, one row a point, kept in the order of the tree.
+//! The numbers a metric works on, one row a point, in the order of the layout.
 
 use super::Candidates;
 use super::unit::told_from_zero;
-use crate::error::{Result, checked_area, try_vec, try_with_capacity};
+use crate::error::{Result, checked_area, try_vec};
 use crate::saved::Rows;
 use crate::simd::padded;
 use crate::values::Values;
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, ShapeBuilder};
 
 /// Coordinates, factor V and residual variances of n points.
 ///
-/// After the build, row i of every array belongs to node i of the tree: what is near in the tree is near in memory.
+/// Row i of every array is that of the point at position i of the layout: what is near in space is near in memory.
 pub(crate) struct Points {
     pub(crate) n: usize,
     pub(crate) d: usize,
@@ -51,15 +51,14 @@ impl Points {
         })
     }
 
-    /// The points at the given positions of others, one after the other.
-    pub(crate) fn joined(sources: &[(&Points, &[u32])]) -> Result<Points> {
-        let (first, _) = sources[0];
-        let n = sources.iter().map(|(_, positions)| positions.len()).sum();
+    /// Points of others, each told by its source and its position there.
+    pub(crate) fn joined(sources: &[&Points], of: &[(u32, u32)]) -> Result<Points> {
+        let (first, n) = (sources[0], of.len());
         let mut points = Points::zeros(n, first.d, first.m, first.custom)?;
         let (d, width) = (points.d, points.width);
         let factor = points.factor.own()?;
-        let all = sources.iter().flat_map(|&(source, positions)| positions.iter().map(move |&i| (source, i as usize)));
-        for (to, (source, i)) in all.enumerate() {
+        for (to, &(source, i)) in of.iter().enumerate() {
+            let (source, i) = (sources[source as usize], i as usize);
             (0..d).for_each(|j| points.coords[j * n + to] = source.coord(i, j));
             points.raw_coords[to * d..(to + 1) * d].copy_from_slice(&source.raw_coords[i * d..(i + 1) * d]);
             source.check_row(i)?;
@@ -79,6 +78,12 @@ impl Points {
     /// Coordinates as given, n x d.
     pub(crate) fn raw_view(&self) -> ArrayView2<'_, f64> {
         matrix_view(&self.raw_coords, self.d)
+    }
+
+    /// Scaled coordinates, n x d.
+    pub(crate) fn scaled_view(&self) -> ArrayView2<'_, f64> {
+        let shape = (self.n, self.d).strides((1, self.n));
+        ArrayView2::from_shape(shape, &self.coords).expect("n coordinates a dimension")
     }
 
     /// Row `i` of V, padded.
@@ -128,21 +133,6 @@ impl Points {
         })
     }
 
-    /// Reorders every array: point `order[i]` becomes point i. V, the largest, is permuted in place.
-    pub(crate) fn reorder(&mut self, order: &[u32]) -> Result<()> {
-        let mut column = try_with_capacity(self.n, "reordering")?;
-        let mut gather = |values: &mut [f64]| {
-            column.clear();
-            column.extend(order.iter().map(|&i| values[i as usize]));
-            values.copy_from_slice(&column);
-        };
-        self.coords.chunks_exact_mut(self.n).for_each(&mut gather);
-        gather(&mut self.variances);
-        gather(&mut self.inverse_sds);
-        reorder_rows(self.factor.own()?, self.width, order)?;
-        reorder_rows(&mut self.raw_coords, self.d, order)
-    }
-
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
         let floats = self.coords.capacity()
@@ -156,58 +146,4 @@ impl Points {
 /// `data` as rows of `d` values.
 pub(crate) fn matrix_view(data: &[f64], d: usize) -> ArrayView2<'_, f64> {
     ArrayView2::from_shape((data.len() / d, d), data).expect("whole rows")
-}
-
-/// Row `order[i]` becomes row i, following the cycles of the permutation: one spare row, no second matrix.
-fn reorder_rows(data: &mut [f64], width: usize, order: &[u32]) -> Result<()> {
-    if width == 0 {
-        return Ok(());
-    }
-    let mut placed = try_vec(order.len(), false, "reordering")?;
-    let mut spare = vec![0.0; width];
-    for start in 0..order.len() {
-        if placed[start] {
-            continue;
-        }
-        spare.copy_from_slice(&data[start * width..(start + 1) * width]);
-        let mut hole = start;
-        loop {
-            placed[hole] = true;
-            let source = order[hole] as usize;
-            if source == start {
-                data[hole * width..(hole + 1) * width].copy_from_slice(&spare);
-                break;
-            }
-            data.copy_within(source * width..(source + 1) * width, hole * width);
-            hole = source;
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reordering_moves_whole_rows() {
-        let mut points = Points::zeros(6, 2, 3, true).unwrap();
-        for i in 0..6 {
-            points.variances[i] = i as f64;
-            points.coords[i] = i as f64;
-            points.coords[6 + i] = 10.0 + i as f64;
-            points.raw_coords[2 * i] = 20.0 + i as f64;
-            let place = i * points.width;
-            points.factor.own().unwrap()[place] = 30.0 + i as f64;
-        }
-        let order = [2, 0, 1, 3, 5, 4];
-        points.reorder(&order).unwrap();
-        for (i, &o) in order.iter().enumerate() {
-            let o = f64::from(o);
-            assert_eq!(points.variances[i], o);
-            assert_eq!((points.coord(i, 0), points.coord(i, 1)), (o, 10.0 + o));
-            assert_eq!(points.raw_coords[2 * i], 20.0 + o);
-            assert_eq!(points.factor_row(i)[0], 30.0 + o);
-        }
-    }
 }

@@ -8,6 +8,7 @@ use crate::data::{Data, check_finite, check_positive, not_finite};
 use crate::error::{Error, Result, checked_area, number, try_collect, try_vec, try_with_capacity};
 use crate::inducing::{InducingPoints, PointRows, SOLVE_BLOCK};
 use crate::kernel::{Covariance, checked_covariances};
+use crate::layout::Layout;
 use crate::metric::NEW;
 use crate::options::{MetricKind, Options};
 use crate::parallel::Threads;
@@ -65,25 +66,23 @@ impl AnyMetric {
         }
     }
 
-    /// The metric over the points at the given positions of metrics of one preparation; `None` where there are none.
-    pub(crate) fn joined(sources: &[(&AnyMetric, Vec<u32>)]) -> Result<Option<AnyMetric>> {
-        let points = sources.iter().map(|(metric, positions)| {
-            let points = match metric {
-                AnyMetric::Correlation(metric) => &metric.points,
-                AnyMetric::Euclidean(metric) => &metric.points,
-            };
-            (points, &positions[..])
-        });
-        let points: Vec<(&Points, &[u32])> = points.filter(|(_, positions)| !positions.is_empty()).collect();
-        if points.is_empty() {
-            return Ok(None);
+    /// The stored points.
+    pub(crate) fn points(&self) -> &Points {
+        match self {
+            AnyMetric::Correlation(metric) => &metric.points,
+            AnyMetric::Euclidean(metric) => &metric.points,
         }
-        let points = Points::joined(&points)?;
-        let correlations = sources.iter().filter_map(|(metric, _)| match metric {
+    }
+
+    /// The metric over points of metrics of one preparation, each told by its source and its position there.
+    pub(crate) fn joined(sources: &[&AnyMetric], of: &[(u32, u32)]) -> Result<AnyMetric> {
+        let points: Vec<&Points> = sources.iter().map(|metric| metric.points()).collect();
+        let points = Points::joined(&points, of)?;
+        let correlations = sources.iter().filter_map(|metric| match metric {
             AnyMetric::Correlation(metric) => Some(metric),
             AnyMetric::Euclidean(_) => None,
         });
-        Ok(Some(match sources[0].0 {
+        Ok(match sources[0] {
             AnyMetric::Correlation(Correlation { simd, covariance, .. }) => AnyMetric::Correlation(Correlation {
                 simd: *simd,
                 points,
@@ -93,7 +92,7 @@ impl AnyMetric {
                 proper: correlations.clone().all(|metric| metric.proper),
             }),
             AnyMetric::Euclidean(Euclidean { simd, .. }) => AnyMetric::Euclidean(Euclidean { simd: *simd, points }),
-        }))
+        })
     }
 }
 
@@ -223,30 +222,41 @@ impl Preparation {
         self.inducing().map_or(0, InducingPoints::bytes)
     }
 
-    /// The metric over all points of `data`, in the order of `coords`. The caller's V and p of the i-th of them are in
-    /// row `rows[i]`, or i.
+    /// Scaled coordinates of all rows of `coords`, dimension by dimension, checked.
+    pub(crate) fn columns(&self, coords: ArrayView2<'_, f64>) -> Result<Vec<f64>> {
+        let (n, d) = coords.dim();
+        if n >= NEW as usize {
+            return Err(Error::invalid(format!("coords has {n} rows; at most {} are supported", NEW - 1)));
+        }
+        let mut columns = try_vec(checked_area(n, d, "coords")?, 0.0, "coordinates")?;
+        let (mut row, mut spare) = (try_with_capacity(d, "coordinates")?, Vec::new());
+        for i in 0..n {
+            row.clear();
+            spare.clear();
+            self.append_coords("coords", coords, i, &mut row, &mut spare)?;
+            row.iter().enumerate().for_each(|(j, &x)| columns[j * n + i] = x);
+        }
+        Ok(columns)
+    }
+
+    /// The metric over all points of `data`, whose scaled coordinates are `columns`, as they lie in `layout`.
     pub(crate) fn metric(
         &mut self,
         options: &Options,
         data: &Data<'_>,
-        rows: Option<&[u32]>,
+        columns: &[f64],
+        layout: &Layout,
         threads: &Threads,
         control: &mut Control<'_>,
     ) -> Result<AnyMetric> {
         let (n, d) = data.coords.dim();
         let custom = matches!(self.covariance, Covariance::Custom(_));
         let mut points = Points::zeros(n, d, self.m, custom)?;
-        if n >= NEW as usize {
-            return Err(Error::invalid(format!("coords has {n} rows; at most {} are supported", NEW - 1)));
+        for (to, from) in points.coords.chunks_exact_mut(n).zip(columns.chunks_exact(n)) {
+            to.iter_mut().zip(&layout.numbers).for_each(|(to, &number)| *to = from[number as usize]);
         }
-        let mut row = try_with_capacity(d, "coordinates")?;
-        let mut spare = Vec::new();
-        for (i, raw) in points.raw_coords.chunks_exact_mut(d).enumerate() {
-            row.clear();
-            spare.clear();
-            self.append_coords("coords", data.coords, i, &mut row, &mut spare)?;
-            row.iter().enumerate().for_each(|(j, &x)| points.coords[j * n + i] = x);
-            raw.iter_mut().zip(data.coords.row(i)).for_each(|(to, &x)| *to = x);
+        for (to, &number) in points.raw_coords.chunks_exact_mut(d).zip(&layout.numbers) {
+            to.iter_mut().zip(data.coords.row(number as usize)).for_each(|(to, &x)| *to = x);
         }
         if self.metric == MetricKind::Euclidean {
             points.variances.fill(1.0);
@@ -254,7 +264,7 @@ impl Preparation {
             return Ok(AnyMetric::Euclidean(Euclidean { simd: self.simd, points }));
         }
 
-        let row = |i: usize| rows.map_or(i, |rows| rows[i] as usize);
+        let row = |i: usize| layout.numbers[i] as usize;
         if let Some(factor) = data.factor {
             check_finite("factor", factor)?;
             let width = points.width.max(1);
@@ -262,7 +272,7 @@ impl Preparation {
                 to.iter_mut().zip(factor.row(row(i))).for_each(|(to, &from)| *to = from);
             }
         }
-        let diagonal = self.diagonal(&points)?;
+        let diagonal = self.diagonal(&points, layout)?;
         let unit = diagonal.iter().copied().fold(0.0, f64::max);
         // Points that are inserted have the floor of those of the build.
         if custom && self.floor == 0.0 {
@@ -299,24 +309,25 @@ impl Preparation {
         })
     }
 
-    /// k(x, x) of every point.
-    fn diagonal(&self, points: &Points) -> Result<Vec<f64>> {
+    /// k(x, x) of every point; errors name the first by number.
+    fn diagonal(&self, points: &Points, layout: &Layout) -> Result<Vec<f64>> {
         match &self.covariance {
             Covariance::Stationary(kernel) => try_vec(points.n, kernel.variance, "variances"),
             Covariance::Custom(function) => {
-                let variance = |i: usize| {
-                    let x = &points.raw_coords[i * points.d..(i + 1) * points.d];
+                let mut variances = try_vec(points.n, 0.0, "variances")?;
+                for (number, &i) in layout.positions.iter().enumerate() {
+                    let x = &points.raw_coords[i as usize * points.d..(i as usize + 1) * points.d];
                     let mut value = [0.0];
                     checked_covariances(function.as_ref(), x, x, &mut value)?;
                     if value[0] <= 0.0 {
                         return Err(Error::invalid(format!(
-                            "covariance callback returned {} for point {i} with itself; a variance must be positive",
-                            number(value[0])
+                            "covariance callback returned {} for point {number} with itself; a variance must be positive",
+                            crate::error::number(value[0])
                         )));
                     }
-                    Ok(value[0])
-                };
-                try_collect((0..points.n).map(variance), "variances")
+                    variances[i as usize] = value[0];
+                }
+                Ok(variances)
             }
         }
     }

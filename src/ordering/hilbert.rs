@@ -7,7 +7,6 @@
 use super::Frame;
 use crate::error::{Result, try_collect, try_vec, try_with_capacity};
 use ndarray::ArrayView2;
-use serde::{Deserialize, Serialize};
 
 /// Dimensions that a key has a bit for.
 const MAX_DIMENSIONS: usize = 128;
@@ -16,8 +15,7 @@ const MAX_DIMENSIONS: usize = 128;
 const MAX_BITS: usize = 52;
 
 /// The grid around a set of points, in which keys of these and other points compare.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct HilbertFrame {
+struct HilbertFrame {
     /// A power of two that coordinates are multiplied by: see [`Frame`].
     factor: f64,
     /// The dimensions that are used, ascending: at most [`MAX_DIMENSIONS`].
@@ -36,7 +34,7 @@ impl HilbertFrame {
     /// At most the 128 dimensions of largest range are used (ties: the first). A dimension whose whole range is less
     /// than the edge of a cell would only turn the curve and take bits from the others: the narrowest such is left
     /// out, until there is none.
-    pub(crate) fn new(coords: ArrayView2<'_, f64>) -> Result<Self> {
+    fn new(coords: ArrayView2<'_, f64>) -> Result<Self> {
         let Frame { factor, dims, lower, ranges } = Frame::of(coords)?;
         let mut widest: Vec<usize> = try_collect((0..dims.len()).map(Ok), "the extent of coords")?;
         widest.sort_unstable_by(|&a, &b| ranges[b].total_cmp(&ranges[a]).then(a.cmp(&b)));
@@ -56,18 +54,9 @@ impl HilbertFrame {
         })
     }
 
-    /// Whether it is one for points of `d` coordinates; for a frame that was saved.
-    pub(crate) fn fits(&self, d: usize) -> bool {
-        let used = self.dims.len();
-        used <= MAX_DIMENSIONS
-            && self.lower.len() == used
-            && self.dims.iter().all(|&j| j < d)
-            && self.bits == bits(used)
-    }
-
     /// The key of `point`, d coordinates as given; a point outside the cube has the key of the nearest cell.
     /// O(a b), without allocation.
-    pub(crate) fn key(&self, point: &[f64]) -> u128 {
+    fn key(&self, point: &[f64]) -> u128 {
         let mut cells = [0; MAX_DIMENSIONS];
         let cells = &mut cells[..self.dims.len()];
         let count = cells_per_edge(self.bits);
@@ -92,7 +81,7 @@ fn cells_per_edge(bits: usize) -> f64 {
 }
 
 /// Keys of all rows of finite coordinates, n x d, in the frame of these; O(n d).
-pub(crate) fn hilbert_keys(coords: ArrayView2<'_, f64>) -> Result<Vec<u128>> {
+fn hilbert_keys(coords: ArrayView2<'_, f64>) -> Result<Vec<u128>> {
     let frame = HilbertFrame::new(coords)?;
     let mut keys = try_with_capacity(coords.nrows(), "keys along the Hilbert curve")?;
     let mut point = try_vec(coords.ncols(), 0.0, "a point")?;
@@ -101,6 +90,14 @@ pub(crate) fn hilbert_keys(coords: ArrayView2<'_, f64>) -> Result<Vec<u128>> {
         keys.push(frame.key(&point));
     }
     Ok(keys)
+}
+
+/// The rows of finite coordinates along the curve, ties by the values `ties` of the rows, which are all different. O(n d + n log n).
+pub(crate) fn hilbert_order(coords: ArrayView2<'_, f64>, ties: &[u32]) -> Result<Vec<u32>> {
+    let keys = hilbert_keys(coords)?;
+    let mut order = try_collect((0..coords.nrows() as u32).map(Ok), "the order")?;
+    order.sort_unstable_by_key(|&i| (keys[i as usize], ties[i as usize]));
+    Ok(order)
 }
 
 /// Turns the cell `cells` of a grid with 2^`bits` cells an edge into its index along the curve, transposed: the most

@@ -73,12 +73,7 @@ pub fn order(
     control.step(0.0)?;
     let ids = match ordering {
         Ordering::Natural => all_ids(n)?,
-        Ordering::Hilbert => {
-            let keys = hilbert::hilbert_keys(coords)?;
-            let mut ids = all_ids(n)?;
-            ids.sort_unstable_by_key(|&id| (keys[id as usize], id));
-            ids
-        }
+        Ordering::Hilbert => hilbert::hilbert_order(coords, &all_ids(n)?)?,
         Ordering::Maximin => maximin::maximin(coords, control)?,
         Ordering::Random => draw_without_replacement(&mut ChaCha8Rng::seed_from_u64(seed), n, n)?,
     };

@@ -7,7 +7,8 @@ use crate::kernel::{Covariance, Kernel, KernelFamily, Lengthscale};
 use crate::metric::{AnyMetric, Metric, QueryBlock};
 use crate::options::{Construction, Options};
 use crate::parallel::Threads;
-use crate::search::{CellBound, Cells, IndexSource, Listing, cell_checks, ordered, panel_checks};
+use crate::layout::ordered;
+use crate::search::{CellBound, Cells, IndexSource, Listing, cell_checks, panel_checks};
 use ndarray::{Array2, s};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -64,16 +65,16 @@ fn bounds_hold_for_every_query_and_point() {
         let mut queries = QueryBlock::default();
         for t in 0..30 {
             let number = if t % 3 == 0 { rng.random_range(0..m) } else { rng.random_range(0..n) };
-            let position = part.tree.positions[number] as usize;
+            let position = part.layout.positions[number] as usize;
             match t % 2 {
                 0 => queries.push_stored(&metric.points, position),
                 _ => queries.push_foreign(&metric.points, position),
             }
         }
         let (threads, mut control) = (Threads::new(1), Control::none());
-        let (positions, leaf) = ((0..n as u32).collect::<Vec<_>>(), Cells::leaf_of(n, metric.points.width));
-        let order = ordered(metric, &positions, leaf).unwrap();
-        let alone = |i: u32| (part.tree.ids[i as usize] as usize) < m;
+        let leaf = Cells::leaf_of(n, metric.points.width);
+        let order = ordered(&metric.points.coords, n, None, leaf).unwrap();
+        let alone = |i: u32| (part.layout.numbers[i as usize] as usize) < m;
         let listing = if seed % 2 == 0 { Listing::Near(&alone) } else { Listing::Around };
         let sine = 0.25;
         let (share, _) = Cells::share_of_pivots(metric, &order, leaf, sine, &threads).unwrap();

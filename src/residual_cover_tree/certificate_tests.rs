@@ -112,7 +112,7 @@ fn panels_of_prefixes() {
     let n = 20000;
     let mut tree = tree(n, 2, KernelFamily::Matern52, 0.1, 200, 24);
     let part = &tree.parts[0];
-    let positions = &part.tree.positions[..n / 4];
+    let positions = &part.layout.positions[..n / 4];
     let prefix = part.prefix_index(tree.common(), positions, &mut Control::none()).unwrap();
     assert!(prefix.starts.is_some() && prefix.cells.is_none());
     assert!(part.index.cells.as_ref().unwrap().len() < part.index.panels.as_ref().unwrap().len());

@@ -1,6 +1,5 @@
 //! What a tree has computed of its points, for whoever goes on from the neighbours: V, p, Z and L, and the ids.
 
-use super::part::REMOVED;
 use super::{ResidualCoverTree, Spot, euclidean};
 use crate::control::Control;
 use crate::data::QueryPoints;
@@ -152,9 +151,7 @@ impl ResidualCoverTree {
     pub fn ids(&self) -> Result<Vec<i64>> {
         let mut ids = try_with_capacity(self.len(), "the ids")?;
         for part in &self.parts {
-            let numbers = part.tree.positions.iter().enumerate();
-            let live = numbers.filter(|&(_, &position)| part.numbers()[position as usize] != REMOVED);
-            ids.extend(live.map(|(number, _)| i64::from(part.ids.of(number as u32))));
+            ids.extend(part.live_points().map(|(number, _)| i64::from(part.ids.of(number))));
         }
         Ok(ids)
     }

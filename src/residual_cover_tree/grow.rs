@@ -7,11 +7,13 @@
 //! part, each bounded by what was found in those before, so that answers are those of a tree that was built at once.
 //! Source: Bentley & Saxe, *Decomposable searching problems I* (J. Algorithms, 1980).
 
+use super::build::laid_out;
 use super::part::{Common, Ids, Part, REMOVED, simd};
 use super::{ResidualCoverTree, Spot};
 use crate::control::Control;
 use crate::data::Data;
 use crate::error::{Error, ErrorKind, Result, checked_area, try_collect, try_reserve, try_with_capacity};
+use crate::layout::Layout;
 use crate::metric::{AnyMetric, Preparation, matrix_view};
 use crate::options::MetricKind;
 use ndarray::ArrayView1;
@@ -59,9 +61,9 @@ impl ResidualCoverTree {
         }
         control.window(0.0, 0.3);
         control.phase(0.0, 1.0);
-        let metric = self.preparation.metric(&self.options, data, None, &self.threads, control)?;
+        let (metric, layout, _) = laid_out(&mut self.preparation, &self.options, data, &self.threads, control)?;
         control.window(0.3, 1.0);
-        let more = (metric, Ids::Range(first, next - first));
+        let more = (metric, layout, Ids::Range(first, next - first));
         self.arrange(self.first_unsettled(count), Some(more), control)?;
         self.next_id = next;
         Ok(ids)
@@ -83,10 +85,10 @@ impl ResidualCoverTree {
         ids.extend(range);
         let data = Data::new(matrix_view(&coords, d));
         let mut preparation = Preparation::new(&self.options, simd(&self.options), &data)?;
-        let metric = preparation.metric(&self.options, &data, None, &self.threads, control)?;
+        let (metric, layout, _) = laid_out(&mut preparation, &self.options, &data, &self.threads, control)?;
         control.window(0.3, 1.0);
         let common = Common { options: &self.options, preparation: &preparation, threads: &self.threads };
-        let part = Part::new(common, metric, Ids::new(ids), control)?;
+        let part = Part::new(common, metric, layout, Ids::new(ids), None, control)?;
         self.parts.clear();
         self.parts.push(part);
         self.preparation = preparation;
@@ -122,7 +124,7 @@ impl ResidualCoverTree {
     fn mark(&mut self, spots: &[Spot], removed: bool) {
         for &(part, position) in spots {
             let part = &mut self.parts[part as usize];
-            let own = part.tree.ids[position as usize];
+            let own = part.layout.numbers[position as usize];
             part.numbers[position as usize] = if removed { REMOVED } else { own };
             part.removed = if removed { part.removed + 1 } else { part.removed - 1 };
         }
@@ -132,7 +134,7 @@ impl ResidualCoverTree {
     fn first_unsettled(&self, more: usize) -> usize {
         let (mut first, mut after) = (self.parts.len(), more);
         for (p, part) in self.parts.iter().enumerate().rev() {
-            let lost = part.removed > 0 && part.removed * REMOVED_SHARE >= part.tree.len();
+            let lost = part.removed > 0 && part.removed * REMOVED_SHARE >= part.len();
             if lost || part.live() < RATIO * after {
                 first = p;
             }
@@ -142,37 +144,48 @@ impl ResidualCoverTree {
     }
 
     /// Makes one part of those from `first` on, without the points that were removed, and of `more` points.
-    fn arrange(&mut self, first: usize, more: Option<(AnyMetric, Ids)>, control: &mut Control<'_>) -> Result<()> {
+    fn arrange(
+        &mut self,
+        first: usize,
+        more: Option<(AnyMetric, Layout, Ids)>,
+        control: &mut Control<'_>,
+    ) -> Result<()> {
         if first == self.parts.len() && more.is_none() {
             return control.step(1.0);
         }
         let parts = &self.parts[first..];
-        let (mut sources, mut ids) = (Vec::new(), Vec::new());
-        for part in parts {
-            let position = |number: usize| part.tree.positions[number];
-            let live = (0..part.tree.len()).filter(|&number| part.numbers()[position(number) as usize] != REMOVED);
-            let mut positions = try_with_capacity(part.live(), WHAT)?;
-            try_reserve(&mut ids, part.live(), WHAT)?;
-            for number in live {
-                positions.push(position(number));
-                ids.push(part.ids.of(number as u32));
-            }
-            sources.push((&part.metric, positions));
-        }
-        let (joined, ids) = match more {
-            Some((metric, own)) if sources.is_empty() => (Some(metric), own),
+        let live = parts.iter().map(Part::live).sum::<usize>();
+        let joined = match more {
+            Some(alone) if live == 0 => Some(alone),
+            None if live == 0 => None,
             more => {
-                if let Some((metric, own)) = &more {
-                    let count = own.len() as u32;
-                    try_reserve(&mut ids, own.len(), WHAT)?;
-                    ids.extend((0..count).map(|number| own.of(number)));
-                    sources.push((metric, try_collect((0..count).map(Ok), WHAT)?));
+                let mut sources: Vec<&AnyMetric> = parts.iter().map(|part| &part.metric).collect();
+                let count = live + more.as_ref().map_or(0, |(_, layout, _)| layout.len());
+                // Source and position of each point, and its id, by id.
+                let (mut of, mut ids) = (try_with_capacity(count, WHAT)?, try_with_capacity(count, WHAT)?);
+                for (p, part) in (0..).zip(parts) {
+                    for (number, position) in part.live_points() {
+                        of.push((p, position));
+                        ids.push(part.ids.of(number));
+                    }
                 }
-                (AnyMetric::joined(&sources)?, Ids::new(ids))
+                if let Some((metric, layout, own)) = &more {
+                    of.extend(layout.positions.iter().map(|&position| (sources.len() as u32, position)));
+                    ids.extend((0..layout.len() as u32).map(|number| own.of(number)));
+                    sources.push(metric);
+                }
+                let mut columns = try_with_capacity(checked_area(count, self.preparation.d(), "coords")?, WHAT)?;
+                for j in 0..self.preparation.d() {
+                    let coord = |&(p, i): &(u32, u32)| sources[p as usize].points().coord(i as usize, j);
+                    columns.extend(of.iter().map(coord));
+                }
+                let layout = Layout::new(&columns, count, &self.threads)?;
+                let of: Vec<_> = try_collect(layout.numbers.iter().map(|&number| Ok(of[number as usize])), WHAT)?;
+                Some((AnyMetric::joined(&sources, &of)?, layout, Ids::new(ids)))
             }
         };
         let part = match joined {
-            Some(metric) => Some(Part::new(self.common(), metric, ids, control)?),
+            Some((metric, layout, ids)) => Some(Part::new(self.common(), metric, layout, ids, None, control)?),
             None => {
                 control.step(1.0)?;
                 None

@@ -17,6 +17,7 @@ mod build;
 mod certificate_tests;
 mod factor;
 mod grow;
+mod nodes;
 mod part;
 mod refit;
 mod saved;
@@ -28,7 +29,7 @@ use crate::error::{Error, ErrorKind, Result, try_with_capacity};
 use crate::metric::{AnyMetric, Candidates, Metric, Preparation, QueryBlock, ScoreScratch};
 use crate::options::Options;
 use crate::parallel::Threads;
-use crate::search::{Certificates, Neighbor};
+use crate::search::{Certificates, Neighbor, Plan};
 use crate::stats::{BuildSeconds, LengthscaleCheck, SearchStats, Shape, Stats};
 use arc_swap::ArcSwap;
 pub use factor::{Factor, InducingFactor};
@@ -146,23 +147,25 @@ impl ResidualCoverTree {
 
     /// Figures of the tree and of the last call that searched it.
     pub fn stats(&self) -> Stats {
-        let shapes = self.parts.iter().map(|part| part.form);
-        let none = Shape { levels: 0, depth: 0, root_fan_out: 0, max_fan_out: 0 };
+        let nodes: Vec<_> = self.parts.iter().filter_map(|part| part.nodes.get()).collect();
         Stats {
             n: self.len(),
             m: self.preparation.m(),
             d: self.preparation.d(),
             parts: self.parts.len(),
             removed: self.parts.iter().map(|part| part.removed).sum(),
-            shape: shapes.fold(none, |a, b| Shape {
+            nodes: nodes.iter().map(|nodes| nodes.len()).sum(),
+            shape: nodes.iter().map(|nodes| nodes.shape).fold(Shape::default(), |a, b| Shape {
                 levels: a.levels.max(b.levels),
                 depth: a.depth.max(b.depth),
                 root_fan_out: a.root_fan_out.max(b.root_fan_out),
                 max_fan_out: a.max_fan_out.max(b.max_fan_out),
             }),
-            blocks: self.parts.iter().map(|part| part.blocks.len()).sum(),
+            plan: self.parts.first().map_or(Plan::Empty, |part| part.index.plan),
+            leaves: self.parts.iter().map(|part| part.boxes.leaves()).sum(),
             memory_bytes: self.parts.iter().map(Part::bytes).sum::<usize>() + self.preparation.bytes(),
-            build_evaluations: self.parts.iter().map(|part| part.evaluations).sum(),
+            build_evaluations: self.parts.iter().map(|part| part.evaluations).sum::<u64>()
+                + nodes.iter().map(|nodes| nodes.evaluations).sum::<u64>(),
             seconds: self.seconds,
             brute_force_only: !self.is_proper(),
             lengthscale: self.lengthscale,
@@ -170,7 +173,7 @@ impl ResidualCoverTree {
         }
     }
 
-    /// Checks every invariant of the tree by its definition; O(n^2) evaluations.
+    /// Checks every invariant of the tree by its definition; O(n^2) evaluations. Nodes of the cover tree that are not there are made.
     ///
     /// Covering and separation are lengths of the metric that the nodes were arranged with: after a refit of a tree of
     /// pure construction that one is gone, and they are not checked.

@@ -1,19 +1,18 @@
-//! A part of a tree: points that were arranged together, with their own nodes, blocks and index.
+//! A part of a tree: points that were laid out together, with an index of their own.
 //!
 //! A tree that was only built is one part. Points that are inserted come in further parts, see [`super::grow`]; points
-//! that are removed stay in theirs, under a number that no query may find, until it is arranged anew.
+//! that are removed stay in theirs, under a number that no query may find, until it is laid out anew.
 
+use super::nodes::NodesOnDemand;
 use crate::control::Control;
-use crate::error::{Error, ErrorKind, Result, try_collect, try_copy, try_resize, try_vec};
-use crate::metric::{AnyMetric, Euclidean, Metric, Points, Preparation, check_symmetry, is_covariance};
-use crate::options::{Construction, Options, TreeOrder};
-use crate::ordering::hilbert::HilbertFrame;
+use crate::error::{Error, ErrorKind, Result, try_copy};
+use crate::layout::{Boxes, LEAF, Layout, LeastKeys};
+use crate::metric::{AnyMetric, Metric, Points, Preparation, check_symmetry, is_covariance};
+use crate::options::Options;
 use crate::parallel::Threads;
-use crate::search::{Blocks, Certificates, Index, IndexSource, Keys, Space, least_keys};
+use crate::search::{Certificates, Index, IndexSource, Keys, Nodes, Space};
 use crate::simd::Simd;
-use crate::tree::{CoverTree, build_net, node_balls};
-use ndarray::{ArrayView2, ShapeBuilder};
-use serde::{Deserialize, Serialize};
+use crate::tree::CoverTree;
 use std::time::Instant;
 
 /// The number of a point that was removed: above every limit.
@@ -75,164 +74,91 @@ impl Ids {
     }
 }
 
-/// What the radii of a part's levels are lengths of.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) enum Shape {
-    /// The part's own metric.
-    Metric,
-    /// The Euclidean distance of coordinates multiplied by these scales.
-    Euclidean(Vec<f64>),
-    /// A residual correlation of earlier parameters: a refit has kept the nodes.
-    Earlier,
-}
-
-/// Points that were arranged together. The nodes of `tree` bear the points' numbers.
+/// Points that were laid out together.
 pub(super) struct Part {
     pub(super) metric: AnyMetric,
-    pub(super) tree: CoverTree,
-    /// Depth and fan-out of `tree`.
-    pub(super) form: crate::tree::Shape,
-    pub(super) shape: Shape,
-    pub(super) blocks: Blocks,
+    pub(super) layout: Layout,
+    pub(super) boxes: Boxes,
+    /// The least number in each box, for metrics that are searched by boxes.
+    pub(super) least: Option<LeastKeys>,
     pub(super) index: Index,
     /// What indices over prefixes are built from.
     pub(super) source: IndexSource,
+    /// The cover tree, once it has been asked for.
+    pub(super) nodes: NodesOnDemand,
     pub(super) largest_weight: f64,
-    /// Least number of each subtree, or less.
-    pub(super) least: Vec<u32>,
-    pub(super) frame: HilbertFrame,
-    /// (key, position) of every point along the Hilbert curve.
-    pub(super) curve: Vec<(u128, u32)>,
     pub(super) ids: Ids,
     /// Number of each position, [`REMOVED`] where it was; empty as long as none was.
     pub(super) numbers: Vec<u32>,
     pub(super) removed: usize,
+    /// Pairs evaluated for the index.
     pub(super) evaluations: u64,
-    pub(super) seconds_order: f64,
     pub(super) seconds_tree: f64,
 }
 
 impl Part {
-    /// Arranges the points of `metric`, the number of each being its place there.
-    pub(super) fn new(common: Common<'_>, mut metric: AnyMetric, ids: Ids, control: &mut Control<'_>) -> Result<Part> {
-        let Common { options, preparation, threads } = common;
-        let clock = Instant::now();
-        control.phase(0.0, 0.6);
-        let points = points_of(&metric);
-        let n = points.n;
-        let frame = HilbertFrame::new(scaled_view(points))?;
-        let keys = curve_keys(&frame, points, threads)?;
-        let along: Vec<u32> = try_collect(keys.iter().map(|&(_, number)| Ok(number)), "the order")?;
-        let mut places = try_vec(n, 0, "the order")?;
-        along.iter().enumerate().for_each(|(place, &number)| places[number as usize] = place as u32);
-        let seconds_order = clock.elapsed().as_secs_f64();
-
-        let clock = Instant::now();
-        check_covariance(common, &mut metric, &along)?;
-        let natural: Vec<u32>;
-        let order = match options.order {
-            TreeOrder::Hilbert => &along,
-            TreeOrder::Natural => {
-                natural = try_collect((0..n as u32).map(Ok), "the order")?;
-                &natural
-            }
-        };
-        let shape = match &metric {
-            AnyMetric::Correlation(correlation)
-                if options.construction == Construction::Hybrid || !correlation.proper =>
-            {
-                Shape::Euclidean(preparation.shape_scales(points_of(&metric))?)
-            }
-            _ => Shape::Metric,
-        };
-        let net = match &shape {
-            Shape::Euclidean(scales) => {
-                let points = points_of(&metric).coordinates_only(scales)?;
-                build_net(&Euclidean { simd: simd(options), points }, order, &along, threads, control)?
-            }
-            _ => with_metric!(&metric, m => build_net(m, order, &along, threads, control)?),
-        };
-        let evaluations = net.evaluations;
-        let tree = CoverTree::pack(net, &places)?;
-        with_metric!(&mut metric, m => m.points_mut().reorder(&tree.ids)?);
-        let at = |(key, number): (u128, u32)| Ok((key, tree.positions[number as usize]));
-        let curve = try_collect(keys.into_iter().map(at), "the order")?;
-        let mut part = Part::over(common, metric, tree, shape, ids, (frame, curve), control)?;
-        part.evaluations += evaluations;
-        (part.seconds_order, part.seconds_tree) = (seconds_order, clock.elapsed().as_secs_f64());
-        Ok(part)
-    }
-
-    /// The same nodes under another metric, whose points are in the order of the nodes. `scales` are those of this one.
-    pub(super) fn renewed(
-        &self,
+    /// Makes what is searched over points that are laid out. Nodes are made now if the options name a traversal of theirs; `kept` are
+    /// those of the same points in an earlier layout, and the scales that the Euclidean metric had then.
+    pub(super) fn new(
         common: Common<'_>,
-        scales: &[f64],
         mut metric: AnyMetric,
+        layout: Layout,
+        ids: Ids,
+        kept: Option<(&CoverTree, &[f64])>,
         control: &mut Control<'_>,
     ) -> Result<Part> {
         let clock = Instant::now();
-        let shape = match (&self.shape, &self.metric) {
-            (Shape::Metric, AnyMetric::Euclidean(_)) => Shape::Euclidean(try_copy(scales, "the scales")?),
-            (Shape::Metric | Shape::Earlier, _) => Shape::Earlier,
-            (Shape::Euclidean(scales), _) => Shape::Euclidean(scales.clone()),
-        };
-        let points = points_of(&metric);
-        let frame = HilbertFrame::new(scaled_view(points))?;
-        let curve = curve_keys(&frame, points, common.threads)?;
-        let along: Vec<u32> = try_collect(curve.iter().map(|&(_, position)| Ok(position)), "the order")?;
-        check_covariance(common, &mut metric, &along)?;
-        let seconds_order = clock.elapsed().as_secs_f64();
-        let clock = Instant::now();
-        let mut part =
-            Part::over(common, metric, self.tree.nodes()?, shape, self.ids.clone(), (frame, curve), control)?;
-        (part.seconds_order, part.seconds_tree) = (seconds_order, clock.elapsed().as_secs_f64());
+        check_covariance(common, &mut metric, &layout)?;
+        let makes_nodes = kept.is_some() || common.options.traversal.needs_nodes();
+        control.phase(0.0, if makes_nodes { 0.5 } else { 1.0 });
+        let source = IndexSource::default();
+        let (covariance, inducing) = (&common.options.covariance, common.preparation.inducing());
+        let index = source.index(&metric, covariance, inducing, None, common.threads, control)?;
+        let (evaluations, numbers) = (index.evaluations, Vec::new());
+        let mut part = Part::with(metric, layout, (index, source), ids, numbers)?;
+        part.evaluations = evaluations;
+        if makes_nodes {
+            control.phase(0.5, 1.0);
+            let nodes = match kept {
+                Some((nodes, scales)) => part.moved_nodes(common, nodes, scales, control)?,
+                None => part.make_nodes(common, control)?,
+            };
+            part.nodes = NodesOnDemand::with(nodes);
+        }
+        control.step(1.0)?;
+        part.seconds_tree = clock.elapsed().as_secs_f64();
         Ok(part)
     }
 
-    /// What is searched with, over nodes without balls, whose order the points of `metric` are in.
-    fn over(
-        common: Common<'_>,
+    /// With what follows from the rest.
+    pub(super) fn with(
         metric: AnyMetric,
-        mut tree: CoverTree,
-        shape: Shape,
+        layout: Layout,
+        (index, source): (Index, IndexSource),
         ids: Ids,
-        (frame, curve): (HilbertFrame, Vec<(u128, u32)>),
-        control: &mut Control<'_>,
+        numbers: Vec<u32>,
     ) -> Result<Part> {
-        let Common { options, preparation, threads } = common;
-        control.phase(0.6, 0.7);
-        let (balls, mut evaluations) = with_metric!(&metric, m => node_balls(m, &tree, threads, control)?);
-        tree.balls = balls;
-        control.phase(0.7, 1.0);
-        let all = try_collect((0..tree.len() as u32).map(Ok), "the index")?;
-        let source = IndexSource::default();
-        let index = source.index(&metric, &options.covariance, preparation.inducing(), all, threads, control)?;
-        evaluations += index.evaluations;
-        control.step(1.0)?;
+        let boxes = Boxes::new(metric.points())?;
+        let by_boxes = with_metric!(&metric, m => m.is_spatial());
         Ok(Part {
-            blocks: with_metric!(&metric, m => Blocks::new(m.points(), &tree)?),
+            least: by_boxes.then(|| boxes.least_keys(&layout.numbers)).transpose()?,
+            largest_weight: with_metric!(&metric, m => largest_weight(m)),
+            removed: numbers.iter().filter(|&&number| number == REMOVED).count(),
+            metric,
+            layout,
+            boxes,
             index,
             source,
-            largest_weight: with_metric!(&metric, m => largest_weight(m)),
-            least: least_keys(&tree, &tree.ids)?,
-            metric,
-            form: tree.shape()?,
-            tree,
-            shape,
-            frame,
-            curve,
+            nodes: NodesOnDemand::default(),
             ids,
-            numbers: Vec::new(),
-            removed: 0,
-            evaluations,
-            seconds_order: 0.0,
+            numbers,
+            evaluations: 0,
             seconds_tree: 0.0,
         })
     }
 
     pub(super) fn points(&self) -> &Points {
-        points_of(&self.metric)
+        self.metric.points()
     }
 
     /// Whether bounds hold, so that something else than brute force is exact.
@@ -240,27 +166,38 @@ impl Part {
         with_metric!(&self.metric, m => m.is_metric())
     }
 
+    /// Number of points, those that were removed included.
+    pub(super) fn len(&self) -> usize {
+        self.layout.len()
+    }
+
     /// Number of points that were not removed.
     pub(super) fn live(&self) -> usize {
-        self.tree.len() - self.removed
+        self.len() - self.removed
     }
 
     /// Number of each position, or [`REMOVED`].
     pub(super) fn numbers(&self) -> &[u32] {
-        if self.numbers.is_empty() { &self.tree.ids } else { &self.numbers }
+        if self.numbers.is_empty() { &self.layout.numbers } else { &self.numbers }
+    }
+
+    /// Number and position of each point that was not removed, by number.
+    pub(super) fn live_points(&self) -> impl Iterator<Item = (u32, u32)> {
+        let live = |&(_, position): &(u32, u32)| self.numbers()[position as usize] != REMOVED;
+        (0..).zip(self.layout.positions.iter().copied()).filter(live)
     }
 
     /// Makes `numbers` an array of its own, to mark what is removed.
     pub(super) fn keep_numbers(&mut self) -> Result<()> {
         if self.numbers.is_empty() {
-            self.numbers = try_copy(&self.tree.ids, "removal")?;
+            self.numbers = try_copy(&self.layout.numbers, "removal")?;
         }
         Ok(())
     }
 
     /// The id of the point at a position.
     pub(super) fn id(&self, position: u32) -> u32 {
-        self.ids.of(self.tree.ids[position as usize])
+        self.ids.of(self.layout.numbers[position as usize])
     }
 
     /// The position of the point with an id, if it is here.
@@ -269,22 +206,15 @@ impl Part {
         if number as usize >= self.ids.len() || self.ids.of(number) != id {
             return None;
         }
-        let position = self.tree.positions[number as usize];
+        let position = self.layout.positions[number as usize];
         (self.numbers()[position as usize] == number).then_some(position)
-    }
-
-    /// Position of the point at or after `x` (scaled) along the Hilbert curve.
-    pub(super) fn near_on_curve(&self, x: &[f64]) -> u32 {
-        let key = self.frame.key(x);
-        let next = self.curve.partition_point(|&(stored, _)| stored < key).min(self.tree.len() - 1);
-        self.curve[next].1
     }
 
     /// Home and position of a point: queries are grouped by it.
     pub(super) fn place(&self, index: &Index, position: u32) -> (u32, u32) {
         let home = match index.home(position) {
             Some(home) => home,
-            None if index.is_empty() => self.blocks.of_position(position as usize) as u32,
+            None if index.is_empty() => position / LEAF as u32,
             // The index is over a prefix that it is not in.
             None => 0,
         };
@@ -300,11 +230,10 @@ impl Part {
     ) -> Result<Index> {
         let (covariance, inducing) = (&common.options.covariance, common.preparation.inducing());
         let prefix = self.source.prefix(&self.index, &self.metric, inducing, positions, common.threads, control)?;
-        if let Some(index) = prefix {
-            return Ok(index);
+        match prefix {
+            Some(index) => Ok(index),
+            None => self.source.index(&self.metric, covariance, inducing, Some(positions), common.threads, control),
         }
-        let positions = try_copy(positions, "the index")?;
-        self.source.index(&self.metric, covariance, inducing, positions, common.threads, control)
     }
 
     /// What a search runs over. `metric` is the part's own.
@@ -314,83 +243,65 @@ impl Part {
         metric: &'a M,
         index: &'a Index,
         keys: Keys<'a>,
-        exclude_self: bool,
-        certificates: Certificates,
+        nodes: Option<Nodes<'a>>,
     ) -> Space<'a, M> {
         Space {
             metric,
-            tree: &self.tree,
-            blocks: &self.blocks,
+            numbers: &self.layout.numbers,
+            boxes: &self.boxes,
+            least: None,
+            nodes,
             cells: IndexSource::cells(if index.starts.is_some() { &self.index } else { index }, &self.metric),
             panels: IndexSource::bound(index, &self.metric, &common.options.covariance),
             starts: index.starts.as_deref(),
             largest_weight: self.largest_weight,
             keys,
-            exclude_self,
-            certificates,
+            exclude_self: false,
+            certificates: Certificates::ALL,
         }
     }
 
     /// Checks every invariant by its definition; O(n^2) evaluations.
     pub(super) fn validate(&self, common: Common<'_>, control: &mut Control<'_>) -> Result<()> {
         let broken = |what: &str| Error::new(ErrorKind::Internal, format!("tree invariant violated: {what}"));
-        self.tree.check_structure()?;
-        if self.ids.len() != self.tree.len() || self.points().n != self.tree.len() {
-            return Err(broken("ids, points and nodes are not of one number"));
+        if self.ids.len() != self.len() || self.points().n != self.len() {
+            return Err(broken("ids and points are not of one number"));
         }
         let mut removed = 0;
-        for (position, (&number, &own)) in self.numbers().iter().zip(&self.tree.ids).enumerate() {
+        for (position, (&number, &own)) in self.numbers().iter().zip(&self.layout.numbers).enumerate() {
             removed += usize::from(number == REMOVED);
-            if number != own && number != REMOVED {
+            if (number != own && number != REMOVED) || self.layout.positions[own as usize] as usize != position {
                 return Err(broken("a point has a number that is not its own"));
-            }
-            let above = std::iter::successors(Some(position), |&i| self.tree.parent(i));
-            if above.map(|i| self.least[i]).any(|least| least > number) {
-                return Err(broken("the least number of a subtree is too large"));
             }
         }
         if removed != self.removed {
             return Err(broken("removed points are miscounted"));
         }
-        control.phase(0.0, 0.5);
-        match &self.shape {
-            Shape::Metric => with_metric!(&self.metric, m => self.tree.check_nets(m, common.threads, control)?),
-            Shape::Euclidean(scales) => {
-                let points = self.points().coordinates_only(scales)?;
-                let euclidean = Euclidean { simd: simd(common.options), points };
-                self.tree.check_nets(&euclidean, common.threads, control)?;
-            }
-            Shape::Earlier => {}
-        }
-        control.phase(0.5, 1.0);
-        with_metric!(&self.metric, m => {
-            self.blocks.check(m.points())?;
-            self.tree.check_balls(m, common.threads, control)
-        })
+        self.boxes.check(self.points())?;
+        self.validate_nodes(common, control)
     }
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
-        let words = self.least.len() + self.numbers.len();
         self.points().bytes()
-            + self.tree.bytes()
-            + self.blocks.bytes()
+            + self.layout.bytes()
+            + self.boxes.bytes()
+            + self.least.as_ref().map_or(0, LeastKeys::bytes)
             + self.index.bytes()
             + self.source.bytes(&self.index)
+            + self.nodes.get().map_or(0, |nodes| nodes.bytes())
             + self.ids.bytes()
-            + size_of_val(&self.curve[..])
-            + words * size_of::<u32>()
+            + size_of_val(&self.numbers[..])
     }
 }
 
-/// Checks what the caller handed over: where a covariance or a factor is none, bounds do not hold. `along` are the
-/// points along a curve.
-fn check_covariance(common: Common<'_>, metric: &mut AnyMetric, along: &[u32]) -> Result<()> {
+/// Checks what the caller handed over: where a covariance or a factor is none, bounds do not hold.
+fn check_covariance(common: Common<'_>, metric: &mut AnyMetric, layout: &Layout) -> Result<()> {
     let AnyMetric::Correlation(correlation) = metric else { return Ok(()) };
     let (given, custom) = (common.preparation.is_given(), correlation.points.custom);
-    check_symmetry(correlation, along)?;
+    check_symmetry(correlation, &layout.numbers)?;
     if given || custom {
-        correlation.proper = correlation.proper && is_covariance(correlation, along, given)?;
+        correlation.proper = correlation.proper && is_covariance(correlation, given)?;
     }
     Ok(())
 }
@@ -400,37 +311,7 @@ pub(super) fn simd(options: &Options) -> Simd {
     if options.portable_simd { Simd::Portable } else { Simd::detect() }
 }
 
-/// The points of a metric.
-pub(super) fn points_of(metric: &AnyMetric) -> &Points {
-    with_metric!(metric, m => m.points())
-}
-
-/// (key, place in `points`) of every point, along the curve.
-fn curve_keys(frame: &HilbertFrame, points: &Points, threads: &Threads) -> Result<Vec<(u128, u32)>> {
-    const RUN: usize = 4096;
-    let what = "the order";
-    let mut keys = try_vec(points.n, (0, 0), what)?;
-    let tasks = try_collect(keys.chunks_mut(RUN).enumerate().map(Ok), what)?;
-    threads.run(tasks, &mut Control::none(), Vec::new, |row, (task, keys)| {
-        try_resize(row, points.d, 0.0, what)?;
-        for (i, key) in (task * RUN..).zip(keys) {
-            row.iter_mut().enumerate().for_each(|(j, x)| *x = points.coord(i, j));
-            *key = (frame.key(row), i as u32);
-        }
-        Ok(())
-    })?;
-    keys.sort_unstable();
-    Ok(keys)
-}
-
 /// The largest weight of a point.
 pub(super) fn largest_weight<M: Metric>(metric: &M) -> f64 {
     metric.points().inverse_sds.iter().map(|&isd| metric.weight(isd)).fold(0.0, f64::max)
-}
-
-/// Scaled coordinates as an n x d view.
-fn scaled_view(points: &Points) -> ArrayView2<'_, f64> {
-    let shape = (points.n, points.d).strides((1, points.n));
-    ArrayView2::from_shape(shape, &points.coords)
-        .unwrap_or_else(|_| ArrayView2::from_shape((0, 0), &[]).expect("empty"))
 }

@@ -1,15 +1,16 @@
 //! New parameters over the same points, as a fit asks for every few iterations.
 //!
-//! V is computed anew, and what depends on it: the balls of the nodes and the index. The nodes themselves, and with them
-//! the order of all points in memory, stay as they were arranged: any parameters are searched exactly with them.
+//! All is made anew but the nodes of the cover tree, which stay as they are where there are some, with other balls: any parameters
+//! are searched exactly with them.
 
 use super::ResidualCoverTree;
-use super::part::{Common, Ids, Part, REMOVED, simd};
+use super::build::laid_out;
+use super::part::{Common, Ids, Part, simd};
 use crate::control::Control;
 use crate::data::{Data, Model};
 use crate::error::{Error, Result, number, try_with_capacity};
 use crate::kernel::Covariance;
-use crate::metric::{AnyMetric, Preparation, matrix_view};
+use crate::metric::{Preparation, matrix_view};
 use crate::options::Options;
 use crate::parallel::Threads;
 use crate::stats::{BuildSeconds, LengthscaleCheck};
@@ -20,8 +21,8 @@ impl ResidualCoverTree {
     /// rows are those of the points by id. Inducing points that are absent stay. Ids stay too, and answers are those of
     /// a tree that is built anew.
     ///
-    /// O(m^3 + n m^2) for the factor, and what the balls and the index take. Parts become one, without the points that
-    /// were removed; that, and another construction or order, takes what building does.
+    /// Takes what building does; parts become one, without the points that were removed. The nodes of the cover tree, where there are
+    /// some, stay: but not of several parts, after removals, or for another construction or order.
     ///
     /// # Errors
     /// As [`Self::build`]; the tree is then as it was.
@@ -43,12 +44,10 @@ impl ResidualCoverTree {
         let threads = other_threads.as_ref().unwrap_or(&self.threads);
 
         let same = options.construction == self.options.construction && options.order == self.options.order;
-        let kept = self.parts.first().filter(|part| same && part.removed == 0 && self.parts.len() == 1);
-        let (gathered, ids) = if kept.is_some() { Default::default() } else { self.coords_by_id()? };
-        let coords = match kept {
-            Some(part) => part.points().raw_view(),
-            None => matrix_view(&gathered, self.preparation.d()),
-        };
+        let whole = self.parts.first().filter(|part| same && part.removed == 0 && self.parts.len() == 1);
+        let kept = whole.and_then(|part| part.nodes.get());
+        let (gathered, ids) = self.coords_by_id()?;
+        let coords = matrix_view(&gathered, self.preparation.d());
         let stay = self.preparation.inducing().filter(|_| model.factor.is_none()).map(|inducing| inducing.raw_view());
         let data = Data {
             coords,
@@ -60,28 +59,30 @@ impl ResidualCoverTree {
         control.phase(0.0, 1.0);
         let mut preparation = Preparation::new(options, simd(options), &data)?;
         self.check_lengthscales(&preparation)?;
-        let rows = kept.map(|part| &part.tree.ids[..]);
         // Of no points there is nothing to compute: those that are inserted later have these parameters.
         let metric = match data.coords.nrows() {
             0 => None,
-            _ => Some(preparation.metric(options, &data, rows, threads, control)?),
+            _ => Some(laid_out(&mut preparation, options, &data, threads, control)?),
         };
-        let lengthscale = metric.as_ref().map_or(Ok(LengthscaleCheck::Plausible), AnyMetric::lengthscale_check)?;
-        let factor = clock.elapsed().as_secs_f64();
+        let lengthscale = match &metric {
+            Some((metric, ..)) => metric.lengthscale_check()?,
+            None => LengthscaleCheck::Plausible,
+        };
+        let order = metric.as_ref().map_or(0.0, |&(.., seconds)| seconds);
+        let factor = clock.elapsed().as_secs_f64() - order;
         control.window(0.4, 1.0);
         let common = Common { options, preparation: &preparation, threads };
-        let part = match (metric, kept) {
-            (None, _) => None,
-            (Some(metric), Some(part)) => Some(part.renewed(common, self.preparation.scales(), metric, control)?),
-            (Some(metric), None) => Some(Part::new(common, metric, Ids::new(ids), control)?),
+        let kept = kept.as_ref().map(|nodes| (&**nodes, self.preparation.scales()));
+        let part = match metric {
+            None => None,
+            Some((metric, layout, _)) => Some(Part::new(common, metric, layout, Ids::new(ids), kept, control)?),
         };
         if part.is_none() {
             control.step(1.0)?;
         }
 
-        let seconds = |f: fn(&Part) -> f64| part.as_ref().map_or(0.0, f);
-        self.seconds =
-            BuildSeconds { factor, order: seconds(|part| part.seconds_order), tree: seconds(|part| part.seconds_tree) };
+        let tree = part.as_ref().map_or(0.0, |part| part.seconds_tree);
+        self.seconds = BuildSeconds { factor, order, tree };
         self.lengthscale = lengthscale;
         self.parts.clear();
         self.parts.extend(part);
@@ -115,11 +116,9 @@ impl ResidualCoverTree {
         let mut ids = try_with_capacity(self.len(), what)?;
         for part in &self.parts {
             let (points, d) = (part.points(), self.preparation.d());
-            for (number, &position) in part.tree.positions.iter().enumerate() {
-                if part.numbers()[position as usize] != REMOVED {
-                    coords.extend_from_slice(&points.raw_coords[position as usize * d..(position as usize + 1) * d]);
-                    ids.push(part.ids.of(number as u32));
-                }
+            for (number, position) in part.live_points() {
+                coords.extend_from_slice(&points.raw_coords[position as usize * d..(position as usize + 1) * d]);
+                ids.push(part.ids.of(number));
             }
         }
         Ok((coords, ids))

@@ -1,18 +1,19 @@
 //! Saving and loading trees.
 
 use super::ResidualCoverTree;
-use super::part::{Ids, Part, REMOVED, Shape, simd};
+use super::nodes::NodesOnDemand;
+use super::part::{Ids, Part, REMOVED, simd};
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result, headroom, try_collect, try_copy, try_with_capacity};
 use crate::kernel::{Covariance, Kernel};
+use crate::layout::Layout;
 use crate::metric::{AnyMetric, Preparation, SavedPoints, SavedPreparation};
 use crate::options::{Construction, MetricKind, Options, Traversal, TreeOrder};
-use crate::ordering::hilbert::HilbertFrame;
 use crate::parallel::Threads;
 use crate::saved::{
     Array, Buffer, OpenFile, Reader, Replacement, Shared, Source, Writer, corrupt, directory, file_error, write,
 };
-use crate::search::{Blocks, Certificates, Index, SavedIndex, least_keys};
+use crate::search::{Certificates, Index, SavedIndex};
 use crate::stats::{BuildSeconds, LengthscaleCheck};
 use crate::tree::{CoverTree, SavedNodes};
 use arc_swap::ArcSwap;
@@ -23,7 +24,7 @@ use std::path::Path;
 /// Bytes that are written to a file at a time.
 const BUFFER: usize = 1 << 20;
 
-/// A tree's directory; what its [`LengthscaleCheck`] found follows it.
+/// A tree's directory.
 #[derive(Serialize, Deserialize)]
 struct SavedTree {
     options: SavedOptions,
@@ -32,6 +33,7 @@ struct SavedTree {
     next_id: u32,
     /// Factor, order, tree.
     seconds: [f64; 3],
+    lengthscale: LengthscaleCheck,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -50,12 +52,13 @@ struct SavedOptions {
 #[derive(Serialize, Deserialize)]
 struct SavedPart {
     points: SavedPoints,
-    nodes: SavedNodes,
-    shape: Shape,
+    /// Number of the point at each position, and how inner nodes of the layout cut space.
+    numbers: Array<u32>,
+    axes: Array<u32>,
+    cuts: Array<f64>,
+    /// Absent as long as nobody has asked for them.
+    nodes: Option<SavedNodes>,
     index: SavedIndex,
-    frame: HilbertFrame,
-    curve_keys: Array<u128>,
-    curve_positions: Array<u32>,
     ids: SavedIds,
     /// Positions of removed points, ascending.
     removed: Array<u32>,
@@ -155,7 +158,7 @@ impl ResidualCoverTree {
         control.phase(0.0, 1.0);
         let total = self.stats().memory_bytes;
         write(&mut Writer::new(out, total, control), |writer| {
-            let tree = SavedTree {
+            Ok(SavedTree {
                 options: SavedOptions {
                     metric: *metric,
                     kernel: kernel.clone(),
@@ -171,8 +174,8 @@ impl ResidualCoverTree {
                 parts: self.parts.iter().map(|part| part.save(writer)).collect::<Result<_>>()?,
                 next_id: self.next_id,
                 seconds: [self.seconds.factor, self.seconds.order, self.seconds.tree],
-            };
-            Ok((tree, self.lengthscale))
+                lengthscale: self.lengthscale,
+            })
         })
     }
 
@@ -184,7 +187,7 @@ impl ResidualCoverTree {
     ) -> Result<Self> {
         control.window(0.0, 1.0);
         control.phase(0.0, 1.0);
-        let (saved, lengthscale): (SavedTree, LengthscaleCheck) = directory(source)?;
+        let saved: SavedTree = directory(source)?;
         let SavedOptions { metric, kernel, construction, order, traversal, .. } = saved.options;
         let covariance = Covariance::Stationary(kernel);
         let mut options = Options {
@@ -213,7 +216,7 @@ impl ResidualCoverTree {
             parts,
             next_id: saved.next_id,
             seconds: BuildSeconds { factor, order, tree },
-            lengthscale,
+            lengthscale: saved.lengthscale,
             last_search: ArcSwap::default(),
             certificates: Certificates::ALL,
         };
@@ -226,18 +229,17 @@ impl ResidualCoverTree {
 impl Part {
     fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedPart> {
         let what = "the saved tree";
-        let keys: Vec<u128> = try_collect(self.curve.iter().map(|&(key, _)| Ok(key)), what)?;
-        let positions: Vec<u32> = try_collect(self.curve.iter().map(|&(_, position)| Ok(position)), what)?;
+        let axes: Vec<u32> = try_collect(self.layout.cuts().iter().map(|cut| Ok(cut.axis)), what)?;
+        let cuts: Vec<f64> = try_collect(self.layout.cuts().iter().map(|cut| Ok(cut.at)), what)?;
         let mut removed: Vec<u32> = try_with_capacity(self.removed, what)?;
-        removed.extend((0..self.tree.len() as u32).filter(|&i| self.numbers()[i as usize] == REMOVED));
+        removed.extend((0..self.len() as u32).filter(|&i| self.numbers()[i as usize] == REMOVED));
         Ok(SavedPart {
             points: self.metric.save(writer)?,
-            nodes: self.tree.save(writer)?,
-            shape: self.shape.clone(),
+            numbers: writer.array(&self.layout.numbers)?,
+            axes: writer.array(&axes)?,
+            cuts: writer.array(&cuts)?,
+            nodes: self.nodes.get().map(|nodes| nodes.save(writer)).transpose()?,
             index: self.index.save(writer)?,
-            frame: self.frame.clone(),
-            curve_keys: writer.array(&keys)?,
-            curve_positions: writer.array(&positions)?,
             ids: match &self.ids {
                 &Ids::Range(first, count) => SavedIds::Range(first, count),
                 Ids::List(ids) => SavedIds::List(writer.array(ids)?),
@@ -250,9 +252,13 @@ impl Part {
     fn load(saved: SavedPart, options: &Options, preparation: &Preparation, reader: &Reader<'_, '_>) -> Result<Part> {
         let what = "the tree";
         let metric = AnyMetric::load(saved.points, options, preparation, reader)?;
-        let points = super::part::points_of(&metric);
-        let (n, d) = (points.n, points.d);
-        let tree = CoverTree::load(saved.nodes, n, reader)?;
+        let (n, d) = (metric.points().n, metric.points().d);
+        let numbers = reader.exactly(&saved.numbers, n, what)?;
+        let (axes, cuts) = (reader.array(&saved.axes, what)?, reader.array(&saved.cuts, what)?);
+        let Some(layout) = Layout::restored(numbers, &axes, &cuts, d)? else {
+            return Err(corrupt("its points do not lie in a layout"));
+        };
+        let nodes = saved.nodes.map(|nodes| CoverTree::load(nodes, &layout, d, reader)).transpose()?;
         let ids = match saved.ids {
             SavedIds::Range(first, count) => Ids::Range(first, count),
             SavedIds::List(ids) => Ids::List(reader.array(&ids, what)?),
@@ -261,21 +267,11 @@ impl Part {
         if n == 0 || ids.len() != n || overflows {
             return Err(corrupt("a part has a wrong number of ids"));
         }
-        let (index, source) = Index::load(saved.index, &metric, preparation.inducing(), reader)?;
-        let keys = reader.exactly(&saved.curve_keys, n, what)?;
-        let positions = reader.exactly(&saved.curve_positions, n, what)?;
-        let fits = match &saved.shape {
-            Shape::Euclidean(scales) => scales.len() == d,
-            Shape::Metric | Shape::Earlier => true,
-        };
-        if positions.iter().any(|&i| i as usize >= n) || !saved.frame.fits(d) || !fits {
-            return Err(corrupt("its curve does not go through its points"));
-        }
-        let curve = try_collect(keys.into_iter().zip(positions).map(Ok), what)?;
+        let loaded = Index::load(saved.index, &metric, preparation.inducing(), reader)?;
         let removed: Vec<u32> = reader.array(&saved.removed, what)?;
         let mut numbers = Vec::new();
         if !removed.is_empty() {
-            numbers = try_copy(&tree.ids, what)?;
+            numbers = try_copy(&layout.numbers, what)?;
         }
         for &position in &removed {
             match numbers.get_mut(position as usize) {
@@ -283,24 +279,9 @@ impl Part {
                 _ => return Err(corrupt("a removed point does not exist")),
             }
         }
-        Ok(Part {
-            blocks: Blocks::new(points, &tree)?,
-            index,
-            source,
-            largest_weight: with_metric!(&metric, m => super::part::largest_weight(m)),
-            least: least_keys(&tree, &tree.ids)?,
-            metric,
-            form: tree.shape()?,
-            tree,
-            shape: saved.shape,
-            frame: saved.frame,
-            curve,
-            ids,
-            numbers,
-            removed: removed.len(),
-            evaluations: saved.evaluations,
-            seconds_order: 0.0,
-            seconds_tree: 0.0,
-        })
+        let mut part = Part::with(metric, layout, loaded, ids, numbers)?;
+        part.nodes = nodes.map(NodesOnDemand::with).unwrap_or_default();
+        part.evaluations = saved.evaluations;
+        Ok(part)
     }
 }

@@ -6,7 +6,7 @@ use crate::data::{Query, QueryPoints};
 use crate::error::{Error, ErrorKind, Result, number, try_collect, try_vec};
 use crate::metric::{AnyMetric, Metric, QueryBlock};
 use crate::options::Traversal;
-use crate::search::{Batch, Collector, Index, Keys, Nearest, Neighbor, SearchCounters, Within, run_batch};
+use crate::search::{Batch, Collector, Index, Keys, Nearest, Neighbor, Nodes, SearchCounters, Space, Within, run_batch};
 use crate::stats::SearchStats;
 use ndarray::{ArrayView1, ArrayView2};
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub(super) struct Search<'a, 'b> {
     pub(super) part: u32,
     pub(super) index: &'a Index,
     pub(super) keys: Keys<'a>,
+    /// Whether keys are numbers.
+    pub(super) by_number: bool,
     /// Keys below its limit may be found by a query, one limit a query.
     pub(super) limits: &'a [u32],
     pub(super) asked: &'a Asked<'b>,
@@ -216,12 +218,13 @@ impl ResidualCoverTree {
                 Some(ids) => try_collect(ids.iter().map(|&id| Ok(part.ids.below(id))), "id limits")?,
                 None => try_vec(count, part.ids.len() as u32, "id limits")?,
             };
-            let keys = Keys { of: part.numbers(), least: &part.least, positions: &part.tree.positions };
+            let keys = Keys { of: part.numbers(), positions: &part.layout.positions };
             let exclude_self = query.exclude_self;
             let search = Search {
                 part: p as u32,
                 index: &part.index,
                 keys,
+                by_number: true,
                 limits: &limits,
                 asked: &asked,
                 traversal,
@@ -243,14 +246,29 @@ impl ResidualCoverTree {
         control: &mut Control<'_>,
     ) -> Result<SearchCounters> {
         let part = &self.parts[search.part as usize];
+        let nodes = part.nodes_for(search.traversal, self.common(), control)?;
+        let least = match &nodes {
+            Some(nodes) if !search.by_number => nodes.least_keys(search.keys.of)?,
+            _ => Vec::new(),
+        };
+        let nodes = nodes.as_ref().map(|tree| Nodes { tree, least: if search.by_number { &tree.least } else { &least } });
+        // Answers are the same without nodes, where another call is making them.
+        let automatic = search.traversal.needs_nodes() && nodes.is_none();
+        let traversal = if automatic { Traversal::Automatic } else { search.traversal };
         with_metric!(&part.metric, metric => {
             let places = self.places(search)?;
-            let batch = Batch { limits: search.limits, places: &places, traversal: search.traversal };
+            let batch = Batch { limits: search.limits, places: &places, traversal };
             let load = |numbers: &[u32], block: &mut QueryBlock| self.load_block(search, metric, &places, numbers, block);
-            let Keys { of, least, positions } = search.keys;
-            let keys = Keys { of, least, positions };
-            let space =
-                part.space(self.common(), metric, search.index, keys, search.exclude_self, self.certificates);
+            let by_rank = match metric.is_spatial() && !search.by_number {
+                true => Some(part.boxes.least_keys(search.keys.of)?),
+                false => None,
+            };
+            let space = Space {
+                least: by_rank.as_ref().or(part.least.as_ref()),
+                exclude_self: search.exclude_self,
+                certificates: self.certificates,
+                ..part.space(self.common(), metric, search.index, search.keys, nodes)
+            };
             let earlier = &*found;
             let collector = |q: u32| wanted.collector(metric, q, &earlier[q as usize]);
             let (more, counters) = run_batch(&space, &batch, load, collector, W::finish, &self.threads, control)?;
@@ -274,12 +292,12 @@ impl ResidualCoverTree {
                     }
                     let points = self.parts[home as usize].points();
                     x.iter_mut().enumerate().for_each(|(j, x)| *x = points.coord(position as usize, j));
-                    place(part.near_on_curve(&x))
+                    place(part.layout.home(&x))
                 };
                 try_collect(spots.iter().map(position), "the queries")
             }
             Asked::New { scaled, .. } => {
-                let near = scaled.chunks_exact(self.preparation.d()).map(|x| place(part.near_on_curve(x)));
+                let near = scaled.chunks_exact(self.preparation.d()).map(|x| place(part.layout.home(x)));
                 try_collect(near, "the queries")
             }
         }

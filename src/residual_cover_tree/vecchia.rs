@@ -5,7 +5,7 @@ use super::search::{Asked, Bounds, KNearest, Search, Units};
 use super::{Neighbors, ResidualCoverTree, Spot};
 use crate::control::Control;
 use crate::error::{Error, Result, try_collect, try_vec, try_with_capacity};
-use crate::search::{FEW, Keys, Neighbor, SearchCounters, least_keys};
+use crate::search::{FEW, Keys, Neighbor, SearchCounters};
 use ndarray::ArrayView1;
 use std::time::Instant;
 
@@ -62,7 +62,7 @@ impl ResidualCoverTree {
         let live = part.live();
         // The part's own order: a point's key is its place there, a row's limit how many come before it.
         let mut positions = try_with_capacity(live, "the order")?;
-        let mut ranks = try_vec(part.tree.len(), REMOVED, "the order")?;
+        let mut ranks = try_vec(part.len(), REMOVED, "the order")?;
         let mut limits = try_with_capacity(spots.len(), "id limits")?;
         for &(home, position) in spots {
             limits.push(positions.len() as u32);
@@ -71,7 +71,6 @@ impl ResidualCoverTree {
                 positions.push(position);
             }
         }
-        let least = least_keys(&part.tree, &ranks)?;
         let mut counters = SearchCounters::default();
         // Rows that have at least a quarter of the order before them search among all points, those before them among
         // the first quarter with an index of its own, and so on: of what is searched, a quarter or more may be found.
@@ -94,7 +93,8 @@ impl ResidualCoverTree {
             let search = Search {
                 part: p,
                 index: prefix.as_ref().unwrap_or(&part.index),
-                keys: Keys { of: &ranks, least: &least, positions: &positions },
+                keys: Keys { of: &ranks, positions: &positions },
+                by_number: false,
                 limits: &limits[first..last],
                 asked: &Asked::Stored(&spots[first..last]),
                 traversal: self.options.traversal,
@@ -110,8 +110,7 @@ impl ResidualCoverTree {
     fn spots(&self) -> Result<Vec<Spot>> {
         let mut spots = try_with_capacity(self.len(), "the order")?;
         for (p, part) in self.parts.iter().enumerate() {
-            let live = |&position: &u32| part.numbers()[position as usize] != REMOVED;
-            spots.extend(part.tree.positions.iter().copied().filter(live).map(|position| (p as u32, position)));
+            spots.extend(part.live_points().map(|(_, position)| (p as u32, position)));
         }
         Ok(spots)
     }
@@ -122,7 +121,7 @@ impl ResidualCoverTree {
         if order.len() != n {
             return Err(Error::invalid(format!("order has {} ids but the tree has {n} points", order.len())));
         }
-        let unseen = |part: &Part| try_vec(part.tree.len(), false, "the order");
+        let unseen = |part: &Part| try_vec(part.len(), false, "the order");
         let mut seen = try_collect(self.parts.iter().map(unseen), "the order")?;
         let checked = |(t, &id): (usize, &i64)| {
             let (part, position) = self.spot("order", t, id)?;

@@ -29,8 +29,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// What a file begins and ends with. Not text, with line ends that a transfer as text would change.
 const MAGIC: [u8; 8] = *b"\x89RCT\r\n\x1a\n";
-/// The format that is written and read. Formats 1 to 5 were those of no release.
-const VERSION: u32 = 6;
+/// The format that is written and read. Formats 1 to 6 were those of no release.
+const VERSION: u32 = 7;
 /// What arrays are aligned to.
 const ALIGN: usize = 64;
 /// Bytes of an array that have a checksum of their own.
@@ -66,8 +66,8 @@ pub(crate) fn write<D: Serialize>(
     writer.bytes(&trailer)
 }
 
-/// The directory of a saved tree, and what follows it there, or the default in files of before that was written.
-pub(crate) fn directory<D: DeserializeOwned, E: DeserializeOwned + Default>(source: &dyn Source) -> Result<(D, E)> {
+/// The directory of a saved tree.
+pub(crate) fn directory<D: DeserializeOwned>(source: &dyn Source) -> Result<D> {
     let len = source.len();
     let mut head = [0; HEAD];
     let start = len.min(HEAD as u64) as usize;
@@ -105,9 +105,5 @@ pub(crate) fn directory<D: DeserializeOwned, E: DeserializeOwned + Default>(sour
     if xxh3_64(&bytes) != sum && !cfg!(fuzzing) {
         return Err(corrupt("its directory does not match its checksum"));
     }
-    let decoded = postcard::take_from_bytes(&bytes).and_then(|(directory, rest)| {
-        let more = if rest.is_empty() { E::default() } else { postcard::from_bytes(rest)? };
-        Ok((directory, more))
-    });
-    decoded.map_err(|error| corrupt(format!("its directory cannot be decoded: {error}")))
+    postcard::from_bytes(&bytes).map_err(|error| corrupt(format!("its directory cannot be decoded: {error}")))
 }

@@ -16,7 +16,7 @@ use super::collect::Collector;
 use super::overlaps::{Inside, Lane, Projection};
 use super::shortlist::{Candidate, Shortlist};
 use super::space::{Group, Scratch, Space};
-use super::spatial::{at_distance, bounding_box, keep_least};
+use crate::layout::aabb::{at_distance, bounding_box, keep_least};
 use crate::error::{Result, try_push, try_reserve, try_resize};
 use crate::metric::{Metric, NEW, QueryBlock};
 use crate::simd::spans::{InSpan, MemberBounds, bound_members};
@@ -462,7 +462,7 @@ pub(super) fn is_excluded(excluded: &[u64], cell: u32) -> bool {
 fn raise<M: Metric, C: Collector>(space: &Space<'_, M>, query: &mut AngleQuery, collector: &C, lowers: &mut Vec<i32>) {
     // Where nothing is wanted in particular, what is left is mostly found.
     let (of, more) = match collector.wanted() {
-        0 => (space.tree.len(), 0),
+        0 => (space.numbers.len(), 0),
         wanted => (query.seen, wanted.saturating_mul(MOST_WANTED)),
     };
     let most = ((MOST_LEFT * of as f64) as usize).saturating_add(more);

@@ -6,7 +6,7 @@ use super::collect::Collector;
 use super::panel_query::{PanelQuery, Rows};
 use super::panels::Panels;
 use super::space::{Group, Scratch, Space};
-use super::spatial::keep_least;
+use crate::layout::aabb::keep_least;
 use crate::control::Control;
 use crate::error::{Result, try_collect, try_push, try_resize, try_vec, try_with_capacity};
 use crate::kernel::Kernel;

@@ -2,7 +2,7 @@
 //! browsing in spatial databases* (ACM TODS 1999).
 
 use super::collect::Collector;
-use super::space::{Group, Scratch, Space};
+use super::space::{Group, Nodes, Scratch, Space};
 use crate::error::Result;
 use crate::metric::{Candidates, Metric, QueryBlock};
 use std::cmp::Ordering;
@@ -41,19 +41,22 @@ pub(crate) fn search<M: Metric, C: Collector>(
     group: &mut Group<C>,
     scratch: &mut Scratch,
 ) -> Result<()> {
-    let (metric, tree) = (space.metric, space.tree);
+    let Some(Nodes { tree, least }) = space.nodes else { return Ok(()) };
+    let metric = space.metric;
     for q in 0..queries.len {
         let weight = metric.weight(queries.inverse_sds[q]);
         let mut heap = BinaryHeap::new();
-        scratch.candidates.clear();
-        scratch.candidates.push(0);
+        scratch.frontier.clear();
+        scratch.frontier.push(0);
         loop {
             // Score the candidates (the root, then children of the best node), and open those that may hold more.
+            scratch.candidates.clear();
+            scratch.candidates.extend(scratch.frontier.iter().map(|&node| tree.positions[node as usize]));
             let candidates = Candidates::Gather(&scratch.candidates);
             let parts = (&mut scratch.score, &mut scratch.scores, &mut scratch.counters);
             space.evaluate(group, &[q as u32], queries, &candidates, parts)?;
             let threshold = group.collectors[q].threshold();
-            for (&node, &score) in scratch.candidates.iter().zip(&scratch.scores) {
+            for (&node, &score) in scratch.frontier.iter().zip(&scratch.scores) {
                 if tree.is_leaf(node as usize) {
                     continue;
                 }
@@ -71,10 +74,10 @@ pub(crate) fn search<M: Metric, C: Collector>(
                 break;
             }
             let limit = group.limits[q];
-            scratch.candidates.clear();
+            scratch.frontier.clear();
             for child in tree.children(best.node as usize) {
-                if space.keys.least[child] < limit {
-                    scratch.candidates.push(child as u32);
+                if least[child] < limit {
+                    scratch.frontier.push(child as u32);
                 } else {
                     scratch.counters.pruned_by_id += 1;
                 }

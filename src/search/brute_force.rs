@@ -16,7 +16,7 @@ pub(crate) fn search<M: Metric, C: Collector>(
     (part, parts): (usize, usize),
     scratch: &mut Scratch,
 ) -> Result<()> {
-    let n = space.tree.len();
+    let n = space.numbers.len();
     let limit = group.limits.iter().copied().max().unwrap_or(0) as usize;
     let end = |part: usize| n.min(limit) * part / parts;
     for start in (end(part)..end(part + 1)).step_by(CHUNK) {

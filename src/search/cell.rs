@@ -7,7 +7,7 @@
 //! Source for the factorization: Harbrecht, Peters & Schneider, *On the low-rank approximation by the pivoted Cholesky
 //! decomposition* (Applied Numerical Mathematics, 2012).
 
-use super::spatial::bounding_box;
+use crate::layout::aabb::bounding_box;
 use crate::error::{Result, try_vec, try_with_capacity};
 use crate::metric::{Candidates, Correlation, Metric, QueryBlock, ScoreScratch};
 use crate::simd::spans::LANES;

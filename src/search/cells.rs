@@ -11,7 +11,7 @@
 use super::at_inducing::AtInducing;
 use super::cell::{Cell, CellScratch, Margins};
 use super::overlaps::{self, Overlaps};
-use super::spatial::{at_distance, bounding_box, squared_gap};
+use crate::layout::aabb::{at_distance, bounding_box, squared_gap};
 use super::table::{self, Kept, STEP};
 use crate::control::Control;
 use crate::error::{Result, try_collect, try_vec, try_with_capacity};

@@ -165,3 +165,43 @@ impl Collector for Within {
         }
     }
 }
+
+/// All that score at least so much, in any order; what it keeps has the score in place of a distance.
+pub(crate) struct Reaching {
+    least: f64,
+    kept: Vec<Neighbor>,
+    failed: bool,
+}
+
+impl Reaching {
+    /// All of score `least` or more.
+    pub(crate) fn new(least: f64) -> Self {
+        Reaching { least, kept: Vec::new(), failed: false }
+    }
+
+    /// What was kept.
+    pub(crate) fn into_kept(self) -> Vec<Neighbor> {
+        self.kept
+    }
+}
+
+impl Collector for Reaching {
+    fn threshold(&self) -> f64 {
+        self.least
+    }
+
+    fn wanted(&self) -> usize {
+        0
+    }
+
+    fn failed(&self) -> bool {
+        self.failed
+    }
+
+    #[inline]
+    fn offer<M: Metric>(&mut self, _metric: &M, score: f64, id: u32) {
+        if score >= self.least {
+            self.failed |= try_push(&mut self.kept, Neighbor { distance: score, id }, "the tree").is_err();
+        }
+    }
+}

@@ -2,7 +2,7 @@
 //! scored in one go.
 
 use super::collect::Collector;
-use super::space::{Group, Scratch, Space};
+use super::space::{Group, Nodes, Scratch, Space};
 use crate::error::Result;
 use crate::metric::{Candidates, Metric, QueryBlock};
 
@@ -13,14 +13,17 @@ pub(crate) fn search<M: Metric, C: Collector>(
     group: &mut Group<C>,
     scratch: &mut Scratch,
 ) -> Result<()> {
-    let (metric, tree) = (space.metric, space.tree);
+    let Some(Nodes { tree, least }) = space.nodes else { return Ok(()) };
+    let metric = space.metric;
     for q in 0..queries.len {
         let weight = metric.weight(queries.inverse_sds[q]);
         let limit = group.limits[q];
         scratch.frontier.clear();
         scratch.frontier.push(0);
         while !scratch.frontier.is_empty() {
-            let candidates = Candidates::Gather(&scratch.frontier);
+            scratch.candidates.clear();
+            scratch.candidates.extend(scratch.frontier.iter().map(|&node| tree.positions[node as usize]));
+            let candidates = Candidates::Gather(&scratch.candidates);
             let parts = (&mut scratch.score, &mut scratch.scores, &mut scratch.counters);
             space.evaluate(group, &[q as u32], queries, &candidates, parts)?;
             let threshold = group.collectors[q].threshold();
@@ -36,7 +39,7 @@ pub(crate) fn search<M: Metric, C: Collector>(
                     continue;
                 }
                 for child in tree.children(node) {
-                    if space.keys.least[child] < limit {
+                    if least[child] < limit {
                         scratch.next.push(child as u32);
                     } else {
                         scratch.counters.pruned_by_id += 1;

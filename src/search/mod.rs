@@ -11,7 +11,6 @@
 mod angles;
 mod at_inducing;
 mod best_first;
-mod blocks;
 mod boxes;
 mod brute_force;
 mod cell;
@@ -31,26 +30,24 @@ pub(crate) mod panel_checks;
 mod panel_query;
 mod panelling;
 mod panels;
+mod plan;
 mod regions;
 mod saved;
 mod shortlist;
 mod space;
-mod spatial;
 mod table;
 
-pub(crate) use blocks::Blocks;
 pub(crate) use cells::{Cells, Listing};
 pub(crate) use certificate::CellBound;
-pub(crate) use collect::{Collector, Nearest, Neighbor, Within};
-#[cfg(test)]
-pub(crate) use index::ordered;
+pub(crate) use collect::{Collector, Nearest, Neighbor, Reaching, Within};
 pub(crate) use index::{Index, IndexSource};
 pub(crate) use inducing_rows::InducingRows;
 pub(crate) use panelling::PanelBound;
 pub(crate) use panels::Panels;
+pub use plan::{Plan, WhyBruteForce, WhyLeaves, WhyNoLeaves};
 pub(crate) use saved::SavedIndex;
 pub use space::SearchCounters;
-pub(crate) use space::{Certificates, Keys, Space, least_keys};
+pub(crate) use space::{Certificates, Keys, Nodes, Space};
 
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result, headroom, try_collect, try_reserve, try_with_capacity};
@@ -101,7 +98,7 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
     let pivots = space.cells.map_or(0, |bound| bound.cells.pivots());
     let cells_alone = batch.traversal == Traversal::Automatic && space.panels.is_none() && space.cells.is_some();
     let most = if cells_alone { angles::GROUP } else { GROUP };
-    headroom(threads.count() * (PER_POINT * space.tree.len() + most * PER_PIVOT * pivots), "the search")?;
+    headroom(threads.count() * (PER_POINT * space.numbers.len() + most * PER_PIVOT * pivots), "the search")?;
     let search = Searcher { space, batch, load, collector, finish, threads };
     let mut neighbors = try_with_capacity(count, "the answer")?;
     neighbors.resize_with(count, Vec::new);
@@ -202,15 +199,31 @@ where
         self.threads.run(tasks, control, memory, |(queries, scratch), (numbers, found)| {
             let mut group = self.load_group(numbers, queries)?;
             scratch.counters = SearchCounters::default();
+            let count = numbers.len() as u64;
             match choose(batch.traversal, space, queries, &group) {
-                Traversal::BruteForce => brute_force::search(space, queries, &mut group, (0, 1), scratch)?,
-                Traversal::BestFirst => best_first::search(space, queries, &mut group, scratch)?,
-                Traversal::LevelSynchronous => level_synchronous::search(space, queries, &mut group, scratch)?,
+                Traversal::BruteForce => {
+                    brute_force::search(space, queries, &mut group, (0, 1), scratch)?;
+                    scratch.counters.by_brute_force += count;
+                }
+                Traversal::BestFirst => {
+                    best_first::search(space, queries, &mut group, scratch)?;
+                    scratch.counters.by_nodes += count;
+                }
+                Traversal::LevelSynchronous => {
+                    level_synchronous::search(space, queries, &mut group, scratch)?;
+                    scratch.counters.by_nodes += count;
+                }
                 Traversal::Automatic if space.metric.is_spatial() => {
                     boxes::search(space, queries, &mut group, scratch)?;
+                    scratch.counters.by_boxes += count;
                 }
                 Traversal::Automatic => {
                     let unfinished = automatic(space, stage, queries, &mut group, scratch)?;
+                    let answered = count - unfinished.len() as u64;
+                    match space.panels.is_some() && stage != Stage::Pivots {
+                        true => scratch.counters.by_leaves += answered,
+                        false => scratch.counters.by_subspaces += answered,
+                    }
                     found.1.extend(unfinished.into_iter().map(|q| numbers[q as usize]));
                 }
             }
@@ -236,6 +249,7 @@ where
         counters: &mut SearchCounters,
         control: &mut Control<'_>,
     ) -> Result<()> {
+        counters.by_brute_force += numbers.len() as u64;
         let groups = try_collect(numbers.chunks(GROUP).map(Ok), "the queries")?;
         let parts = SHARES.div_ceil(groups.len().max(1));
         let mut found: Vec<(Vec<Vec<Neighbor>>, SearchCounters)> =
@@ -318,7 +332,7 @@ fn cohort(limit: u32) -> u32 {
 fn few<M: Metric>(space: &Space<'_, M>) -> usize {
     let more = match (&space.cells, &space.panels, &space.starts) {
         (Some(bound), None, _) => bound.cells.pivots() / 2,
-        (Some(_), Some(_), None) => (2 * FEW).min(space.tree.len() / 4),
+        (Some(_), Some(_), None) => (2 * FEW).min(space.numbers.len() / 4),
         _ => 0,
     };
     FEW.max(more)
@@ -334,7 +348,7 @@ fn choose<M: Metric, C: Collector>(
     if !space.metric.is_metric() || queries.improper {
         return Traversal::BruteForce;
     }
-    let n = space.tree.len();
+    let n = space.numbers.len();
     let allowed = group.limits.iter().max().map_or(0, |&limit| n.min(limit as usize));
     let wanted = group.collectors.iter().map(|c| c.wanted()).max().unwrap_or(0);
     match traversal {

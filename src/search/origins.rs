@@ -9,7 +9,7 @@
 
 use super::panel_query::offsets;
 use super::panels::Panels;
-use super::spatial::squared_distance;
+use crate::layout::aabb::squared_distance;
 use crate::error::{Result, try_copy, try_vec, try_with_capacity};
 use crate::inducing::InducingPoints;
 use crate::metric::{Correlation, Metric};

@@ -10,7 +10,7 @@
 use super::at_inducing::AtInducing;
 use super::inducing_rows::InducingRows;
 use super::regions::{Fit, Regions, most_beyond};
-use super::spatial::{at_distance, bounding_box, keep_least, squared_distance};
+use crate::layout::aabb::{at_distance, bounding_box, keep_least, squared_distance};
 use crate::control::Control;
 use crate::error::{Result, checked_area, try_grow, try_resize, try_vec, try_with_capacity};
 use crate::metric::{Correlation, Metric, NEW, Points};

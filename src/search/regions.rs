@@ -3,7 +3,7 @@
 //! In the box of a run V is nearly an affine function of the coordinates: what is left of each column is bounded, and
 //! [`crate::simd::region`] bounds the correlation less this function.
 
-use super::spatial::at_distance;
+use crate::layout::aabb::at_distance;
 use crate::error::{Result, checked_area, try_resize, try_vec, try_with_capacity};
 use crate::metric::Points;
 use crate::simd::region::{LANES, Region, SLOPES, set_bits};

@@ -7,6 +7,7 @@ use super::index::{Index, IndexSource};
 use super::inducing_rows::InducingRows;
 use super::overlaps::Overlaps;
 use super::panels::Panels;
+use super::plan::Plan;
 use super::regions::Regions;
 use crate::error::{Result, checked_area, try_vec};
 use crate::inducing::InducingPoints;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 /// Cells and panels, either of which may be absent.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SavedIndex {
+    plan: Plan,
     cells: Option<SavedCells>,
     panels: Option<SavedPanels>,
     evaluations: u64,
@@ -95,6 +97,7 @@ struct SavedRegions {
 impl Index {
     pub(crate) fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedIndex> {
         Ok(SavedIndex {
+            plan: self.plan,
             cells: self.cells.as_ref().map(|cells| cells.save(writer)).transpose()?,
             panels: self.panels.as_ref().map(|panels| panels.save(writer)).transpose()?,
             evaluations: self.evaluations,
@@ -108,7 +111,7 @@ impl Index {
         inducing: Option<&InducingPoints>,
         reader: &Reader<'_, '_>,
     ) -> Result<(Index, IndexSource)> {
-        let mut index = Index { evaluations: saved.evaluations, ..Index::default() };
+        let mut index = Index { plan: saved.plan, evaluations: saved.evaluations, ..Index::default() };
         let mut source = IndexSource::default();
         match metric {
             AnyMetric::Correlation(metric) => {

@@ -1,10 +1,10 @@
 //! What a search runs over, and the queries it runs for.
 
-use super::blocks::Blocks;
 use super::certificate::{CellBound, Memory};
 use super::collect::Collector;
 use super::panelling::{self, PanelBound};
-use crate::error::{Result, try_copy, try_resize};
+use crate::error::{Result, try_resize};
+use crate::layout::{Boxes, LeastKeys};
 use crate::metric::{Candidates, Metric, NEW, QueryBlock, ScoreScratch};
 use crate::tree::CoverTree;
 use std::ops::AddAssign;
@@ -14,30 +14,31 @@ const CHUNK: usize = 256;
 
 /// Keys that decide which points a query may find: ids, or places in an order of the caller's. A query with limit l
 /// finds points with a key below l.
+#[derive(Clone, Copy)]
 pub(crate) struct Keys<'a> {
-    /// Key of each tree position.
+    /// Key of each position.
     pub(crate) of: &'a [u32],
-    /// Least key of each subtree.
-    pub(crate) least: &'a [u32],
-    /// Tree position of each key.
+    /// Position of each key.
     pub(crate) positions: &'a [u32],
 }
 
-/// Least key of each subtree, from the keys of its positions; O(n).
-pub(crate) fn least_keys(tree: &CoverTree, keys: &[u32]) -> Result<Vec<u32>> {
-    let mut least = try_copy(keys, "the least keys")?;
-    for node in (1..tree.len()).rev() {
-        let parent = tree.parents[node] as usize;
-        least[parent] = least[parent].min(least[node]);
-    }
-    Ok(least)
+/// A cover tree, and the least key of each of its subtrees.
+#[derive(Clone, Copy)]
+pub(crate) struct Nodes<'a> {
+    pub(crate) tree: &'a CoverTree,
+    pub(crate) least: &'a [u32],
 }
 
-/// A tree, its metric, and who may be found.
+/// Points in their layout, with what is known of them, and who may be found.
 pub(crate) struct Space<'a, M> {
     pub(crate) metric: &'a M,
-    pub(crate) tree: &'a CoverTree,
-    pub(crate) blocks: &'a Blocks,
+    /// Number of each position.
+    pub(crate) numbers: &'a [u32],
+    pub(crate) boxes: &'a Boxes,
+    /// The least key of each box's points, where a query's limit may exclude some.
+    pub(crate) least: Option<&'a LeastKeys>,
+    /// The cover tree, for its traversals.
+    pub(crate) nodes: Option<Nodes<'a>>,
     /// The cells, where they help.
     pub(crate) cells: Option<CellBound<'a>>,
     /// The panels, where they help.
@@ -97,6 +98,16 @@ pub struct SearchCounters {
     pub pruned_by_cell: u64,
     /// Of these, discarded because they hold no allowed id.
     pub pruned_by_id: u64,
+    /// Queries that the boxes of leaves answered, and so on: one is counted for each part that was searched for it.
+    pub by_boxes: u64,
+    /// Queries that leaves answered.
+    pub by_leaves: u64,
+    /// Queries that subspaces answered.
+    pub by_subspaces: u64,
+    /// Queries that the nodes of the cover tree answered.
+    pub by_nodes: u64,
+    /// Queries for which all allowed points were scored.
+    pub by_brute_force: u64,
 }
 
 impl AddAssign for SearchCounters {
@@ -106,6 +117,11 @@ impl AddAssign for SearchCounters {
         self.pruned_by_ball += other.pruned_by_ball;
         self.pruned_by_cell += other.pruned_by_cell;
         self.pruned_by_id += other.pruned_by_id;
+        self.by_boxes += other.by_boxes;
+        self.by_leaves += other.by_leaves;
+        self.by_subspaces += other.by_subspaces;
+        self.by_nodes += other.by_nodes;
+        self.by_brute_force += other.by_brute_force;
     }
 }
 
@@ -170,7 +186,7 @@ impl<M: Metric> Space<'_, M> {
                 if score >= threshold {
                     let position = candidates.position(c);
                     if self.keys.of[position] < limit && position as u32 != own {
-                        collector.offer(self.metric, score, self.tree.ids[position]);
+                        collector.offer(self.metric, score, self.numbers[position]);
                         threshold = collector.threshold();
                     }
                 }
@@ -183,7 +199,7 @@ impl<M: Metric> Space<'_, M> {
     pub(crate) fn offer<C: Collector>(&self, group: &mut Group<C>, q: usize, position: usize, score: f64) {
         let own = self.exclude_self && position as u32 == group.positions[q];
         if score >= group.collectors[q].threshold() && self.keys.of[position] < group.limits[q] && !own {
-            group.collectors[q].offer(self.metric, score, self.tree.ids[position]);
+            group.collectors[q].offer(self.metric, score, self.numbers[position]);
         }
     }
 }

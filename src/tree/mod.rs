@@ -7,67 +7,100 @@
 //!   hang below it on one last level, where separation is not asked for: duplicates.
 //!
 //! Lengths are those of the metric the tree was shaped with (angles for correlations). Nodes are stored in preorder,
-//! so that a subtree is a range of positions, and the numbers of the points lie in the same order, 1:1.
+//! so that a subtree is a range of nodes; the points lie in the order of the layout.
 //! Source: Beygelzimer, Kakade & Langford (ICML 2006); Elkin & Kurlin, *A new near-linear time algorithm for
 //! k-nearest neighbor search using a compressed cover tree* (ICML 2023), for the form with each point once.
 
-mod grid;
+mod balls;
 mod net;
 mod pack;
-mod radii;
 mod saved;
 mod validate;
 
-pub(crate) use net::{Net, build_net};
-pub(crate) use radii::node_balls;
+pub(crate) use net::{Net, Reached, build_net};
 pub(crate) use saved::SavedNodes;
 
-use crate::error::{Result, try_copy, try_vec};
+use crate::error::{Result, try_collect, try_copy, try_vec};
+use crate::layout::Layout;
 use crate::metric::Ball;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// The parent of the root.
 pub(crate) const NO_PARENT: u32 = u32::MAX;
 
-/// Nodes in preorder; position i of every array, and of the metric's points, is node i.
+/// What the radii of the levels are lengths of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum ShapedBy {
+    /// The metric that is searched.
+    Metric,
+    /// The Euclidean distance of coordinates multiplied by these scales.
+    Euclidean(Vec<f64>),
+    /// A residual correlation of earlier parameters: a refit has kept the nodes.
+    Earlier,
+}
+
+/// Nodes in preorder.
 pub(crate) struct CoverTree {
-    /// Id of the point at a position.
-    pub(crate) ids: Vec<u32>,
-    /// Position of the point with an id.
+    /// Number of each node's point.
+    pub(crate) numbers: Vec<u32>,
+    /// Its position in the layout.
     pub(crate) positions: Vec<u32>,
     /// Level of each node; 0 is the root.
     pub(crate) levels: Vec<u8>,
-    /// Position of each node's parent, or [`NO_PARENT`].
+    /// Each node's parent, or [`NO_PARENT`].
     pub(crate) parents: Vec<u32>,
-    /// Position after the last descendant of each node.
+    /// The node after the last descendant of each node.
     pub(crate) ends: Vec<u32>,
+    /// Least number of each subtree.
+    pub(crate) least: Vec<u32>,
     /// Ball of each node's subtree under the metric that is searched.
     pub(crate) balls: Vec<Ball>,
     /// r_t
     pub(crate) radii: Vec<f64>,
+    pub(crate) shaped_by: ShapedBy,
+    pub(crate) shape: Shape,
+    /// Pairs evaluated to make it.
+    pub(crate) evaluations: u64,
 }
 
 impl CoverTree {
-    /// The same nodes, without balls.
-    pub(crate) fn nodes(&self) -> Result<CoverTree> {
+    /// The same nodes over points that lie in another layout, without balls.
+    pub(crate) fn moved(&self, layout: &Layout, shaped_by: ShapedBy) -> Result<CoverTree> {
         let what = "the tree";
+        let position = |&number: &u32| Ok(layout.positions[number as usize]);
         Ok(CoverTree {
-            ids: try_copy(&self.ids, what)?,
-            positions: try_copy(&self.positions, what)?,
+            numbers: try_copy(&self.numbers, what)?,
+            positions: try_collect(self.numbers.iter().map(position), what)?,
             levels: try_copy(&self.levels, what)?,
             parents: try_copy(&self.parents, what)?,
             ends: try_copy(&self.ends, what)?,
+            least: try_copy(&self.least, what)?,
             balls: Vec::new(),
             radii: try_copy(&self.radii, what)?,
+            shaped_by,
+            shape: self.shape,
+            evaluations: 0,
         })
+    }
+
+    /// The least of the keys of each subtree's points, one key a position; O(n).
+    pub(crate) fn least_keys(&self, keys: &[u32]) -> Result<Vec<u32>> {
+        let own = |&position: &u32| Ok(keys[position as usize]);
+        let mut least = try_collect(self.positions.iter().map(own), "the least keys")?;
+        for node in (1..self.len()).rev() {
+            let parent = self.parents[node] as usize;
+            least[parent] = least[parent].min(least[node]);
+        }
+        Ok(least)
     }
 
     /// Number of nodes.
     pub(crate) fn len(&self) -> usize {
-        self.ids.len()
+        self.numbers.len()
     }
 
-    /// Positions of the subtree of `node`, itself first.
+    /// The subtree of `node`, itself first.
     pub(crate) fn subtree(&self, node: usize) -> Range<usize> {
         node..self.ends[node] as usize
     }
@@ -85,18 +118,13 @@ impl CoverTree {
         })
     }
 
-    /// The parent of `node`, unless that is the root.
-    pub(crate) fn parent(&self, node: usize) -> Option<usize> {
-        Some(self.parents[node]).filter(|&parent| parent != NO_PARENT).map(|parent| parent as usize)
-    }
-
     /// Whether `node` has no children.
     pub(crate) fn is_leaf(&self, node: usize) -> bool {
         self.ends[node] as usize == node + 1
     }
 
-    /// Shape of the tree.
-    pub(crate) fn shape(&self) -> Result<Shape> {
+    /// Measures the shape of the tree.
+    fn measured(&self) -> Result<Shape> {
         let n = self.len();
         let mut fan_out = try_vec(n, 0u32, "the tree")?;
         let mut depth = try_vec(n, 0u32, "the tree")?;
@@ -116,13 +144,13 @@ impl CoverTree {
 
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
-        let per_node = 4 * std::mem::size_of::<u32>() + 1 + std::mem::size_of::<Ball>();
+        let per_node = 5 * size_of::<u32>() + 1 + size_of::<Ball>();
         self.len() * per_node
     }
 }
 
-/// Shape of a tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Shape of a tree; zeros where it has no nodes yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Shape {
     /// Levels in use.
     pub levels: usize,

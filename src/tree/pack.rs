@@ -1,15 +1,16 @@
-//! From parents by id to nodes in preorder.
+//! From parents by position to nodes in preorder.
 
-use super::{CoverTree, NO_PARENT, Net};
-use crate::error::{Result, try_copy, try_vec, try_with_capacity};
+use super::{CoverTree, NO_PARENT, Net, Shape, ShapedBy};
+use crate::error::{Result, try_collect, try_copy, try_vec, try_with_capacity};
+use crate::layout::Layout;
 
 impl CoverTree {
-    /// Packs a net; siblings are stored in the order of `places` (a point's place along a Hilbert curve), so that what
-    /// is near in space is near in memory. Balls are computed afterwards. O(n log n).
-    pub(crate) fn pack(net: Net, places: &[u32]) -> Result<Self> {
+    /// Packs a net; siblings are stored in the order of the layout, so that what is near in space is near in memory. Balls are
+    /// computed afterwards. O(n).
+    pub(crate) fn pack(net: Net, layout: &Layout, shaped_by: ShapedBy) -> Result<Self> {
         let n = net.parents.len();
         let what = "the tree";
-        // Children of each id, one after the other, by a counting sort of the points along the curve.
+        // Children of each point, one after the other, by a counting sort.
         let mut starts = try_vec(n + 1, 0u32, what)?;
         for &parent in net.parents.iter().filter(|&&parent| parent != NO_PARENT) {
             starts[parent as usize + 1] += 1;
@@ -17,50 +18,59 @@ impl CoverTree {
         for i in 0..n {
             starts[i + 1] += starts[i];
         }
-        let mut by_place = try_vec(n, 0u32, what)?;
-        places.iter().enumerate().for_each(|(id, &place)| by_place[place as usize] = id as u32);
         let mut fill = try_copy(&starts, what)?;
         let mut children = try_vec(n, 0u32, what)?;
-        for id in by_place {
-            let parent = net.parents[id as usize];
-            if parent != NO_PARENT {
-                children[fill[parent as usize] as usize] = id;
-                fill[parent as usize] += 1;
-            }
+        for (i, &parent) in net.parents.iter().enumerate().filter(|&(_, &parent)| parent != NO_PARENT) {
+            children[fill[parent as usize] as usize] = i as u32;
+            fill[parent as usize] += 1;
         }
 
         let mut tree = CoverTree {
-            ids: try_with_capacity(n, what)?,
-            positions: try_vec(n, 0, what)?,
+            numbers: Vec::new(),
+            positions: try_with_capacity(n, what)?,
             levels: try_vec(n, 0, what)?,
             parents: try_vec(n, NO_PARENT, what)?,
             ends: try_vec(n, 0, what)?,
+            least: Vec::new(),
             balls: Vec::new(),
             radii: net.radii,
+            shaped_by,
+            shape: Shape::default(),
+            evaluations: net.evaluations,
         };
+        let mut nodes = try_vec(n, 0u32, what)?;
         let mut stack = try_with_capacity(n, what)?;
         stack.push(net.root);
-        while let Some(id) = stack.pop() {
-            let position = tree.ids.len();
-            tree.ids.push(id);
-            tree.positions[id as usize] = position as u32;
-            tree.levels[position] = net.levels[id as usize];
-            let parent = net.parents[id as usize];
+        while let Some(i) = stack.pop() {
+            let node = tree.positions.len();
+            tree.positions.push(i);
+            nodes[i as usize] = node as u32;
+            tree.levels[node] = net.levels[i as usize];
+            let parent = net.parents[i as usize];
             if parent != NO_PARENT {
-                tree.parents[position] = tree.positions[parent as usize];
+                tree.parents[node] = nodes[parent as usize];
             }
-            let range = starts[id as usize] as usize..starts[id as usize + 1] as usize;
+            let range = starts[i as usize] as usize..starts[i as usize + 1] as usize;
             stack.extend(children[range].iter().rev());
         }
-        for position in (0..n).rev() {
-            let end = tree.ends[position].max(position as u32 + 1);
-            tree.ends[position] = end;
-            let parent = tree.parents[position];
+        for node in (0..n).rev() {
+            let end = tree.ends[node].max(node as u32 + 1);
+            tree.ends[node] = end;
+            let parent = tree.parents[node];
             if parent != NO_PARENT {
                 let parent_end = &mut tree.ends[parent as usize];
                 *parent_end = (*parent_end).max(end);
             }
         }
-        Ok(tree)
+        let number = |&position: &u32| Ok(layout.numbers[position as usize]);
+        tree.numbers = try_collect(tree.positions.iter().map(number), what)?;
+        tree.finish(&layout.numbers)
+    }
+
+    /// With what follows from nodes and the numbers of the points in their layout.
+    pub(super) fn finish(mut self, numbers: &[u32]) -> Result<CoverTree> {
+        self.least = self.least_keys(numbers)?;
+        self.shape = self.measured()?;
+        Ok(self)
     }
 }

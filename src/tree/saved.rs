@@ -1,60 +1,71 @@
 //! The nodes of a saved tree.
 
-use super::CoverTree;
+use super::{CoverTree, Shape, ShapedBy};
 use crate::error::{Result, try_collect, try_vec};
+use crate::layout::Layout;
 use crate::metric::Ball;
 use crate::saved::{Array, Reader, Writer, corrupt};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SavedNodes {
-    ids: Array<u32>,
+    numbers: Array<u32>,
     levels: Array<u8>,
     parents: Array<u32>,
     ends: Array<u32>,
     reaches: Array<f64>,
     weights: Array<f64>,
     radii: Vec<f64>,
+    shaped_by: ShapedBy,
+    evaluations: u64,
 }
 
 impl CoverTree {
     pub(crate) fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedNodes> {
         let column = |f: fn(&Ball) -> f64| try_collect(self.balls.iter().map(|ball| Ok(f(ball))), "the saved tree");
         Ok(SavedNodes {
-            ids: writer.array(&self.ids)?,
+            numbers: writer.array(&self.numbers)?,
             levels: writer.array(&self.levels)?,
             parents: writer.array(&self.parents)?,
             ends: writer.array(&self.ends)?,
             reaches: writer.array(&column(|ball| ball.reach)?)?,
             weights: writer.array(&column(|ball| ball.weight)?)?,
             radii: self.radii.clone(),
+            shaped_by: self.shaped_by.clone(),
+            evaluations: self.evaluations,
         })
     }
 
-    /// Nodes of `n` points.
-    pub(crate) fn load(saved: SavedNodes, n: usize, reader: &Reader<'_, '_>) -> Result<CoverTree> {
-        let what = "the tree";
-        let ids = reader.exactly(&saved.ids, n, what)?;
-        let mut positions = try_vec(n, u32::MAX, what)?;
-        for (position, &id) in ids.iter().enumerate() {
-            match positions.get_mut(id as usize) {
-                Some(place) if *place == u32::MAX => *place = position as u32,
-                _ => return Err(corrupt("the tree's points are no permutation")),
-            }
+    /// Nodes over points of `d` dimensions that lie in this layout.
+    pub(crate) fn load(saved: SavedNodes, layout: &Layout, d: usize, reader: &Reader<'_, '_>) -> Result<CoverTree> {
+        let (what, n) = ("the tree", layout.len());
+        let numbers: Vec<u32> = reader.exactly(&saved.numbers, n, what)?;
+        let mut seen = try_vec(n, false, what)?;
+        let is_new = |&number: &u32| seen.get_mut(number as usize).is_some_and(|seen| !std::mem::replace(seen, true));
+        if !numbers.iter().all(is_new) {
+            return Err(corrupt("the tree's points are no permutation"));
         }
+        if matches!(&saved.shaped_by, ShapedBy::Euclidean(scales) if scales.len() != d) {
+            return Err(corrupt("the tree was shaped in another number of dimensions"));
+        }
+        let position = |&number: &u32| Ok(layout.positions[number as usize]);
         let reaches = reader.exactly(&saved.reaches, n, what)?;
         let weights = reader.exactly(&saved.weights, n, what)?;
         let balls = reaches.into_iter().zip(weights).map(|(reach, weight)| Ok(Ball { reach, weight }));
         let tree = CoverTree {
-            ids,
-            positions,
+            positions: try_collect(numbers.iter().map(position), what)?,
+            numbers,
             levels: reader.exactly(&saved.levels, n, what)?,
             parents: reader.exactly(&saved.parents, n, what)?,
             ends: reader.exactly(&saved.ends, n, what)?,
             balls: try_collect(balls, what)?,
+            least: Vec::new(),
             radii: saved.radii,
+            shaped_by: saved.shaped_by,
+            shape: Shape::default(),
+            evaluations: saved.evaluations,
         };
         tree.check_structure().map_err(corrupt)?;
-        Ok(tree)
+        tree.finish(&layout.numbers)
     }
 }

@@ -15,12 +15,9 @@ fn broken(message: String) -> Error {
 }
 
 impl CoverTree {
-    /// Permutation, preorder and nesting; O(n).
+    /// Preorder and nesting; O(n).
     pub(crate) fn check_structure(&self) -> Result<()> {
         let n = self.len();
-        if self.ids.iter().enumerate().any(|(i, &id)| self.positions.get(id as usize) != Some(&(i as u32))) {
-            return Err(broken("ids and positions are not inverse permutations".into()));
-        }
         if n > 0 && (self.parents[0] != NO_PARENT || self.levels[0] != 0 || self.ends[0] as usize != n) {
             return Err(broken("the first node is not a root over all points".into()));
         }
@@ -33,14 +30,14 @@ impl CoverTree {
                 && self.levels[parent] < self.levels[node]
                 && usize::from(self.levels[node]) <= self.radii.len();
             if !nested {
-                return Err(broken(format!("nesting of point {} below point {}", self.ids[node], self.ids[parent])));
+                return Err(broken(format!("nesting of point {} below point {}", self.numbers[node], self.numbers[parent])));
             }
         }
         for node in 0..n {
             let mut next = node + 1;
             for child in self.children(node) {
                 if child != next || self.parents[child] as usize != node {
-                    return Err(broken(format!("children of point {}", self.ids[node])));
+                    return Err(broken(format!("children of point {}", self.numbers[node])));
                 }
                 next = self.ends[child] as usize;
             }
@@ -59,9 +56,9 @@ impl CoverTree {
             if self.parents[i] as usize == j && second < first && score < thresholds[first - 1] {
                 return Err(broken(format!(
                     "covering: point {} is {} from its parent {}, more than {}",
-                    self.ids[i],
+                    self.numbers[i],
                     number(shape.length(score)),
-                    self.ids[j],
+                    self.numbers[j],
                     number(self.radii[first - 1])
                 )));
             }
@@ -69,8 +66,8 @@ impl CoverTree {
             if i != j && level < thresholds.len() && score >= thresholds[level] {
                 return Err(broken(format!(
                     "separation: points {} and {} of level {level} are {} apart, not more than {}",
-                    self.ids[i],
-                    self.ids[j],
+                    self.numbers[i],
+                    self.numbers[j],
                     number(shape.length(score)),
                     number(self.radii[level])
                 )));
@@ -89,20 +86,20 @@ impl CoverTree {
         if self.balls.len() != self.len() {
             return Err(broken("a ball is missing".into()));
         }
-        let weight = |&isd: &f64| Ok(metric.weight(isd));
-        let weights: Vec<f64> = try_collect(metric.points().inverse_sds.iter().map(weight), "validation")?;
+        let weight = |&i: &u32| Ok(metric.weight(metric.points().inverse_sds[i as usize]));
+        let weights: Vec<f64> = try_collect(self.positions.iter().map(weight), "validation")?;
         self.for_all_pairs(metric, threads, control, |i, j, score| {
             let ball = self.balls[i];
             let grown: Ball = metric.grow(ball, weights[i], weights[j], score);
             if self.subtree(i).contains(&j) && i != j && grown != ball {
-                let (centre, point) = (self.ids[i], self.ids[j]);
+                let (centre, point) = (self.numbers[i], self.numbers[j]);
                 return Err(broken(format!("radius of point {centre} leaves out its descendant {point}")));
             }
             Ok(())
         })
     }
 
-    /// Calls `check(i, j, score)` for every pair of positions.
+    /// Calls `check(i, j, score)` for every pair of nodes.
     fn for_all_pairs<M: Metric>(
         &self,
         metric: &M,
@@ -116,12 +113,13 @@ impl CoverTree {
         threads.run(tasks, control, scratch, |(queries, scratch, scores), start| {
             let rows = start..(start + BLOCK).min(n);
             queries.clear();
-            rows.clone().for_each(|i| queries.push_stored(metric.points(), i));
+            rows.clone().for_each(|i| queries.push_stored(metric.points(), self.positions[i] as usize));
             for first in (0..n).step_by(4 * BLOCK) {
                 let columns = first..(first + 4 * BLOCK).min(n);
                 scores.clear();
                 scores.extend_from_slice(&try_vec(rows.len() * columns.len(), 0.0, "validation")?);
-                metric.scores(queries, &queries.all, &Candidates::Range(columns.clone()), scratch, scores)?;
+                let candidates = Candidates::Gather(&self.positions[columns.clone()]);
+                metric.scores(queries, &queries.all, &candidates, scratch, scores)?;
                 for (i, row) in rows.clone().zip(scores.chunks_exact(columns.len())) {
                     for (j, &score) in columns.clone().zip(row) {
                         check(i, j, score)?;

@@ -145,7 +145,12 @@ static void figures_of_a_tree(void) {
   problem given = problem_new(N, D, M, 1);
   rct_tree *tree = problem_tree(&given);
   rct_tree_stats stats = stats_of(tree);
-  CHECK(stats.n == N && stats.m == M && stats.d == D && stats.nodes == N);
+  CHECK(stats.n == N && stats.m == M && stats.d == D);
+  CHECK(strcmp(stats.plan, "brute force") == 0 && strstr(stats.plan_reason, "so few points") != NULL);
+  CHECK(stats.nodes == 0 && stats.levels == 0 && stats.max_fan_out == 0 && stats.depth == 0);
+  CHECK_OK(rct_validate(tree, NULL));
+  stats = stats_of(tree);
+  CHECK(stats.nodes == N);
   CHECK(stats.levels >= 1 && stats.max_fan_out >= 1 && stats.max_fan_out < N && stats.depth >= 1 && stats.depth < N);
   /* At least coordinates, V and p; at most what nobody would believe. */
   CHECK(stats.memory_bytes >= N * (D + M + 1) * 4 && stats.memory_bytes < (size_t)1 << 28);
@@ -187,6 +192,7 @@ static void figures_of_a_tree(void) {
 static void figures_of_one_point(void) {
   problem given = problem_new(1, 2, 0, 1);
   rct_tree *tree = problem_tree(&given);
+  CHECK_OK(rct_validate(tree, NULL));
   const rct_tree_stats stats = stats_of(tree);
   CHECK(stats.n == 1 && stats.m == 0 && stats.d == 2 && stats.nodes == 1 && stats.levels >= 1);
   CHECK(stats.max_fan_out == 0 && stats.depth == 0);

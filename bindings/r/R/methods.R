@@ -41,10 +41,12 @@ summary.rct_tree <- function(object, ...) {
 print.summary.rct_tree <- function(x, ...) {
   s <- x$stats
   cat(x$description, sep = "\n")
-  cat(sprintf("%s, %s deep, at most %s; %.1f MB\n", counted(s$levels, "level"), s$depth,
-              if (s$max_fan_out == 1) "1 child a node" else paste(s$max_fan_out, "children a node"),
-              s$memory_bytes / 2^20))
-  cat(sprintf("built in %.3f s: factor %.3f, order %.3f, tree %.3f; %.0f distance evaluations\n",
+  cat(sprintf("searched by %s: %s; %.1f MB\n", s$plan, s$plan_reason, s$memory_bytes / 2^20))
+  if (s$nodes > 0) {
+    cat(sprintf("cover tree: %s, %s deep, at most %s\n", counted(s$levels, "level"), s$depth,
+                if (s$max_fan_out == 1) "1 child a node" else paste(s$max_fan_out, "children a node")))
+  }
+  cat(sprintf("built in %.3f s: factor %.3f, layout %.3f, index %.3f; %.0f distance evaluations\n",
               s$seconds_factor + s$seconds_order + s$seconds_tree, s$seconds_factor, s$seconds_order, s$seconds_tree,
               s$build_evaluations))
   if (s$brute_force_only) cat("the factor or kernel is none of a covariance: every search compares all points\n")

@@ -136,17 +136,21 @@ SEXP r_stats(SEXP pointer) {
   const char *names[] = {"n", "parts", "removed", "m", "d", "levels", "nodes", "max_fan_out", "depth", "memory_bytes",
                          "build_evaluations", "seconds_factor", "seconds_order", "seconds_tree", "brute_force_only",
                          "last_traversal", "queries", "distance_evaluations", "nodes_visited", "pruned_by_ball",
-                         "pruned_by_cell", "pruned_by_id", "seconds_search", "lengthscale_check", "warning", ""};
+                         "pruned_by_cell", "pruned_by_id", "seconds_search", "lengthscale_check", "by_boxes", "by_leaves",
+                         "by_subspaces", "by_nodes", "by_brute_force", "warning", "plan", "plan_reason", ""};
   const double values[] = {(double)s.n, (double)s.parts, (double)s.removed, (double)s.m, (double)s.d, (double)s.levels, (double)s.nodes,
                            (double)s.max_fan_out, (double)s.depth, (double)s.memory_bytes,
                            (double)s.build_evaluations, s.seconds_factor, s.seconds_order, s.seconds_tree,
                            s.brute_force_only, s.last_traversal, (double)s.queries, (double)s.distance_evaluations,
                            (double)s.nodes_visited, (double)s.pruned_by_ball, (double)s.pruned_by_cell,
-                           (double)s.pruned_by_id, s.seconds_search, s.lengthscale_check};
+                           (double)s.pruned_by_id, s.seconds_search, s.lengthscale_check, (double)s.by_boxes, (double)s.by_leaves,
+                           (double)s.by_subspaces, (double)s.by_nodes, (double)s.by_brute_force};
   SEXP stats = PROTECT(Rf_mkNamed(VECSXP, names));
   const R_xlen_t numbers = sizeof values / sizeof *values;
   for (R_xlen_t i = 0; i < numbers; i++) SET_VECTOR_ELT(stats, i, Rf_ScalarReal(values[i]));
   SET_VECTOR_ELT(stats, numbers, s.warning == NULL ? Rf_ScalarString(NA_STRING) : Rf_mkString(s.warning));
+  SET_VECTOR_ELT(stats, numbers + 1, Rf_mkString(s.plan));
+  SET_VECTOR_ELT(stats, numbers + 2, Rf_mkString(s.plan_reason));
   UNPROTECT(1);
   return stats;
 }

@@ -149,6 +149,13 @@ mutable struct rct_tree_stats
     seconds_search::Cdouble
     lengthscale_check::Int32
     warning::Ptr{UInt8}
+    plan::Ptr{UInt8}
+    plan_reason::Ptr{UInt8}
+    by_boxes::UInt64
+    by_leaves::UInt64
+    by_subspaces::UInt64
+    by_nodes::UInt64
+    by_brute_force::UInt64
     rct_tree_stats() = new()
 end
 

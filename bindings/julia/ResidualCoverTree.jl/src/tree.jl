@@ -125,7 +125,8 @@ function stats(tree::CoverTree)
     figures = NamedTuple{names}(map(name -> getfield(found, name), names))
     return merge(figures, (brute_force_only = figures.brute_force_only != 0,
                            last_traversal = name_of(figures.last_traversal, TRAVERSAL),
-                           lengthscale_check = name_of(figures.lengthscale_check, LENGTHSCALE), warning = warning))
+                           lengthscale_check = name_of(figures.lengthscale_check, LENGTHSCALE), warning = warning,
+                           plan = unsafe_string(figures.plan), plan_reason = unsafe_string(figures.plan_reason)))
 end
 
 """

@@ -352,6 +352,8 @@ class ResidualCoverTree:
         figures = {name: getattr(stats, name) for name, _ in ffi.typeof("rct_tree_stats").fields}
         del figures["struct_size"]
         figures["warning"] = ffi.string(stats.warning).decode() if stats.warning else None
+        for name in ("plan", "plan_reason"):
+            figures[name] = ffi.string(figures[name]).decode()
         figures["lengthscale_check"] = LENGTHSCALE_CHECKS[stats.lengthscale_check]
         figures["brute_force_only"] = bool(figures["brute_force_only"])
         figures["last_traversal"] = {code: name for name, code in TRAVERSALS.items()}[figures["last_traversal"]]

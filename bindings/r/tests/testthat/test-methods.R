@@ -17,7 +17,12 @@ test_that("print says what the tree is", {
 test_that("summary and stats tell of the tree and its last search", {
   vecchia_neighbors(tree, 5)
   stats <- rct_stats(tree)
-  expect_identical(unlist(stats[c("n", "m", "d", "nodes", "queries")]), c(n = 200, m = 10, d = 2, nodes = 200, queries = 200))
+  expect_identical(unlist(stats[c("n", "m", "d", "nodes", "queries", "by_brute_force")]),
+                   c(n = 200, m = 10, d = 2, nodes = 0, queries = 200, by_brute_force = 200))
+  expect_identical(stats$plan, "brute force")
+  expect_match(stats$plan_reason, "so few points")
+  rct_validate(tree)
+  expect_identical(rct_stats(tree)$nodes, 200)
   expect_gt(stats$memory_bytes, 8 * 200 * 12)
   text <- capture.output(print(summary(tree)))
   expect_match(text[5], sprintf("last search (%s): 200 queries", stats$last_traversal), fixed = TRUE)

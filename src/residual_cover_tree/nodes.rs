@@ -1,0 +1,190 @@
+//! The cover tree of a part, made when a traversal or a check first asks for it.
+//!
+//! There is no lock, so that a forked child never waits for a thread that it does not have: while one call makes the nodes, others
+//! search without them, which has the same answers.
+
+use super::part::{Common, Part, REMOVED, simd};
+use crate::control::Control;
+use crate::error::{Result, try_collect, try_vec};
+use crate::layout::Boxes;
+use crate::metric::{AnyMetric, Euclidean, Metric, QueryBlock};
+use crate::options::{Construction, Traversal, TreeOrder};
+use crate::ordering::hilbert::hilbert_order;
+use crate::search::{Batch, Index, Keys, Reaching, Space, run_batch};
+use crate::tree::{CoverTree, Net, Reached, ShapedBy, build_net};
+use arc_swap::ArcSwapOption;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Nodes that may be there, or are being made.
+#[derive(Default)]
+pub(super) struct NodesOnDemand {
+    made: ArcSwapOption<CoverTree>,
+    making: AtomicBool,
+}
+
+impl NodesOnDemand {
+    /// Nodes that are there.
+    pub(super) fn with(nodes: CoverTree) -> Self {
+        NodesOnDemand { made: ArcSwapOption::from_pointee(nodes), making: AtomicBool::new(false) }
+    }
+
+    /// The nodes, if they are there.
+    pub(super) fn get(&self) -> Option<Arc<CoverTree>> {
+        self.made.load_full()
+    }
+
+    /// The nodes, made by `make` if need be; none while another call makes them.
+    pub(super) fn get_or_make(&self, make: impl FnOnce() -> Result<CoverTree>) -> Result<Option<Arc<CoverTree>>> {
+        if let Some(made) = self.get() {
+            return Ok(Some(made));
+        }
+        if self.making.swap(true, Ordering::Acquire) {
+            return Ok(self.get());
+        }
+        /// Lets the next call try, whatever comes of this one.
+        struct Done<'a>(&'a AtomicBool);
+        impl Drop for Done<'_> {
+            fn drop(&mut self) {
+                self.0.store(false, Ordering::Release);
+            }
+        }
+        let _done = Done(&self.making);
+        if self.get().is_none() {
+            self.made.store(Some(Arc::new(make()?)));
+        }
+        Ok(self.get())
+    }
+}
+
+impl Part {
+    /// Makes the nodes as the options say.
+    pub(super) fn make_nodes(&self, common: Common<'_>, control: &mut Control<'_>) -> Result<CoverTree> {
+        let points = self.points();
+        let order = match common.options.order {
+            TreeOrder::Natural => &self.layout.positions,
+            TreeOrder::Hilbert => &hilbert_order(points.scaled_view(), &self.layout.numbers)?,
+        };
+        let shaped_by = match &self.metric {
+            AnyMetric::Correlation(correlation)
+                if common.options.construction == Construction::Hybrid || !correlation.proper =>
+            {
+                ShapedBy::Euclidean(common.preparation.shape_scales(points)?)
+            }
+            _ => ShapedBy::Metric,
+        };
+        let net = match &shaped_by {
+            ShapedBy::Euclidean(scales) => {
+                let metric = Euclidean { simd: simd(common.options), points: points.coordinates_only(scales)? };
+                let (boxes, none) = (Boxes::new(&metric.points)?, Index::default());
+                self.net(common, &metric, (&boxes, &none), order, control)?
+            }
+            _ => with_metric!(&self.metric, m => self.net(common, m, (&self.boxes, &self.index), order, control)?),
+        };
+        let mut nodes = CoverTree::pack(net, &self.layout, shaped_by)?;
+        with_metric!(&self.metric, metric => nodes.grow_balls(metric, common.threads, control)?);
+        Ok(nodes)
+    }
+
+    /// The nodes of the same points in another layout, and under another metric: the Euclidean one had these scales.
+    pub(super) fn moved_nodes(
+        &self,
+        common: Common<'_>,
+        nodes: &CoverTree,
+        scales: &[f64],
+        control: &mut Control<'_>,
+    ) -> Result<CoverTree> {
+        let shaped_by = match (&nodes.shaped_by, &self.metric) {
+            (ShapedBy::Metric, AnyMetric::Euclidean(_)) => ShapedBy::Euclidean(scales.to_vec()),
+            (ShapedBy::Metric | ShapedBy::Earlier, _) => ShapedBy::Earlier,
+            (ShapedBy::Euclidean(scales), _) => ShapedBy::Euclidean(scales.clone()),
+        };
+        let mut nodes = nodes.moved(&self.layout, shaped_by)?;
+        with_metric!(&self.metric, metric => nodes.grow_balls(metric, common.threads, control)?);
+        Ok(nodes)
+    }
+
+    /// The nodes for a traversal that needs them, made if need be.
+    pub(super) fn nodes_for(
+        &self,
+        traversal: Traversal,
+        common: Common<'_>,
+        control: &mut Control<'_>,
+    ) -> Result<Option<Arc<CoverTree>>> {
+        match traversal.needs_nodes() && self.is_proper() {
+            true => self.nodes.get_or_make(|| self.make_nodes(common, control)),
+            false => Ok(None),
+        }
+    }
+
+    /// Checks the invariants of the nodes, made if need be.
+    pub(super) fn validate_nodes(&self, common: Common<'_>, control: &mut Control<'_>) -> Result<()> {
+        control.phase(0.0, 0.3);
+        let nodes = match self.nodes.get_or_make(|| self.make_nodes(common, control))? {
+            Some(nodes) => nodes,
+            None => Arc::new(self.make_nodes(common, control)?),
+        };
+        nodes.check_structure()?;
+        control.phase(0.3, 0.6);
+        match &nodes.shaped_by {
+            ShapedBy::Metric => with_metric!(&self.metric, m => nodes.check_nets(m, common.threads, control)?),
+            ShapedBy::Euclidean(scales) => {
+                let metric = Euclidean { simd: simd(common.options), points: self.points().coordinates_only(scales)? };
+                nodes.check_nets(&metric, common.threads, control)?;
+            }
+            ShapedBy::Earlier => {}
+        }
+        control.phase(0.6, 1.0);
+        with_metric!(&self.metric, m => nodes.check_balls(m, common.threads, control))
+    }
+
+    /// The nets under a metric, which is searched with these boxes and this index.
+    fn net<M: Metric>(
+        &self,
+        common: Common<'_>,
+        metric: &M,
+        (boxes, index): (&Boxes, &Index),
+        order: &[u32],
+        control: &mut Control<'_>,
+    ) -> Result<Net> {
+        let (what, n) = ("the tree", self.len() as u32);
+        let all = try_collect((0..n).map(Ok), what)?;
+        let mut keys = try_vec(self.len(), REMOVED, what)?;
+        let reach = |centres: &[u32], others: &[u32], least: f64, found: &mut dyn FnMut(Reached)| {
+            for (key, &i) in (0..).zip(others) {
+                keys[i as usize] = key;
+            }
+            let least_keys = if metric.is_spatial() { Some(boxes.least_keys(&keys)?) } else { None };
+            let space = Space {
+                numbers: &all,
+                boxes,
+                least: least_keys.as_ref(),
+                ..self.space(common, metric, index, Keys { of: &keys, positions: others }, None)
+            };
+            let batch = Batch {
+                limits: &try_vec(centres.len(), others.len() as u32, what)?,
+                places: &try_collect(centres.iter().map(|&i| Ok(self.place(index, i))), what)?,
+                traversal: Traversal::Automatic,
+            };
+            let load = |chosen: &[u32], block: &mut QueryBlock| {
+                chosen.iter().for_each(|&c| block.push_stored(metric.points(), centres[c as usize] as usize));
+                Ok(())
+            };
+            let (reached, counters) = run_batch(
+                &space,
+                &batch,
+                load,
+                |_| Reaching::new(least),
+                Reaching::into_kept,
+                common.threads,
+                &mut Control::none(),
+            )?;
+            for (&centre, reached) in centres.iter().zip(reached) {
+                reached.iter().for_each(|other| found((centre, other.id, other.distance)));
+            }
+            others.iter().for_each(|&i| keys[i as usize] = REMOVED);
+            Ok(counters.distance_evaluations)
+        };
+        build_net(metric, order, reach, common.threads, control)
+    }
+}
