@@ -46,6 +46,7 @@ mod simd;
 mod stats;
 mod tree;
 mod values;
+mod version;
 
 pub use control::Control;
 pub use data::{Data, Model, Query, QueryPoints};
@@ -57,9 +58,7 @@ pub use ordering::{Ordering, order};
 pub use residual_cover_tree::{Factor, InducingFactor, LoadOptions, Neighbors, ResidualCoverTree};
 pub use search::{Plan, WhyBruteForce, WhyLeaves, WhyNoLeaves};
 pub use stats::{BuildSeconds, LengthscaleCheck, SearchCounters, SearchStats, Shape, Stats};
-
-/// The version of this crate.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub use version::VERSION;
 
 /// The Rust program of README.md, as a test.
 #[cfg(doctest)]

@@ -99,7 +99,9 @@ fn is_test(item: &Item) -> bool {
         _ => &[],
     };
     attributes.iter().any(|attribute| match &attribute.meta {
-        syn::Meta::List(list) => list.path.is_ident("cfg") && ["test", "doctest"].contains(&list.tokens.to_string().as_str()),
+        syn::Meta::List(list) => {
+            list.path.is_ident("cfg") && ["test", "doctest"].contains(&list.tokens.to_string().as_str())
+        }
         _ => false,
     })
 }
@@ -113,7 +115,7 @@ struct Paths<'a> {
 impl<'a> Visit<'a> for Paths<'_> {
     fn visit_path(&mut self, path: &'a syn::Path) {
         let segments: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        if ["crate", "super"].contains(&segments[0].as_str()) {
+        if segments.len() > 1 && ["crate", "super"].contains(&segments[0].as_str()) {
             self.found.insert(from_root(self.from, &segments));
         }
         syn::visit::visit_path(self, path);
@@ -154,7 +156,8 @@ fn imports_of(modules: &Modules) -> BTreeMap<&Path, BTreeSet<&Path>> {
     for module in modules.values() {
         let imports = module.imports.iter().filter_map(|path| file_of(modules, path));
         // What hands on, and does nothing else, needs nothing.
-        let own = if module.has_items { imports.filter(|&file| file != module.file).collect() } else { BTreeSet::new() };
+        let own =
+            if module.has_items { imports.filter(|&file| file != module.file).collect() } else { BTreeSet::new() };
         found.insert(&*module.file, own);
     }
     found

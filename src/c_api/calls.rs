@@ -5,9 +5,9 @@
 //! Calls need not end in the order in which they began: where a callback waits, hosts whose tasks share a thread (Julia,
 //! coroutines) go on with another task, which may make a call of its own, and come back before that has ended.
 
-use super::tree::rct_tree;
 use crate::error::{Error, ErrorKind, Result};
 use std::cell::Cell;
+use std::ffi::c_void;
 use std::ptr::null;
 
 thread_local! {
@@ -18,12 +18,12 @@ thread_local! {
 
 /// In the list from [`Call::enter`] on, and therefore not moved; dropped on the same thread.
 struct Call {
-    tree: *const rct_tree,
+    tree: *const c_void,
     outer: Cell<*const Call>,
 }
 
 impl Call {
-    fn on(tree: *const rct_tree) -> Self {
+    fn on(tree: *const c_void) -> Self {
         Call { tree, outer: Cell::new(null()) }
     }
 
@@ -50,7 +50,7 @@ fn under_way() -> impl Iterator<Item = &'static Call> {
 }
 
 /// Refuses a tree that has a call under way on this thread.
-pub(super) fn refuse_nested(tree: *const rct_tree) -> Result<()> {
+pub(super) fn refuse_nested(tree: *const c_void) -> Result<()> {
     if under_way().any(|call| call.tree == tree) {
         return Err(Error::new(
             ErrorKind::InvalidState,
@@ -61,7 +61,7 @@ pub(super) fn refuse_nested(tree: *const rct_tree) -> Result<()> {
 }
 
 /// Runs `body`, a call on `tree`, unless it is nested in another one.
-pub(super) fn call_on<R>(tree: *const rct_tree, body: impl FnOnce() -> Result<R>) -> Result<R> {
+pub(super) fn call_on<R>(tree: *const c_void, body: impl FnOnce() -> Result<R>) -> Result<R> {
     refuse_nested(tree)?;
     let call = Call::on(tree);
     call.enter();
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn calls_end_in_any_order() {
         let places = [0_u8; 3];
-        let trees = [0, 1, 2].map(|t| (&raw const places[t]).cast::<rct_tree>());
+        let trees = [0, 1, 2].map(|t| (&raw const places[t]).cast::<c_void>());
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             let mut calls = trees.map(|tree| Some(Box::new(Call::on(tree))));
             calls.iter().flatten().for_each(|call| call.enter());

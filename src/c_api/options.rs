@@ -2,9 +2,8 @@
 
 use super::covariance::CallerCovariance;
 use super::status::guard;
-use super::tree::{rct_tree, with_handle};
 use super::types::*;
-use super::views::{required_mut, sized, vector};
+use super::views::{required_mut, vector};
 use crate::error::{Error, Result, try_collect};
 use crate::kernel::{Covariance, Kernel, KernelFamily, Lengthscale};
 use crate::options::{Construction, MetricKind, Options, Traversal, TreeOrder};
@@ -92,24 +91,8 @@ pub unsafe extern "C" fn rct_query_init(query: *mut rct_query) -> rct_status {
     unsafe { init(query, "query", value) }
 }
 
-/// What the tree was made with, or last refitted with, also before it is built and after it is loaded: every field of
-/// `options`, which `rct_options_init` fills first. Where `lengthscales` were given they point into the tree, until it is
-/// refitted or freed, and `lengthscale` is 0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn rct_get_options(tree: *const rct_tree, options: *mut rct_options) -> rct_status {
-    // SAFETY: the caller's promise.
-    unsafe {
-        with_handle(tree, |tree| {
-            sized(options, "options")?;
-            let (found, (covariance, covariance_user)) = tree.options();
-            *required_mut(options, "options")? = rct_options { covariance, covariance_user, ..given(found) };
-            Ok(())
-        })
-    }
-}
-
 /// The options of the safe API as a caller would give them, but for a covariance of the caller's.
-fn given(options: &Options) -> rct_options {
+pub(super) fn given(options: &Options) -> rct_options {
     let mut given = rct_options {
         metric: number_of(options.metric, &METRICS),
         kernel: rct_kernel::RCT_KERNEL_CUSTOM as i32,

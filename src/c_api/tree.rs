@@ -2,7 +2,7 @@
 
 use super::calls::{call_on, refuse_nested};
 use super::control::with_control;
-use super::options::{defaults, options, traversal_number};
+use super::options::{defaults, given, options, traversal_number};
 use super::status::{guard, guard_or};
 use super::types::*;
 use super::views::{Output, check_struct_size, matrix, present, required, required_mut, sized, vector};
@@ -149,7 +149,7 @@ unsafe fn guard_tree(tree: *const rct_tree, run: impl FnOnce() -> Result<()>) ->
             tree.poisoned.store(true, Ordering::Relaxed)
         }
     };
-    guard_or(|| headroom(ROOM, "the call").and_then(|()| call_on(tree, run)), panicked)
+    guard_or(|| headroom(ROOM, "the call").and_then(|()| call_on(tree.cast(), run)), panicked)
 }
 
 /// A handle of a tree.
@@ -218,6 +218,22 @@ pub(super) unsafe fn data<'a>(given: &rct_data) -> Result<Data<'a>> {
         factor: unsafe { matrix("factor", &given.factor) }?,
         residual_variances: unsafe { vector("residual_variances", &given.residual_variances) }?,
     })
+}
+
+/// What the tree was made with, or last refitted with, also before it is built and after it is loaded: every field of
+/// `options`, which `rct_options_init` fills first. Where `lengthscales` were given they point into the tree, until it is
+/// refitted or freed, and `lengthscale` is 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rct_get_options(tree: *const rct_tree, options: *mut rct_options) -> rct_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with_handle(tree, |tree| {
+            sized(options, "options")?;
+            let (found, (covariance, covariance_user)) = tree.options();
+            *required_mut(options, "options")? = rct_options { covariance, covariance_user, ..given(found) };
+            Ok(())
+        })
+    }
 }
 
 /// Figures of a built tree and of the last call that searched it. Set `stats->struct_size` first.
@@ -300,7 +316,7 @@ pub unsafe extern "C" fn rct_validate(tree: *const rct_tree, control: *const rct
 pub unsafe extern "C" fn rct_free(tree: *mut rct_tree) {
     if !tree.is_null() {
         guard(|| {
-            refuse_nested(tree)?;
+            refuse_nested(tree.cast())?;
             // SAFETY: not NULL, made by rct_create, and the caller's last use.
             drop(unsafe { Box::from_raw(tree) });
             Ok(())

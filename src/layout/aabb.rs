@@ -45,4 +45,3 @@ pub(crate) fn keep_least(all: &mut Vec<u64>, most: usize) {
         all.truncate(most);
     }
 }
-

@@ -5,7 +5,6 @@
 //! within angle r of a centre c has abs(rho_qx) <= cos(theta_qc - r). Points whose variance was raised to the floor,
 //! or given larger than the residual's, only gain an independent part, which leaves a valid correlation matrix.
 
-use super::check::admits;
 use super::euclidean::squared_distances;
 use super::{Ball, Candidates, Metric, Points, QueryBlock, ScoreScratch};
 use crate::error::{Result, try_resize};
@@ -309,10 +308,6 @@ impl Metric for Correlation {
             }
             _ => 1.0,
         }
-    }
-
-    fn admits(&self, queries: &QueryBlock, near: &[u32]) -> Result<bool> {
-        admits(self, queries, near)
     }
 
     fn is_metric(&self) -> bool {

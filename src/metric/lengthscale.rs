@@ -2,10 +2,10 @@
 //! hardly anything but correlation; what is nearest is then decided by rounding and by ids, and answers are worthless.
 
 use super::euclidean::squared_distances;
+use super::lengthscale_check::LengthscaleCheck;
 use super::{Candidates, Correlation, QueryBlock, ScoreScratch};
 use crate::error::{Result, try_vec};
 use crate::kernel::Covariance;
-use crate::stats::LengthscaleCheck;
 
 /// Points that are looked at: together they take about a thousandth of a build.
 const SAMPLE: usize = 32;

@@ -3,157 +3,29 @@
 //! A metric scores pairs; a larger score is nearer. Scores are what is cheap to compute and to bound: abs(rho) for
 //! the correlations, the negative squared distance for the Euclidean metric. Distances are made of them at the end.
 
+mod any;
+mod candidates;
 mod check;
 mod correlation;
 mod euclidean;
 mod lengthscale;
+mod lengthscale_check;
 mod new_points;
 mod points;
 mod prepare;
 mod query_block;
 mod saved;
+mod score;
 mod unit;
 
-pub(crate) use check::{check_symmetry, is_covariance};
+pub(crate) use any::AnyMetric;
+pub(crate) use candidates::{Candidates, NEW};
+pub(crate) use check::{admits, check_symmetry, is_covariance};
 pub(crate) use correlation::Correlation;
 pub(crate) use euclidean::Euclidean;
+pub use lengthscale_check::LengthscaleCheck;
 pub(crate) use points::{Points, matrix_view};
-pub(crate) use prepare::{AnyMetric, Preparation};
-pub(crate) use query_block::{NEW, QueryBlock};
+pub(crate) use prepare::Preparation;
+pub(crate) use query_block::QueryBlock;
 pub(crate) use saved::{SavedPoints, SavedPreparation};
-
-use crate::error::Result;
-use std::ops::Range;
-
-/// Points to be scored.
-#[derive(Debug, Clone)]
-pub(crate) enum Candidates<'a> {
-    /// Tree positions in a row.
-    Range(Range<usize>),
-    /// Tree positions anywhere.
-    Gather(&'a [u32]),
-}
-
-impl Candidates<'_> {
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Candidates::Range(range) => range.len(),
-            Candidates::Gather(index) => index.len(),
-        }
-    }
-
-    /// Tree position of candidate `i`.
-    #[inline]
-    pub(crate) fn position(&self, i: usize) -> usize {
-        match self {
-            Candidates::Range(range) => range.start + i,
-            Candidates::Gather(index) => index[i] as usize,
-        }
-    }
-
-    /// Calls `found(i)` where candidate i is the point at `position`.
-    pub(crate) fn find(&self, position: u32, mut found: impl FnMut(usize)) {
-        if position == NEW {
-            return;
-        }
-        match self {
-            Candidates::Range(range) => {
-                if range.contains(&(position as usize)) {
-                    found(position as usize - range.start);
-                }
-            }
-            Candidates::Gather(index) => {
-                index.iter().enumerate().filter(|&(_, &i)| i == position).for_each(|(i, _)| found(i));
-            }
-        }
-    }
-}
-
-/// A ball around a stored point that holds a set of points, in the terms of a metric's bound.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Ball {
-    /// The least score of the centre with any of the set, rounding allowed for.
-    pub(crate) reach: f64,
-    /// The largest weight of the set: what rounding a member's scores can have.
-    pub(crate) weight: f64,
-}
-
-/// Temporary arrays of [`Metric::scores`], kept by each thread.
-#[derive(Default)]
-pub(crate) struct ScoreScratch {
-    pub(crate) covariances: Vec<f64>,
-    pub(crate) coords: Vec<f64>,
-    pub(crate) inverse_sds: Vec<f64>,
-    pub(crate) raw_coords: Vec<f64>,
-}
-
-/// A distance over stored points, evaluated a block at a time.
-pub(crate) trait Metric: Sync {
-    /// The stored points.
-    fn points(&self) -> &Points;
-
-    /// `out[r * candidates.len() + c]` = score of query `rows[r]` with candidate c. The same pair has the same bits in
-    /// any block, and a stored query scores itself as [`Metric::SELF_SCORE`].
-    fn scores(
-        &self,
-        queries: &QueryBlock,
-        rows: &[u32],
-        candidates: &Candidates<'_>,
-        scratch: &mut ScoreScratch,
-        out: &mut [f64],
-    ) -> Result<()>;
-
-    /// The score at distance 0.
-    const SELF_SCORE: f64;
-
-    /// The distance of a score; nonincreasing in it.
-    fn distance(&self, score: f64) -> f64;
-
-    /// A score such that every distance below `distance` has a larger or equal one.
-    fn score_at(&self, distance: f64) -> f64;
-
-    /// The length that trees are built with, from a score: the angle acos(abs(rho)), or the Euclidean distance.
-    fn length(&self, score: f64) -> f64;
-
-    /// The score at a length; the inverse of [`Metric::length`].
-    fn score_at_length(&self, length: f64) -> f64;
-
-    /// Radii of the levels of a tree whose root reaches `reach` (a score): decreasing, the first holds everything.
-    fn level_radii(&self, reach: f64) -> Vec<f64>;
-
-    /// What rounding a point's scores can have, relative to the metric's unit.
-    fn weight(&self, inverse_sd: f64) -> f64;
-
-    /// What rounding can change of a score of two points, from their weights.
-    fn slack(&self, a: f64, b: f64) -> f64;
-
-    /// The ball of one point.
-    fn point_ball(&self, weight: f64) -> Ball {
-        Ball { reach: Self::SELF_SCORE, weight }
-    }
-
-    /// The ball at a centre of weight `centre`, grown to hold a point of weight `weight` and score `score` with it.
-    fn grow(&self, ball: Ball, centre: f64, weight: f64, score: f64) -> Ball;
-
-    /// An upper bound of the score of a query with any point of a ball, from its score with the centre. Rounding of
-    /// all scores is allowed for, so what is below a threshold by this bound is below it as computed.
-    fn bound(&self, query_weight: f64, score: f64, ball: Ball) -> f64;
-
-    /// Whether [`Metric::separation_bound`] tells all there is to tell, so that balls need not be looked at.
-    fn is_spatial(&self) -> bool;
-
-    /// An upper bound of the score of any two points whose squared scaled Euclidean distance is at least `squared`;
-    /// tells something where the metric is a function of that distance.
-    fn separation_bound(&self, squared: f64) -> f64;
-
-    /// Whether bounds hold. Where not (a factor that is no residual of its kernel), only brute force is exact.
-    fn is_metric(&self) -> bool {
-        true
-    }
-
-    /// Whether bounds hold for new queries whose V the caller gave, as far as the stored points at the positions
-    /// `near` them tell.
-    fn admits(&self, _queries: &QueryBlock, _near: &[u32]) -> Result<bool> {
-        Ok(true)
-    }
-}
+pub(crate) use score::{Ball, Metric, ScoreScratch};

@@ -1,21 +1,22 @@
 //! From the caller's arrays to the rows a metric works on: scaled coordinates, V and p. New points have `new_points.rs`.
 
-use super::correlation::slack_of;
+use super::any::AnyMetric;
+use super::candidates::NEW;
+use super::correlation::{Correlation, slack_of};
+use super::euclidean::Euclidean;
+use super::points::Points;
 use super::unit::{MOST_ASKED, MOST_STORED, far_away, in_unit, told_from_zero, unit_of_points, unit_of_scaled};
-use super::{Correlation, Euclidean, Points};
 use crate::control::Control;
 use crate::data::{Data, check_finite, check_positive, not_finite};
 use crate::error::{Error, Result, checked_area, number, try_collect, try_vec, try_with_capacity};
 use crate::inducing::{InducingPoints, PointRows, SOLVE_BLOCK};
 use crate::kernel::{Covariance, checked_covariances};
 use crate::layout::Layout;
-use crate::metric::NEW;
 use crate::options::{MetricKind, Options};
 use crate::parallel::Threads;
 use crate::saved::Rows;
 use crate::simd::Simd;
 use crate::simd::dots::{Dense, dots};
-use crate::stats::LengthscaleCheck;
 use ndarray::ArrayView2;
 
 /// Where V and p come from.
@@ -47,53 +48,6 @@ pub(crate) struct Preparation {
     pub(super) source: FactorSource,
     /// Least residual variance.
     pub(super) floor: f64,
-}
-
-/// The metric of a tree.
-pub(crate) enum AnyMetric {
-    /// Residual or plain correlation.
-    Correlation(Correlation),
-    /// Euclidean.
-    Euclidean(Euclidean),
-}
-
-impl AnyMetric {
-    /// Whether the kernel's lengthscale fits the coordinates.
-    pub(crate) fn lengthscale_check(&self) -> Result<LengthscaleCheck> {
-        match self {
-            AnyMetric::Correlation(metric) => metric.lengthscale_check(),
-            AnyMetric::Euclidean(_) => Ok(LengthscaleCheck::Plausible),
-        }
-    }
-
-    /// The stored points.
-    pub(crate) fn points(&self) -> &Points {
-        match self {
-            AnyMetric::Correlation(metric) => &metric.points,
-            AnyMetric::Euclidean(metric) => &metric.points,
-        }
-    }
-
-    /// The metric over points of metrics of one preparation, each told by its source and its position there.
-    pub(crate) fn joined(sources: &[&AnyMetric], of: &[(u32, u32)]) -> Result<AnyMetric> {
-        let points: Vec<&Points> = sources.iter().map(|metric| metric.points()).collect();
-        let points = Points::joined(&points, of)?;
-        let correlations = sources.iter().filter_map(|metric| match metric {
-            AnyMetric::Correlation(metric) => Some(metric),
-            AnyMetric::Euclidean(_) => None,
-        });
-        Ok(match sources[0] {
-            AnyMetric::Correlation(Correlation { simd, covariance, .. }) => AnyMetric::Correlation(Correlation {
-                simd: *simd,
-                points,
-                covariance: covariance.clone(),
-                sd: correlations.clone().map(|metric| metric.sd).fold(0.0, f64::max),
-                slack: correlations.clone().map(|metric| metric.slack).fold(0.0, f64::max),
-                proper: correlations.clone().all(|metric| metric.proper),
-            }),
-            AnyMetric::Euclidean(Euclidean { simd, .. }) => AnyMetric::Euclidean(Euclidean { simd: *simd, points }),
-        })
-    }
 }
 
 impl Preparation {

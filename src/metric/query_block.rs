@@ -1,10 +1,8 @@
 //! The queries that are evaluated together, copied side by side.
 
+use super::candidates::NEW;
 use super::points::Points;
 use crate::error::{Error, Result};
-
-/// No stored point: the query is new.
-pub(crate) const NEW: u32 = u32::MAX;
 
 /// A block of queries: what a metric needs of each, row by row.
 #[derive(Default)]

@@ -4,7 +4,7 @@
 //! through all 2^(a b) of them is the key. The curve is that of Skilling, *Programming the Hilbert curve*, AIP Conf.
 //! Proc. 707 (2004): O(a b) a key, without tables. Cells are cubes: one scale, the largest range, for all dimensions.
 
-use super::Frame;
+use super::frame::Frame;
 use crate::error::{Result, try_collect, try_vec, try_with_capacity};
 use ndarray::ArrayView2;
 

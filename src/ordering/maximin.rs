@@ -9,7 +9,7 @@
 //! rounded increases, and both are summed in the same order, so the rounded distance of a box is at most the rounded
 //! distance of any point in it.
 
-use super::{Frame, all_ids};
+use super::frame::{Frame, all_ids};
 use crate::control::Control;
 use crate::error::{Result, try_vec, try_with_capacity};
 use ndarray::ArrayView2;

@@ -1,13 +1,13 @@
 //! The bounds of cells, panels and regions hold for every point.
 
-use super::ResidualCoverTree;
+use super::tree::ResidualCoverTree;
 use crate::control::Control;
 use crate::data::Data;
 use crate::kernel::{Covariance, Kernel, KernelFamily, Lengthscale};
+use crate::layout::ordered;
 use crate::metric::{AnyMetric, Metric, QueryBlock};
 use crate::options::{Construction, Options};
 use crate::parallel::Threads;
-use crate::layout::ordered;
 use crate::search::{CellBound, Cells, IndexSource, Listing, cell_checks, panel_checks};
 use ndarray::{Array2, s};
 use rand::seq::IndexedRandom;

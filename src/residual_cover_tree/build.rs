@@ -1,7 +1,7 @@
 //! How a tree is built: the layout of the points, inducing points, V and p, and one part of all points.
 
-use super::ResidualCoverTree;
 use super::part::{Common, Ids, Part, simd};
+use super::tree::ResidualCoverTree;
 use crate::control::Control;
 use crate::data::Data;
 use crate::error::{Error, Result};

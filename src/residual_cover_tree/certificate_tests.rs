@@ -1,6 +1,6 @@
 //! Answers depend on no certificate: with any of them off they are those of brute force, at the cost of evaluations.
 
-use super::{Neighbors, ResidualCoverTree};
+use super::tree::{Neighbors, ResidualCoverTree};
 use crate::control::Control;
 use crate::data::{Data, Query};
 use crate::kernel::{Covariance, Kernel, KernelFamily, Lengthscale};

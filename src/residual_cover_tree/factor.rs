@@ -1,6 +1,6 @@
 //! What a tree has computed of its points, for whoever goes on from the neighbours: V, p, Z and L, and the ids.
 
-use super::{ResidualCoverTree, Spot, euclidean};
+use super::tree::{ResidualCoverTree, Spot, euclidean};
 use crate::control::Control;
 use crate::data::QueryPoints;
 use crate::error::{Error, ErrorKind, Result, checked_area, try_collect, try_vec, try_with_capacity};

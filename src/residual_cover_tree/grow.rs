@@ -9,7 +9,7 @@
 
 use super::build::laid_out;
 use super::part::{Common, Ids, Part, REMOVED, simd};
-use super::{ResidualCoverTree, Spot};
+use super::tree::{ResidualCoverTree, Spot};
 use crate::control::Control;
 use crate::data::Data;
 use crate::error::{Error, ErrorKind, Result, checked_area, try_collect, try_reserve, try_with_capacity};

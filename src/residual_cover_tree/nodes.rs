@@ -1,7 +1,4 @@
-//! The cover tree of a part, made when a traversal or a check first asks for it.
-//!
-//! There is no lock, so that a forked child never waits for a thread that it does not have: while one call makes the nodes, others
-//! search without them, which has the same answers.
+//! How the cover tree of a part is made, when a traversal or a check first asks for it.
 
 use super::part::{Common, Part, REMOVED, simd};
 use crate::control::Control;
@@ -12,50 +9,7 @@ use crate::options::{Construction, Traversal, TreeOrder};
 use crate::ordering::hilbert::hilbert_order;
 use crate::search::{Batch, Index, Keys, Reaching, Space, run_batch};
 use crate::tree::{CoverTree, Net, Reached, ShapedBy, build_net};
-use arc_swap::ArcSwapOption;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Nodes that may be there, or are being made.
-#[derive(Default)]
-pub(super) struct NodesOnDemand {
-    made: ArcSwapOption<CoverTree>,
-    making: AtomicBool,
-}
-
-impl NodesOnDemand {
-    /// Nodes that are there.
-    pub(super) fn with(nodes: CoverTree) -> Self {
-        NodesOnDemand { made: ArcSwapOption::from_pointee(nodes), making: AtomicBool::new(false) }
-    }
-
-    /// The nodes, if they are there.
-    pub(super) fn get(&self) -> Option<Arc<CoverTree>> {
-        self.made.load_full()
-    }
-
-    /// The nodes, made by `make` if need be; none while another call makes them.
-    pub(super) fn get_or_make(&self, make: impl FnOnce() -> Result<CoverTree>) -> Result<Option<Arc<CoverTree>>> {
-        if let Some(made) = self.get() {
-            return Ok(Some(made));
-        }
-        if self.making.swap(true, Ordering::Acquire) {
-            return Ok(self.get());
-        }
-        /// Lets the next call try, whatever comes of this one.
-        struct Done<'a>(&'a AtomicBool);
-        impl Drop for Done<'_> {
-            fn drop(&mut self) {
-                self.0.store(false, Ordering::Release);
-            }
-        }
-        let _done = Done(&self.making);
-        if self.get().is_none() {
-            self.made.store(Some(Arc::new(make()?)));
-        }
-        Ok(self.get())
-    }
-}
 
 impl Part {
     /// Makes the nodes as the options say.

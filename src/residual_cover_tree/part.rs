@@ -3,7 +3,7 @@
 //! A tree that was only built is one part. Points that are inserted come in further parts, see [`super::grow`]; points
 //! that are removed stay in theirs, under a number that no query may find, until it is laid out anew.
 
-use super::nodes::NodesOnDemand;
+use super::nodes_on_demand::NodesOnDemand;
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result, try_copy};
 use crate::layout::{Boxes, LEAF, Layout, LeastKeys};

@@ -3,9 +3,9 @@
 //! All is made anew but the nodes of the cover tree, which stay as they are where there are some, with other balls: any parameters
 //! are searched exactly with them.
 
-use super::ResidualCoverTree;
 use super::build::laid_out;
 use super::part::{Common, Ids, Part, simd};
+use super::tree::ResidualCoverTree;
 use crate::control::Control;
 use crate::data::{Data, Model};
 use crate::error::{Error, Result, number, try_with_capacity};

@@ -1,8 +1,8 @@
 //! Saving and loading trees.
 
-use super::ResidualCoverTree;
-use super::nodes::NodesOnDemand;
+use super::nodes_on_demand::NodesOnDemand;
 use super::part::{Ids, Part, REMOVED, simd};
+use super::tree::ResidualCoverTree;
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result, headroom, try_collect, try_copy, try_with_capacity};
 use crate::kernel::{Covariance, Kernel};

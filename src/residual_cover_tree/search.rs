@@ -1,12 +1,14 @@
 //! What a tree is asked: batches of queries, radii. Each part is searched for all queries, from the first, which is the largest, on.
 
-use super::{Neighbors, ResidualCoverTree, Spot};
+use super::tree::{Neighbors, ResidualCoverTree, Spot};
 use crate::control::Control;
 use crate::data::{Query, QueryPoints};
 use crate::error::{Error, ErrorKind, Result, number, try_collect, try_vec};
-use crate::metric::{AnyMetric, Metric, QueryBlock};
+use crate::metric::{AnyMetric, Metric, QueryBlock, admits};
 use crate::options::Traversal;
-use crate::search::{Batch, Collector, Index, Keys, Nearest, Neighbor, Nodes, SearchCounters, Space, Within, run_batch};
+use crate::search::{
+    Batch, Collector, Index, Keys, Nearest, Neighbor, Nodes, SearchCounters, Space, Within, run_batch,
+};
 use crate::stats::SearchStats;
 use ndarray::{ArrayView1, ArrayView2};
 use std::sync::Arc;
@@ -251,14 +253,15 @@ impl ResidualCoverTree {
             Some(nodes) if !search.by_number => nodes.least_keys(search.keys.of)?,
             _ => Vec::new(),
         };
-        let nodes = nodes.as_ref().map(|tree| Nodes { tree, least: if search.by_number { &tree.least } else { &least } });
+        let nodes =
+            nodes.as_ref().map(|tree| Nodes { tree, least: if search.by_number { &tree.least } else { &least } });
         // Answers are the same without nodes, where another call is making them.
         let automatic = search.traversal.needs_nodes() && nodes.is_none();
         let traversal = if automatic { Traversal::Automatic } else { search.traversal };
         with_metric!(&part.metric, metric => {
             let places = self.places(search)?;
             let batch = Batch { limits: search.limits, places: &places, traversal };
-            let load = |numbers: &[u32], block: &mut QueryBlock| self.load_block(search, metric, &places, numbers, block);
+            let load = |numbers: &[u32], block: &mut QueryBlock| self.load_block(search, &places, numbers, block);
             let by_rank = match metric.is_spatial() && !search.by_number {
                 true => Some(part.boxes.least_keys(search.keys.of)?),
                 false => None,
@@ -304,10 +307,9 @@ impl ResidualCoverTree {
     }
 
     /// Fills a block with the queries of the given numbers.
-    fn load_block<M: Metric>(
+    fn load_block(
         &self,
         search: &Search<'_, '_>,
-        metric: &M,
         places: &[(u32, u32)],
         numbers: &[u32],
         block: &mut QueryBlock,
@@ -331,7 +333,9 @@ impl ResidualCoverTree {
         }
         if strange && self.preparation.is_given() {
             let near: Vec<u32> = numbers.iter().map(|&t| places[t as usize].1).collect();
-            block.improper = block.improper || !metric.admits(block, &near)?;
+            if let AnyMetric::Correlation(metric) = &self.parts[search.part as usize].metric {
+                block.improper = block.improper || !admits(metric, block, &near)?;
+            }
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::part::{Part, REMOVED};
 use super::search::{Asked, Bounds, KNearest, Search, Units};
-use super::{Neighbors, ResidualCoverTree, Spot};
+use super::tree::{Neighbors, ResidualCoverTree, Spot};
 use crate::control::Control;
 use crate::error::{Error, Result, try_collect, try_vec, try_with_capacity};
 use crate::search::{FEW, Keys, Neighbor, SearchCounters};

@@ -1,6 +1,7 @@
 //! Arrays in a saved tree: written one after the other, read by their place and checked.
 
-use super::{ALIGN, CHUNK, Shared, Source, corrupt};
+use super::format::{ALIGN, CHUNK, corrupt};
+use super::source::{Shared, Source};
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result, try_reserve, try_vec, try_with_capacity};
 use bytemuck::Pod;

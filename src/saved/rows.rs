@@ -1,6 +1,8 @@
 //! The rows of V, in memory of their own or where they were saved, where each chunk is checked when it is first used.
 
-use super::{Array, CHUNK, Reader, Shared};
+use super::archive::{Array, Reader};
+use super::format::CHUNK;
+use super::source::Shared;
 use crate::error::{Result, try_collect};
 use crate::values::Values;
 use std::ops::{Deref, Range};

@@ -1,6 +1,6 @@
 //! Where the bytes of a saved tree come from.
 
-use super::corrupt;
+use super::format::corrupt;
 use crate::error::{Error, ErrorKind, Result};
 use std::cell::RefCell;
 use std::fs::File;

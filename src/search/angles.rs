@@ -9,15 +9,17 @@
 //! pivots are evaluated, for all queries of the group that a cell is open to at a time. What the bounds cannot exclude is
 //! scored in the end.
 
-use super::at_inducing;
-use super::cells::{CellView, NO_CELL};
-use super::certificate::{CellBound, Memory, coordinates, score_pivots, spans};
+use super::at_inducing_search;
+use super::cell::NO_CELL;
+use super::cells::{CellBound, CellView};
+use super::certificate::{self, coordinates, score_pivots, spans};
 use super::collect::Collector;
+use super::open::{Open, exclude, is_excluded};
 use super::overlaps::{Inside, Lane, Projection};
 use super::shortlist::{Candidate, Shortlist};
 use super::space::{Group, Scratch, Space};
-use crate::layout::aabb::{at_distance, bounding_box, keep_least};
 use crate::error::{Result, try_push, try_reserve, try_resize};
+use crate::layout::aabb::{at_distance, bounding_box, keep_least};
 use crate::metric::{Metric, NEW, QueryBlock};
 use crate::simd::spans::{InSpan, MemberBounds, bound_members};
 
@@ -33,9 +35,23 @@ const MOST_DIRECT: usize = 2;
 const MOST_LEFT: f64 = 0.25;
 const MOST_WANTED: usize = 16;
 
+/// Memory of one thread.
+#[derive(Default)]
+pub(crate) struct Memory {
+    spans: certificate::Memory,
+    /// Coordinates of one query in a cell.
+    u: Vec<f32>,
+    bounds: MemberBounds,
+    /// What is known of each query.
+    queries: Vec<AngleQuery>,
+    lowers: Vec<i32>,
+    open: Open,
+    survey: Survey,
+}
+
 /// A query and what has been found of it.
 #[derive(Default)]
-pub(super) struct AngleQuery {
+struct AngleQuery {
     list: Shortlist,
     /// The cell whose span is nearest to it among those that are known, the sine of the angle to the span, the
     /// distance from what has its coordinates there, and these.
@@ -56,13 +72,13 @@ pub(super) struct AngleQuery {
 
 /// What is known of one query and the cells that are listed with its own.
 #[derive(Default)]
-pub(super) struct Survey {
-    pub(super) projection: Projection,
+struct Survey {
+    projection: Projection,
     /// Those cells that are looked at, by their lanes; and memory to find the longest of these.
     chosen: Vec<u32>,
     longest: Vec<u64>,
     /// A bit for each cell that has been bounded, or has no neighbours of the query.
-    pub(super) excluded: Vec<u64>,
+    excluded: Vec<u64>,
     /// Tree positions of what is best of these cells.
     best: Vec<u32>,
 }
@@ -75,13 +91,10 @@ pub(crate) fn search<M: Metric, C: Collector>(
     queries: &QueryBlock,
     group: &mut Group<C>,
     most_near: f64,
-    scratch: &mut Scratch,
+    (memory, scratch): (&mut Memory, &mut Scratch),
 ) -> Result<Vec<u32>> {
-    let mut memory = std::mem::take(&mut scratch.angles);
     let most_near = (most_near * bound.cells.len() as f64) as usize;
-    let found = Angles { space, bound, queries, most_near }.run(group, &mut memory, scratch);
-    scratch.angles = memory;
-    found
+    Angles { space, bound, queries, most_near }.run(group, memory, scratch)
 }
 
 /// A block of queries that is searched for.
@@ -155,7 +168,7 @@ impl<M: Metric> Angles<'_, '_, M> {
         let CellBound { cells, metric } = *self.bound;
         if let Some(place) = cells.at_inducing.place(group.positions[q]) {
             let query = (q as u32, place);
-            let found = at_inducing::search(self.space, (cells, metric), query, self.queries, group, scratch)?;
+            let found = at_inducing_search::search(self.space, (cells, metric), query, self.queries, group, scratch)?;
             let query = &mut memory.queries[q];
             (query.done, query.known, query.list.lost) = (true, true, !found);
         }
@@ -289,7 +302,9 @@ impl<M: Metric> Angles<'_, '_, M> {
     /// Chooses the listed cells that may have neighbours of query `q`, and excludes the others.
     fn choose_others(&self, q: usize, memory: &mut Memory) -> Result<()> {
         let Memory { queries, survey: Survey { projection, chosen, excluded, .. }, .. } = memory;
-        projection.beyond(self.angle(q, &queries[q]), self.bound.cells).for_each(|c| exclude(excluded, c));
+        projection
+            .beyond(self.angle(q, &queries[q]), |c| self.bound.cells.margins(c))
+            .for_each(|c| exclude(excluded, c));
         chosen.clear();
         try_reserve(chosen, projection.lanes.len(), "the search")?;
         chosen.extend(open_lanes(&projection.lanes, excluded).map(|(t, _)| t));
@@ -307,13 +322,14 @@ impl<M: Metric> Angles<'_, '_, M> {
         let weight = metric.weight(self.queries.inverse_sds[q]);
         let (limit, itself) = (group.limits[q], group.positions[q]);
         let itself = if self.space.exclude_self { itself } else { NEW };
-        let AngleQuery { own, u, apart, list, seen, .. } = query;
+        let AngleQuery { own, list, seen, .. } = query;
         let least = if self.space.certificates.members { list.least } else { f32::NEG_INFINITY };
-        let inside = Inside { own: *own as usize, u, sine: *apart };
+        let margins = cells.margins(*own);
         for &t in &*chosen {
             let c = projection.lanes[t as usize].cell;
-            let projected = cells.overlaps.projected(metric, cells, inside, t as usize, projection);
             let view = cells.view(c as usize);
+            let other = (&view.margins, view.pivots.len());
+            let projected = projection.in_lane(metric, margins, other, t as usize);
             let inside = projected.in_span(metric, &view.margins, weight, least);
             let (sine, slack) = (inside.sine, inside.slack);
             bound_members(metric.simd, &inside, view.coords, view.sines, bounds);
@@ -381,9 +397,10 @@ impl<M: Metric> Angles<'_, '_, M> {
         let (space, bound) = (self.space, self.bound);
         let view = bound.cells.view(c as usize);
         let rank = view.pivots.len();
-        score_pivots(bound, self.queries, rows, view.pivots, memory, scratch)?;
-        spans(bound, self.queries, rows, &view, memory)?;
-        let Memory { queries, lowers, signed, parts, us, u, bounds, .. } = &mut *memory;
+        score_pivots(bound, self.queries, rows, view.pivots, &mut memory.spans, scratch)?;
+        spans(bound, self.queries, rows, &view, &mut memory.spans)?;
+        let Memory { queries, lowers, spans, u, bounds, .. } = memory;
+        let certificate::Memory { signed, parts, us, .. } = spans;
         for ((&q, part), (t, signed)) in rows.iter().zip(&*parts).zip(signed.chunks_exact(rank).enumerate()) {
             let (limit, own) = (group.limits[q as usize], group.positions[q as usize]);
             let own = if space.exclude_self { own } else { NEW };
@@ -446,16 +463,6 @@ fn list_reaching(
 fn open_lanes<'a>(lanes: &'a [Lane], excluded: &'a [u64]) -> impl Iterator<Item = (u32, &'a Lane)> {
     let open = |lane: &Lane| lane.cell != NO_CELL && !is_excluded(excluded, lane.cell);
     (0..).zip(lanes).filter(move |(_, lane)| open(lane))
-}
-
-/// Sets the bit of a cell.
-pub(super) fn exclude(excluded: &mut [u64], cell: u32) {
-    excluded[cell as usize / 64] |= 1 << (cell % 64);
-}
-
-/// Whether the bit of a cell is set.
-pub(super) fn is_excluded(excluded: &[u64], cell: u32) -> bool {
-    excluded[cell as usize / 64] >> (cell % 64) & 1 != 0
 }
 
 /// Raises what a query's neighbours must reach.

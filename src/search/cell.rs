@@ -7,11 +7,14 @@
 //! Source for the factorization: Harbrecht, Peters & Schneider, *On the low-rank approximation by the pivoted Cholesky
 //! decomposition* (Applied Numerical Mathematics, 2012).
 
-use crate::layout::aabb::bounding_box;
 use crate::error::{Result, try_vec, try_with_capacity};
+use crate::layout::aabb::bounding_box;
 use crate::metric::{Candidates, Correlation, Metric, QueryBlock, ScoreScratch};
 use crate::simd::spans::LANES;
 use serde::{Deserialize, Serialize};
+
+/// The cell of a point that is in none.
+pub(super) const NO_CELL: u32 = u32::MAX;
 
 /// Up to so many pivots, all signs of their coefficients are tried to bound rounding.
 const SIGNS: usize = 12;

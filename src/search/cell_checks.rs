@@ -1,18 +1,20 @@
 //! For tests: that what cells say of their members' scores holds, point by point.
 
 use super::at_inducing::most_level;
-use super::cells::NO_CELL;
-use super::certificate::{CellBound, Memory, coordinates, score_pivots, spans};
+use super::cell::NO_CELL;
+use super::cells::CellBound;
+use super::certificate::{Memory, coordinates, score_pivots, spans};
 use super::overlaps::{Inside, Projection};
 use super::space::Scratch;
 use crate::metric::{Candidates, Metric, NEW, QueryBlock};
-use crate::simd::spans::{InSpan, bound_members};
+use crate::simd::spans::{InSpan, MemberBounds, bound_members};
 
 /// Compares the scores of some queries with all that the cells bound them with, seen from the nearest span, from the cells
 /// `owns` and from where they are stored. Returns how many cells overlaps exclude, of how many.
 pub(crate) fn check(bound: &CellBound<'_>, queries: &QueryBlock, owns: &[u32], context: &str) -> (usize, usize) {
     let CellBound { cells, metric } = *bound;
     let (mut memory, mut scratch, mut scores) = (Memory::default(), Scratch::default(), Vec::new());
+    let (mut u, mut bounds) = (Vec::new(), MemberBounds::default());
     let (mut excluded, mut all) = (0, 0);
     for q in 0..queries.len as u32 {
         let weight = metric.weight(queries.inverse_sds[q as usize]);
@@ -27,14 +29,14 @@ pub(crate) fn check(bound: &CellBound<'_>, queries: &QueryBlock, owns: &[u32], c
             if part.sine < nearest.0 {
                 nearest = (part.sine, c as u32);
             }
-            coordinates(&memory.us, view.pivots.len(), 0, &mut memory.u);
-            let inside = InSpan { u: &memory.u, sine: part.sine as f32, slack: part.slack as f32, least: 0.0 };
-            bound_members(metric.simd, &inside, view.coords, view.sines, &mut memory.bounds);
+            coordinates(&memory.us, view.pivots.len(), 0, &mut u);
+            let inside = InSpan { u: &u, sine: part.sine as f32, slack: part.slack as f32, least: 0.0 };
+            bound_members(metric.simd, &inside, view.coords, view.sines, &mut bounds);
             scores.resize(view.members.len(), 0.0);
             let members = Candidates::Gather(view.members);
             metric.signed_scores(queries, &[q], &members, &mut scratch.score, &mut scores).unwrap();
             for ((score, &estimate), (&e, i)) in
-                scores.iter().zip(&memory.bounds.estimates).zip(view.sines.iter().zip(view.members))
+                scores.iter().zip(&bounds.estimates).zip(view.sines.iter().zip(view.members))
             {
                 let (score, error) = (score.abs(), f64::from(e) * part.sine + part.slack);
                 let estimate = f64::from(estimate);
@@ -56,8 +58,8 @@ pub(crate) fn check(bound: &CellBound<'_>, queries: &QueryBlock, owns: &[u32], c
             score_pivots(bound, queries, &[q], view.pivots, &mut memory, &mut scratch).unwrap();
             spans(bound, queries, &[q], &view, &mut memory).unwrap();
             let part = memory.parts[0];
-            coordinates(&memory.us, view.pivots.len(), 0, &mut memory.u);
-            inside.push((own, memory.u.clone(), part.sine, part.apart));
+            coordinates(&memory.us, view.pivots.len(), 0, &mut u);
+            inside.push((own, u.clone(), part.sine, part.apart));
         }
         let (position, mut u) = (queries.positions[q as usize], Vec::new());
         if position != NEW {
@@ -73,13 +75,13 @@ pub(crate) fn check(bound: &CellBound<'_>, queries: &QueryBlock, owns: &[u32], c
                     continue;
                 }
                 let view = cells.view(projection.lanes[t].cell as usize);
-                let projected = cells.overlaps.projected(metric, cells, inside, t, &mut projection);
+                let projected = projection.in_lane(metric, cells.margins(own), (&view.margins, view.pivots.len()), t);
                 let found = projected.in_span(metric, &view.margins, weight, 0.0);
-                bound_members(metric.simd, &found, view.coords, view.sines, &mut memory.bounds);
+                bound_members(metric.simd, &found, view.coords, view.sines, &mut bounds);
                 scores.resize(view.members.len(), 0.0);
                 let members = Candidates::Gather(view.members);
                 metric.scores(queries, &[q], &members, &mut scratch.score, &mut scores).unwrap();
-                for ((score, &estimate), e) in scores.iter().zip(&memory.bounds.estimates).zip(view.sines) {
+                for ((score, &estimate), e) in scores.iter().zip(&bounds.estimates).zip(view.sines) {
                     let error = f64::from(e * found.sine + found.slack);
                     let far = (score - f64::from(estimate)).abs() > error;
                     assert!(!far, "{score}, {estimate} +- {error}: query {q} from {own}; {context}");

@@ -1,39 +1,23 @@
 //! Certificates: what a query's scores with the pivots of cells say of the cells' members.
 
-use super::angles::{AngleQuery, Survey};
-use super::cells::{CellView, Cells};
-use super::open::Open;
+use super::cells::{CellBound, CellView};
 use super::space::Scratch;
 use crate::error::{Result, try_reserve, try_resize};
-use crate::metric::{Candidates, Correlation, Metric, QueryBlock};
-use crate::simd::spans::{self, MemberBounds, multiply_lower};
+use crate::metric::{Candidates, Metric, QueryBlock};
+use crate::simd::spans::{self, multiply_lower};
 
 /// Queries are laid side by side in whole numbers of these.
 const SIDE: usize = 8;
-
-/// Cells and the metric they were made with.
-#[derive(Clone, Copy)]
-pub(crate) struct CellBound<'a> {
-    pub(crate) cells: &'a Cells,
-    pub(crate) metric: &'a Correlation,
-}
 
 /// Memory of one thread.
 #[derive(Default)]
 pub(crate) struct Memory {
     /// rho of queries with pivots.
     pub(super) signed: Vec<f64>,
-    /// u of some queries in a cell, a row a coordinate, as wide as whole vectors; and of one.
+    /// u of some queries in a cell, a row a coordinate, as wide as whole vectors.
     pub(super) us: Vec<f64>,
-    pub(super) u: Vec<f32>,
     squares: Vec<f64>,
     pub(super) parts: Vec<Part>,
-    pub(super) bounds: MemberBounds,
-    /// What is known of each query.
-    pub(super) queries: Vec<AngleQuery>,
-    pub(super) lowers: Vec<i32>,
-    pub(super) open: Open,
-    pub(super) survey: Survey,
 }
 
 /// What is known of a query and a cell.

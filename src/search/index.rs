@@ -2,9 +2,12 @@
 //! cells where a few points of each hold nearly all of it, and panels where few columns of V do.
 
 use super::at_inducing::AtInducing;
+use super::cells::{CellBound, Cells};
+use super::cells_build::Listing;
+use super::inducing_rows::InducingRows;
 use super::inducing_rows::at_inducing;
+use super::panels::{PanelBound, Panels};
 use super::plan::{Decision, Plan, WhyBruteForce, WhyNoLeaves, decide};
-use super::{CellBound, Cells, InducingRows, Listing, PanelBound, Panels};
 use crate::control::Control;
 use crate::error::{Result, try_vec, try_with_capacity};
 use crate::inducing::InducingPoints;

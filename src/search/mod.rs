@@ -10,6 +10,9 @@
 
 mod angles;
 mod at_inducing;
+mod at_inducing_build;
+mod at_inducing_search;
+mod batch;
 mod best_first;
 mod boxes;
 mod brute_force;
@@ -17,6 +20,7 @@ mod cell;
 #[cfg(test)]
 pub(crate) mod cell_checks;
 mod cells;
+mod cells_build;
 mod certificate;
 mod collect;
 mod index;
@@ -25,6 +29,7 @@ mod level_synchronous;
 mod open;
 mod origins;
 mod overlaps;
+mod overlaps_build;
 #[cfg(test)]
 pub(crate) mod panel_checks;
 mod panel_query;
@@ -37,322 +42,15 @@ mod shortlist;
 mod space;
 mod table;
 
-pub(crate) use cells::{Cells, Listing};
-pub(crate) use certificate::CellBound;
+pub(crate) use batch::{Batch, run_batch};
+#[cfg(test)]
+pub(crate) use cells::{CellBound, Cells};
+#[cfg(test)]
+pub(crate) use cells_build::Listing;
 pub(crate) use collect::{Collector, Nearest, Neighbor, Reaching, Within};
 pub(crate) use index::{Index, IndexSource};
-pub(crate) use inducing_rows::InducingRows;
-pub(crate) use panelling::PanelBound;
-pub(crate) use panels::Panels;
+pub(crate) use plan::FEW;
 pub use plan::{Plan, WhyBruteForce, WhyLeaves, WhyNoLeaves};
 pub(crate) use saved::SavedIndex;
 pub use space::SearchCounters;
 pub(crate) use space::{Certificates, Keys, Nodes, Space};
-
-use crate::control::Control;
-use crate::error::{Error, ErrorKind, Result, headroom, try_collect, try_reserve, try_with_capacity};
-use crate::metric::{Metric, QueryBlock};
-use crate::options::Traversal;
-use crate::parallel::Threads;
-use crate::simd::panel::QUERIES;
-use space::{Group, Scratch};
-
-/// Queries of a group, at most, where cells are not searched alone; and groups at least that each thread gets of larger ones.
-const GROUP: usize = QUERIES;
-const PER_THREAD: usize = 2;
-/// Groups at least that queries which were put off are cut into.
-const SHARES: usize = 8;
-/// A few queries are scored with the pivots of all cells only where there are so many times as many points: each takes so
-/// many times as long as a point does among all.
-const FEW_PIVOTS: usize = 4;
-/// Bytes that a thread may need as it goes, for each point of the tree, and for each query of a group and pivot.
-const PER_POINT: usize = 16;
-const PER_PIVOT: usize = 16;
-/// Fewer allowed points than this are scored one and all.
-pub(crate) const FEW: usize = 1024;
-
-/// A batch of queries.
-pub(crate) struct Batch<'a> {
-    /// Keys below its limit may be found by a query, one limit a query.
-    pub(crate) limits: &'a [u32],
-    /// Home of each query (its panel, cell or block, or that of a stored point near it) and its tree position.
-    pub(crate) places: &'a [(u32, u32)],
-    pub(crate) traversal: Traversal,
-}
-
-/// Searches for every query of a batch: `load` fills a block with the queries of given numbers, `collector` makes what
-/// a query keeps its points in. Returns what each query kept.
-pub(crate) fn run_batch<M: Metric, C: Collector>(
-    space: &Space<'_, M>,
-    batch: &Batch<'_>,
-    load: impl Fn(&[u32], &mut QueryBlock) -> Result<()> + Sync,
-    collector: impl Fn(u32) -> C + Sync,
-    finish: impl Fn(C) -> Vec<Neighbor> + Sync,
-    threads: &Threads,
-    control: &mut Control<'_>,
-) -> Result<(Vec<Vec<Neighbor>>, SearchCounters)> {
-    let count = batch.limits.len();
-    if count > u32::MAX as usize {
-        return Err(Error::invalid(format!("{count} queries at once; at most {} are supported", u32::MAX)));
-    }
-    let pivots = space.cells.map_or(0, |bound| bound.cells.pivots());
-    let cells_alone = batch.traversal == Traversal::Automatic && space.panels.is_none() && space.cells.is_some();
-    let most = if cells_alone { angles::GROUP } else { GROUP };
-    headroom(threads.count() * (PER_POINT * space.numbers.len() + most * PER_PIVOT * pivots), "the search")?;
-    let search = Searcher { space, batch, load, collector, finish, threads };
-    let mut neighbors = try_with_capacity(count, "the answer")?;
-    neighbors.resize_with(count, Vec::new);
-    let mut counters = SearchCounters::default();
-    control.phase(0.0, 0.9);
-    let mut numbers: Vec<u32> = try_collect((0..count as u32).map(Ok), "the queries")?;
-    for (stage, end) in [(Stage::Near, 0.6), (Stage::Wide, 0.8), (Stage::Pivots, 0.9)] {
-        arrange(&mut numbers, batch, few(space), stage);
-        // A few that are left are still shared out among the threads.
-        let share = |shares: usize| numbers.len().div_ceil(shares * threads.count());
-        let group = if stage == Stage::Near { share(PER_THREAD).clamp(GROUP, most) } else { share(1).clamp(1, most) };
-        let groups = try_collect(numbers.chunks(group).map(Ok), "the queries")?;
-        numbers = search.run(groups, stage, &mut neighbors, &mut counters, control)?;
-        if numbers.is_empty() {
-            break;
-        }
-        control.phase(end, 1.0);
-    }
-    arrange(&mut numbers, batch, few(space), Stage::Last);
-    search.run_last(&numbers, &mut neighbors, &mut counters, control)?;
-    control.phase(1.0, 1.0);
-    control.step(1.0)?;
-    Ok((neighbors, counters))
-}
-
-/// What the automatic traversal tries, one after the other, for queries that are not done.
-#[derive(Clone, Copy, PartialEq)]
-enum Stage {
-    /// Panels for queries to which few are open, or else cells.
-    Near,
-    /// Panels for the others.
-    Wide,
-    /// Cells, for queries to which panels leave too much.
-    Pivots,
-    /// All points.
-    Last,
-}
-
-/// One stage of the automatic traversal; returns the queries that are left to the next.
-fn automatic<M: Metric, C: Collector>(
-    space: &Space<'_, M>,
-    stage: Stage,
-    queries: &QueryBlock,
-    group: &mut Group<C>,
-    scratch: &mut Scratch,
-) -> Result<Vec<u32>> {
-    match (stage, &space.panels, &space.cells) {
-        (Stage::Near, Some(bound), _) => panelling::search(space, bound, queries, group, panelling::MOST_NEAR, scratch),
-        (Stage::Wide, Some(bound), _) => panelling::search(space, bound, queries, group, 1.0, scratch),
-        (Stage::Pivots, Some(panelled), Some(bound))
-            if bound.cells.pivots() * FEW_PIVOTS < bound.cells.members.len() =>
-        {
-            let cell = |home: u32| bound.cells.of_panel(panelled.panels.members(home as usize));
-            group.homes.iter_mut().for_each(|home| *home = cell(*home));
-            angles::search(space, bound, queries, group, 1.0, scratch)
-        }
-        (Stage::Near, None, Some(bound)) => angles::search(space, bound, queries, group, panelling::MOST_NEAR, scratch),
-        (Stage::Wide, None, Some(bound)) => angles::search(space, bound, queries, group, 1.0, scratch),
-        _ => Ok(queries.all.clone()),
-    }
-}
-
-/// What every group of a batch is searched with.
-struct Searcher<'a, M, L, K, F> {
-    space: &'a Space<'a, M>,
-    batch: &'a Batch<'a>,
-    load: L,
-    collector: K,
-    finish: F,
-    threads: &'a Threads,
-}
-
-/// What a group came to: its answers, the numbers of queries without one, and what was counted.
-type Found = (Vec<Vec<Neighbor>>, Vec<u32>, SearchCounters);
-
-impl<M, C, L, K, F> Searcher<'_, M, L, K, F>
-where
-    M: Metric,
-    C: Collector,
-    L: Fn(&[u32], &mut QueryBlock) -> Result<()> + Sync,
-    K: Fn(u32) -> C + Sync,
-    F: Fn(C) -> Vec<Neighbor> + Sync,
-{
-    /// Searches for groups of queries; returns those that the automatic traversal leaves to the next stage.
-    fn run(
-        &self,
-        groups: Vec<&[u32]>,
-        stage: Stage,
-        neighbors: &mut [Vec<Neighbor>],
-        counters: &mut SearchCounters,
-        control: &mut Control<'_>,
-    ) -> Result<Vec<u32>> {
-        let (space, batch) = (self.space, self.batch);
-        let mut found: Vec<Found> = try_with_capacity(groups.len(), "the answer")?;
-        found.resize_with(groups.len(), Default::default);
-        let tasks = try_collect(groups.iter().zip(&mut found).map(Ok), "the queries")?;
-        let memory = || (QueryBlock::default(), Scratch::default());
-        self.threads.run(tasks, control, memory, |(queries, scratch), (numbers, found)| {
-            let mut group = self.load_group(numbers, queries)?;
-            scratch.counters = SearchCounters::default();
-            let count = numbers.len() as u64;
-            match choose(batch.traversal, space, queries, &group) {
-                Traversal::BruteForce => {
-                    brute_force::search(space, queries, &mut group, (0, 1), scratch)?;
-                    scratch.counters.by_brute_force += count;
-                }
-                Traversal::BestFirst => {
-                    best_first::search(space, queries, &mut group, scratch)?;
-                    scratch.counters.by_nodes += count;
-                }
-                Traversal::LevelSynchronous => {
-                    level_synchronous::search(space, queries, &mut group, scratch)?;
-                    scratch.counters.by_nodes += count;
-                }
-                Traversal::Automatic if space.metric.is_spatial() => {
-                    boxes::search(space, queries, &mut group, scratch)?;
-                    scratch.counters.by_boxes += count;
-                }
-                Traversal::Automatic => {
-                    let unfinished = automatic(space, stage, queries, &mut group, scratch)?;
-                    let answered = count - unfinished.len() as u64;
-                    match space.panels.is_some() && stage != Stage::Pivots {
-                        true => scratch.counters.by_leaves += answered,
-                        false => scratch.counters.by_subspaces += answered,
-                    }
-                    found.1.extend(unfinished.into_iter().map(|q| numbers[q as usize]));
-                }
-            }
-            found.0 = self.finished(group)?;
-            found.2 = scratch.counters;
-            Ok(())
-        })?;
-        let mut unfinished = Vec::new();
-        for (numbers, (kept, left, counted)) in groups.iter().zip(found) {
-            *counters += counted;
-            numbers.iter().zip(kept).for_each(|(&q, kept)| neighbors[q as usize] = kept);
-            unfinished.extend(left);
-        }
-        Ok(unfinished)
-    }
-
-    /// Scores queries with all points they may find. V is read once for a group: few queries share one, and the points
-    /// are shared out among the threads.
-    fn run_last(
-        &self,
-        numbers: &[u32],
-        neighbors: &mut [Vec<Neighbor>],
-        counters: &mut SearchCounters,
-        control: &mut Control<'_>,
-    ) -> Result<()> {
-        counters.by_brute_force += numbers.len() as u64;
-        let groups = try_collect(numbers.chunks(GROUP).map(Ok), "the queries")?;
-        let parts = SHARES.div_ceil(groups.len().max(1));
-        let mut found: Vec<(Vec<Vec<Neighbor>>, SearchCounters)> =
-            try_with_capacity(groups.len() * parts, "the answer")?;
-        found.resize_with(groups.len() * parts, Default::default);
-        let tasks = try_collect(found.iter_mut().enumerate().map(Ok), "the queries")?;
-        let memory = || (QueryBlock::default(), Scratch::default());
-        self.threads.run(tasks, control, memory, |(queries, scratch), (task, found)| {
-            let mut group = self.load_group(groups[task / parts], queries)?;
-            scratch.counters = SearchCounters::default();
-            brute_force::search(self.space, queries, &mut group, (task % parts, parts), scratch)?;
-            *found = (self.finished(group)?, scratch.counters);
-            Ok(())
-        })?;
-        for (numbers, found) in groups.iter().zip(found.chunks_mut(parts)) {
-            numbers.iter().for_each(|&q| neighbors[q as usize].clear());
-            for (kept, counted) in found {
-                *counters += *counted;
-                for (&q, kept) in numbers.iter().zip(kept) {
-                    try_reserve(&mut neighbors[q as usize], kept.len(), "the answer")?;
-                    neighbors[q as usize].append(kept);
-                }
-            }
-            for &q in *numbers {
-                let kept = &mut neighbors[q as usize];
-                kept.sort_unstable();
-                let wanted = (self.collector)(q).wanted();
-                if wanted > 0 {
-                    kept.truncate(wanted);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What the queries of a group have kept.
-    fn finished(&self, group: Group<C>) -> Result<Vec<Vec<Neighbor>>> {
-        if group.collectors.iter().any(Collector::failed) {
-            return Err(Error::new(ErrorKind::OutOfMemory, "could not allocate the answer"));
-        }
-        Ok(group.collectors.into_iter().map(&self.finish).collect())
-    }
-
-    /// Loads the queries of a group, and what is kept of each.
-    fn load_group(&self, numbers: &[u32], queries: &mut QueryBlock) -> Result<Group<C>> {
-        queries.clear();
-        (self.load)(numbers, queries)?;
-        Ok(Group {
-            positions: queries.positions.clone(),
-            homes: numbers.iter().map(|&q| self.batch.places[q as usize].0).collect(),
-            limits: numbers.iter().map(|&q| self.batch.limits[q as usize]).collect(),
-            collectors: numbers.iter().map(|&q| (self.collector)(q)).collect(),
-        })
-    }
-}
-
-/// Sorts the numbers of queries for a stage: first, by limit, those that are scored one and all with what is allowed, so that a
-/// group's prefixes are about equally long, which the automatic traversal does up to a limit of `few`; then the others by
-/// powers of two of the limit, so that at least half of the points a group looks at are allowed, and then by place. Limits are
-/// at most n.
-fn arrange(numbers: &mut [u32], batch: &Batch<'_>, few: usize, stage: Stage) {
-    let few = match (batch.traversal, stage) {
-        (Traversal::BruteForce, _) | (_, Stage::Last) => usize::MAX,
-        (Traversal::Automatic, _) => few,
-        _ => 0,
-    };
-    numbers.sort_unstable_by_key(|&q| {
-        let limit = batch.limits[q as usize];
-        if limit as usize <= few { (0, (limit, 0), q) } else { (cohort(limit), batch.places[q as usize], q) }
-    });
-}
-
-/// The power of two that a limit is rounded up to; 0 for those below which points are scored one and all.
-fn cohort(limit: u32) -> u32 {
-    if limit as usize <= FEW { 0 } else { u32::BITS - (limit - 1).leading_zeros() }
-}
-
-/// As many allowed points as are scored one and all: without panels what is allowed may also be less than the pivots that all
-/// queries might be scored with.
-fn few<M: Metric>(space: &Space<'_, M>) -> usize {
-    let more = match (&space.cells, &space.panels, &space.starts) {
-        (Some(bound), None, _) => bound.cells.pivots() / 2,
-        (Some(_), Some(_), None) => (2 * FEW).min(space.numbers.len() / 4),
-        _ => 0,
-    };
-    FEW.max(more)
-}
-
-/// The traversal for a group.
-fn choose<M: Metric, C: Collector>(
-    traversal: Traversal,
-    space: &Space<'_, M>,
-    queries: &QueryBlock,
-    group: &Group<C>,
-) -> Traversal {
-    if !space.metric.is_metric() || queries.improper {
-        return Traversal::BruteForce;
-    }
-    let n = space.numbers.len();
-    let allowed = group.limits.iter().max().map_or(0, |&limit| n.min(limit as usize));
-    let wanted = group.collectors.iter().map(|c| c.wanted()).max().unwrap_or(0);
-    match traversal {
-        Traversal::Automatic if allowed <= few(space).max(wanted.saturating_mul(4)) => Traversal::BruteForce,
-        chosen => chosen,
-    }
-}

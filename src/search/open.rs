@@ -47,6 +47,16 @@ impl Open {
     }
 }
 
+/// Sets the bit of a cell.
+pub(super) fn exclude(excluded: &mut [u64], cell: u32) {
+    excluded[cell as usize / 64] |= 1 << (cell % 64);
+}
+
+/// Whether the bit of a cell is set.
+pub(super) fn is_excluded(excluded: &[u64], cell: u32) -> bool {
+    excluded[cell as usize / 64] >> (cell % 64) & 1 != 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,16 +7,12 @@
 //! With the coefficients c of kriging from a few inducing points near q, what is left of V_q is about as long as the
 //! standard deviation of q, however small that is.
 
-use super::panel_query::offsets;
-use super::panels::Panels;
-use crate::layout::aabb::squared_distance;
 use crate::error::{Result, try_copy, try_vec, try_with_capacity};
 use crate::inducing::InducingPoints;
-use crate::metric::{Correlation, Metric};
+use crate::layout::aabb::squared_distance;
 use crate::simd::Simd;
-use crate::simd::covariance::Shape;
 use crate::simd::dots::{Dense, Gathered, dots};
-use crate::simd::panel::{self, LANES, ORIGINS};
+use crate::simd::panel::ORIGINS;
 use crate::simd::{rows, squared};
 use faer::linalg::solvers::DenseSolveCore;
 use faer::{Mat, Side};
@@ -39,7 +35,7 @@ pub(crate) struct Origins {
     /// The inverse of the products of the origins' rows.
     inverses: Vec<f64>,
     /// The nugget's share of the variance.
-    nugget: f64,
+    pub(super) nugget: f64,
 }
 
 impl Origins {
@@ -80,7 +76,7 @@ impl Origins {
     }
 
     /// Coordinates of an inducing point.
-    fn coords(&self, z: u32) -> &[f64] {
+    pub(super) fn coords(&self, z: u32) -> &[f64] {
         &self.coords[z as usize * self.d..(z as usize + 1) * self.d]
     }
 
@@ -128,32 +124,6 @@ impl Origins {
             rows::subtract(simd, c, self.row(z), row);
         }
         near.iter().copied().zip(coefficients)
-    }
-
-    /// The correlations of origin `z` with the points of panel `p`, times the weights of these; `coords` are memory.
-    pub(super) fn weighted(
-        &self,
-        panels: &Panels,
-        metric: &Correlation,
-        shape: Shape,
-        (z, p): (u32, usize),
-        coords: &mut [f32],
-    ) -> [f32; LANES] {
-        if offsets(self.coords(z), panels.around(p).0, coords) {
-            return [f32::NAN; LANES];
-        }
-        let panel = panels.panel(p);
-        let mut weighted = panel::weighted(metric.simd, shape, panel, coords);
-        if !panel.weights.contains(&0.0) {
-            return weighted;
-        }
-        // At the origin itself nothing is left but the nugget.
-        for i in panels.inducing.stored_at(z).filter(|&i| panels.of(i) == Some(p as u32)) {
-            if let Some(lane) = panels.members(p).iter().position(|&other| other == i) {
-                weighted[lane] = (-self.nugget * metric.weight(metric.points.inverse_sds[i as usize])) as f32;
-            }
-        }
-        weighted
     }
 
     /// Bytes held.

@@ -2,7 +2,7 @@
 
 use super::at_inducing::{AtInducing, most_level};
 use super::panel_query::{PanelQuery, Rows};
-use super::panelling::PanelBound;
+use super::panels::PanelBound;
 use crate::control::Control;
 use crate::metric::{Candidates, Metric, NEW, QueryBlock, ScoreScratch};
 use crate::parallel::Threads;

@@ -1,11 +1,13 @@
 //! A query of a block that is searched for by panels.
 
 use super::inducing_rows::write_scaled;
+use super::origins::Origins;
 use super::panels::{Largest, Panels};
 use super::shortlist::Shortlist;
 use crate::error::{Result, try_resize};
-use crate::metric::{Correlation, QueryBlock};
-use crate::simd::panel::{QUERIES, Relative, Terms};
+use crate::metric::{Correlation, Metric, QueryBlock};
+use crate::simd::covariance::Shape;
+use crate::simd::panel::{self, LANES, QUERIES, Relative, Terms};
 use crate::simd::{region, rows};
 
 /// A unit of rounding of `f32`.
@@ -218,6 +220,34 @@ impl PanelQuery {
     }
 }
 
+impl Origins {
+    /// The correlations of origin `z` with the points of panel `p`, times the weights of these; `coords` are memory.
+    pub(super) fn weighted(
+        &self,
+        panels: &Panels,
+        metric: &Correlation,
+        shape: Shape,
+        (z, p): (u32, usize),
+        coords: &mut [f32],
+    ) -> [f32; LANES] {
+        if offsets(self.coords(z), panels.around(p).0, coords) {
+            return [f32::NAN; LANES];
+        }
+        let panel = panels.panel(p);
+        let mut weighted = panel::weighted(metric.simd, shape, panel, coords);
+        if !panel.weights.contains(&0.0) {
+            return weighted;
+        }
+        // At the origin itself nothing is left but the nugget.
+        for i in panels.inducing.stored_at(z).filter(|&i| panels.of(i) == Some(p as u32)) {
+            if let Some(lane) = panels.members(p).iter().position(|&other| other == i) {
+                weighted[lane] = (-self.nugget * metric.weight(metric.points.inverse_sds[i as usize])) as f32;
+            }
+        }
+        weighted
+    }
+}
+
 /// The sum of those squares of values that are at most `cut`.
 fn square_within(values: &[f32], cut: f32) -> f32 {
     const STREAMS: usize = 16;
@@ -231,7 +261,7 @@ fn square_within(values: &[f32], cut: f32) -> f32 {
 }
 
 /// Writes the offsets of `x` from a middle; whether one is too large for `f32`.
-pub(super) fn offsets(x: &[f64], middle: &[f64], out: &mut [f32]) -> bool {
+fn offsets(x: &[f64], middle: &[f64], out: &mut [f32]) -> bool {
     let mut far = false;
     for ((out, x), middle) in out.iter_mut().zip(x).zip(middle) {
         let offset = x - middle;

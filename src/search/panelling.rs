@@ -6,14 +6,14 @@
 //! The panels nearest to a query in space are looked at first: the k-th largest of the lower bounds there is a threshold.
 //! Then the table of angles between cells, where there is one, or the bounds of regions leave some panels open to it.
 
-use super::angles::{Survey, exclude, is_excluded};
 use super::at_inducing::most_level;
-use super::cells::Cells;
-use super::certificate::{CellBound, Part, coordinates, score_pivots, spans};
+use super::cells::{CellBound, Cells};
+use super::certificate::{self, Part, coordinates, score_pivots, spans};
 use super::collect::Collector;
-use super::overlaps::Inside;
+use super::open::{exclude, is_excluded};
+use super::overlaps::{Inside, Projection};
 use super::panel_query::{PanelQuery, Rows, SLACK};
-use super::panels::Panels;
+use super::panels::{PanelBound, Panels};
 use super::regions::Regions;
 use super::shortlist::Candidate;
 use super::space::{Group, Scratch, Space};
@@ -32,16 +32,6 @@ const START_PANELS: usize = 12;
 /// with panels.
 const MOST_LEFT: usize = 8;
 const MOST_WANTED: usize = 8;
-/// A query to which more than this share of the panels is open waits, to be searched for together with others like it.
-pub(super) const MOST_NEAR: f64 = 0.125;
-
-/// Panels, and the metric and kernel they were made with.
-#[derive(Clone, Copy)]
-pub(crate) struct PanelBound<'a> {
-    pub(crate) panels: &'a Panels,
-    pub(crate) metric: &'a Correlation,
-    pub(crate) kernel: &'a Kernel,
-}
 
 /// Memory of one thread.
 #[derive(Default)]
@@ -56,6 +46,12 @@ pub(crate) struct Memory {
     near: Vec<u64>,
     nearest: Vec<u64>,
     lowers: Vec<i32>,
+    /// Cells that are open to a query; and what it is in the spans of these.
+    cells: Vec<u32>,
+    spans: certificate::Memory,
+    u: Vec<f32>,
+    projection: Projection,
+    excluded: Vec<u64>,
     // Of one panel.
     numbers: Vec<u32>,
     coords: Vec<f32>,
@@ -74,16 +70,13 @@ pub(crate) fn search<M: Metric, C: Collector>(
     queries: &QueryBlock,
     group: &mut Group<C>,
     most_near: f64,
-    scratch: &mut Scratch,
+    (memory, scratch): (&mut Memory, &mut Scratch),
 ) -> Result<Vec<u32>> {
-    let mut memory = std::mem::take(&mut scratch.panels);
     let PanelBound { panels, metric, kernel } = *bound;
     let most_near = |of: usize| (most_near * of as f64) as usize;
     let most_near = (most_near(panels.len()), most_near(space.cells.map_or(0, |bound| bound.cells.len())));
     let search = Panelling { space, panels, metric, kernel, queries, most_near };
-    let found = search.run(group, &mut memory, scratch);
-    scratch.panels = memory;
-    found
+    search.run(group, memory, scratch)
 }
 
 /// A block of queries that is searched for.
@@ -240,32 +233,29 @@ impl<M: Metric> Panelling<'_, '_, M> {
             self.open_levels(r, place, memory);
             return Ok(());
         }
-        let (cells, query) = (bound.cells, &memory.queries[r]);
-        let mut u = std::mem::take(&mut scratch.angles.u);
-        let (own, offset, apart) = self.own_span(bound, r, group, query.nearest, &mut u, scratch)?;
+        let cells = bound.cells;
+        let (own, offset, apart) = self.own_span(bound, r, group, memory, scratch)?;
+        let Memory { queries, open, cells: near, u, projection, excluded, .. } = memory;
+        let query = &mut queries[r];
         let slack = self.metric.slack(query.true_weight, self.space.largest_weight);
         let angle = self.metric.length(f64::from(query.list.least) - slack);
-        let mut near = std::mem::take(&mut scratch.frontier);
         near.clear();
-        cells.near(own as usize, offset, angle, &mut near);
+        cells.near(own as usize, offset, angle, near);
         if self.space.certificates.overlaps && !cells.overlaps.is_empty() {
-            let Survey { projection, excluded, .. } = &mut scratch.angles.survey;
-            cells.overlaps.project(self.metric.simd, Inside { own: own as usize, u: &u, sine: apart }, projection)?;
+            cells.overlaps.project(self.metric.simd, Inside { own: own as usize, u, sine: apart }, projection)?;
             excluded.clear();
             try_resize(excluded, cells.len().div_ceil(64), 0, "the search")?;
-            projection.beyond(angle, cells).for_each(|c| exclude(excluded, c));
+            projection.beyond(angle, |c| cells.margins(c)).for_each(|c| exclude(excluded, c));
             near.retain(|&c| !is_excluded(excluded, c));
         }
         scratch.counters.nodes_visited += cells.len() as u64;
         scratch.counters.pruned_by_ball += (cells.len() - near.len()) as u64;
-        memory.queries[r].waits = near.len() > self.most_near.1;
-        if !memory.queries[r].waits {
+        query.waits = near.len() > self.most_near.1;
+        if !query.waits {
             for p in near.iter().flat_map(|&c| self.panels_of(cells, c as usize)) {
-                memory.open[p] |= 1u64 << r;
+                open[p] |= 1u64 << r;
             }
         }
-        scratch.angles.u = u;
-        scratch.frontier = near;
         Ok(())
     }
 
@@ -295,31 +285,29 @@ impl<M: Metric> Panelling<'_, '_, M> {
         }
     }
 
-    /// The cell of a query, or that of the `nearest` panel; its angle from the span of that, and at least its distance from what
-    /// has its coordinates there, which are written to `u`.
+    /// The cell of a query, or that of the panel that is nearest to it; its angle from the span of that, and at least its distance
+    /// from what has its coordinates there, which are written to `memory.u`.
     fn own_span<C: Collector>(
         &self,
         bound: &CellBound<'_>,
         r: usize,
         group: &Group<C>,
-        nearest: Option<u32>,
-        u: &mut Vec<f32>,
+        memory: &mut Memory,
         scratch: &mut Scratch,
     ) -> Result<(u32, f64, f64)> {
         let (cells, position) = (bound.cells, group.positions[r]);
+        let Memory { queries, spans: memory, u, .. } = memory;
         if let Some(own) = cells.of(position) {
             // Without overlaps nothing needs its coordinates.
             let apart = cells.stored(position, u).map_or(1.0, |(_, sine)| sine);
             return Ok((own, cells.offset(position), apart));
         }
-        let own = cells.of_panel(self.panels.members(nearest.unwrap_or(group.homes[r]) as usize));
+        let own = cells.of_panel(self.panels.members(queries[r].nearest.unwrap_or(group.homes[r]) as usize));
         let view = cells.view(own as usize);
-        let mut scores = std::mem::take(&mut scratch.angles);
-        score_pivots(bound, self.queries, &[r as u32], view.pivots, &mut scores, scratch)?;
-        spans(bound, self.queries, &[r as u32], &view, &mut scores)?;
-        coordinates(&scores.us, view.pivots.len(), 0, u);
-        let Part { sine, apart, .. } = scores.parts[0];
-        scratch.angles = scores;
+        score_pivots(bound, self.queries, &[r as u32], view.pivots, memory, scratch)?;
+        spans(bound, self.queries, &[r as u32], &view, memory)?;
+        coordinates(&memory.us, view.pivots.len(), 0, u);
+        let Part { sine, apart, .. } = memory.parts[0];
         Ok((own, sine.asin(), apart))
     }
 

@@ -10,9 +10,10 @@
 use super::at_inducing::AtInducing;
 use super::inducing_rows::InducingRows;
 use super::regions::{Fit, Regions, most_beyond};
-use crate::layout::aabb::{at_distance, bounding_box, keep_least, squared_distance};
 use crate::control::Control;
 use crate::error::{Result, checked_area, try_grow, try_resize, try_vec, try_with_capacity};
+use crate::kernel::Kernel;
+use crate::layout::aabb::{at_distance, bounding_box, keep_least, squared_distance};
 use crate::metric::{Correlation, Metric, NEW, Points};
 use crate::parallel::Threads;
 use crate::simd::panel::{COLUMNS, LANES, Panel};
@@ -64,6 +65,14 @@ pub(crate) struct Panels {
     /// Runs of one panel, and of a region's panels.
     pub(super) regions: Regions,
     pub(super) coarse: Regions,
+}
+
+/// Panels, and the metric and kernel they were made with.
+#[derive(Clone, Copy)]
+pub(crate) struct PanelBound<'a> {
+    pub(crate) panels: &'a Panels,
+    pub(crate) metric: &'a Correlation,
+    pub(crate) kernel: &'a Kernel,
 }
 
 /// A panel's numbers of dimensions and columns, its radius, and the largest norms of its points' rows and of what is beyond its

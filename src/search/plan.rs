@@ -1,7 +1,9 @@
 //! The plan: how an index is searched. One function decides, from the metric, the covariance, p, the decay of V's columns and n;
 //! each refusal has its reason beside it. `docs/search.md` has the table.
 
-use super::{Cells, FEW, InducingRows, Panels};
+use super::cells::Cells;
+use super::inducing_rows::InducingRows;
+use super::panels::Panels;
 use crate::error::Result;
 use crate::kernel::Covariance;
 use crate::layout::ordered;
@@ -13,6 +15,8 @@ use std::ffi::CStr;
 use std::fmt;
 use std::sync::Arc;
 
+/// Fewer points than this are scored one and all.
+pub(crate) const FEW: usize = 1024;
 /// Subspaces are not used where a larger share of the points than this would have to be pivots.
 const MOST_PIVOTS: f64 = 0.5;
 /// The sine of the angle that members may have to the span of their cell, the first of these that is possible, where there are
@@ -110,7 +114,9 @@ impl Plan {
     pub(crate) fn c_reason(self) -> &'static CStr {
         match self {
             Plan::Boxes => c"the distance is a function of Euclidean distance",
-            Plan::Leaves(WhyLeaves::MuchIsLeft) => c"few columns of V matter in a leaf, and much variance is left after V",
+            Plan::Leaves(WhyLeaves::MuchIsLeft) => {
+                c"few columns of V matter in a leaf, and much variance is left after V"
+            }
             Plan::Leaves(WhyLeaves::ManyPivots) => {
                 c"few columns of V matter in a leaf, and too many points would be pivots of subspaces"
             }

@@ -3,8 +3,8 @@
 //! In the box of a run V is nearly an affine function of the coordinates: what is left of each column is bounded, and
 //! [`crate::simd::region`] bounds the correlation less this function.
 
-use crate::layout::aabb::at_distance;
 use crate::error::{Result, checked_area, try_resize, try_vec, try_with_capacity};
+use crate::layout::aabb::at_distance;
 use crate::metric::Points;
 use crate::simd::region::{LANES, Region, SLOPES, set_bits};
 use faer::linalg::solvers::Solve;

@@ -1,8 +1,8 @@
 //! The index of a saved tree: every number that a search uses as a place is checked, the others have checksums.
 
 use super::at_inducing::AtInducing;
-use super::cell::Margins;
-use super::cells::{Cells, NEAREST, NO_CELL, Place};
+use super::cell::{Margins, NO_CELL};
+use super::cells::{Cells, NEAREST, Place};
 use super::index::{Index, IndexSource};
 use super::inducing_rows::InducingRows;
 use super::overlaps::Overlaps;
@@ -270,7 +270,7 @@ impl Overlaps {
         if overlaps.cells.iter().any(|&c| c != NO_CELL && c as usize >= cells.len()) {
             return Err(corrupt("a cell overlaps with one that does not exist"));
         }
-        let total = overlaps.place(cells)?;
+        let total = overlaps.place(|c| cells.cells[c].rank)?;
         overlaps.products = reader.exactly(&saved.products, total, what)?;
         Ok(overlaps)
     }

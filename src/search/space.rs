@@ -1,8 +1,8 @@
 //! What a search runs over, and the queries it runs for.
 
-use super::certificate::{CellBound, Memory};
+use super::cells::CellBound;
 use super::collect::Collector;
-use super::panelling::{self, PanelBound};
+use super::panels::PanelBound;
 use crate::error::{Result, try_resize};
 use crate::layout::{Boxes, LeastKeys};
 use crate::metric::{Candidates, Metric, NEW, QueryBlock, ScoreScratch};
@@ -133,8 +133,6 @@ pub(crate) struct Scratch {
     pub(crate) candidates: Vec<u32>,
     pub(crate) frontier: Vec<u32>,
     pub(crate) next: Vec<u32>,
-    pub(crate) angles: Memory,
-    pub(crate) panels: panelling::Memory,
     pub(crate) counters: SearchCounters,
 }
 

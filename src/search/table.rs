@@ -1,6 +1,6 @@
 //! The table of angles between the spans of cells; and of pairs that are near in it the products of their bases.
 
-use super::cells::{Cells, ROWS};
+use super::cells::{Cells, ROWS, STEP};
 use crate::control::Control;
 use crate::error::{Result, try_collect, try_grow, try_push, try_with_capacity};
 use crate::metric::{Correlation, Points, QueryBlock, ScoreScratch};
@@ -10,8 +10,6 @@ use std::ops::Range;
 
 /// Columns of the table that a task computes at a time.
 const COLUMNS: usize = 16;
-/// Radians of a step of the table.
-pub(super) const STEP: f64 = std::f64::consts::FRAC_PI_2 / 255.0;
 
 /// What products are kept for: those with each cell whose gap from it is below its entry in `listed`, as far
 /// as there is room for so many bytes; of these those alone that the table is `marked` with, if it is.

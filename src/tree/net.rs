@@ -5,7 +5,6 @@
 //! a level, some at a time, which are first compared with each other. So a tree takes a few searches a point, and does not depend
 //! on threads.
 
-use super::NO_PARENT;
 use crate::control::Control;
 use crate::error::{Result, try_copy, try_push, try_vec, try_with_capacity};
 use crate::metric::{Candidates, Metric, QueryBlock, ScoreScratch};
@@ -16,6 +15,9 @@ const CENTRES: usize = 8192;
 const NEW_NODES: usize = 128;
 /// New nodes that a point is first compared with: along a curve, those that it is next to.
 const LAST: usize = 8;
+
+/// The parent of the root.
+pub(crate) const NO_PARENT: u32 = u32::MAX;
 
 /// Parents and levels by position.
 pub(crate) struct Net {

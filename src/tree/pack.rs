@@ -1,6 +1,7 @@
 //! From parents by position to nodes in preorder.
 
-use super::{CoverTree, NO_PARENT, Net, Shape, ShapedBy};
+use super::net::{NO_PARENT, Net};
+use super::{CoverTree, Shape, ShapedBy};
 use crate::error::{Result, try_collect, try_copy, try_vec, try_with_capacity};
 use crate::layout::Layout;
 

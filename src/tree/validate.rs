@@ -1,6 +1,7 @@
 //! Every invariant of a tree, checked by its definition.
 
-use super::{CoverTree, NO_PARENT};
+use super::CoverTree;
+use super::net::NO_PARENT;
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result, number, try_collect, try_vec};
 use crate::metric::{Ball, Candidates, Metric, QueryBlock, ScoreScratch};
@@ -30,7 +31,10 @@ impl CoverTree {
                 && self.levels[parent] < self.levels[node]
                 && usize::from(self.levels[node]) <= self.radii.len();
             if !nested {
-                return Err(broken(format!("nesting of point {} below point {}", self.numbers[node], self.numbers[parent])));
+                return Err(broken(format!(
+                    "nesting of point {} below point {}",
+                    self.numbers[node], self.numbers[parent]
+                )));
             }
         }
         for node in 0..n {
