@@ -1,4 +1,4 @@
-//! The bounds of cells, panels and regions hold for every point.
+//! The bounds of subspaces, leaves and regions hold for every point.
 
 use super::tree::ResidualCoverTree;
 use crate::control::Control;
@@ -8,7 +8,7 @@ use crate::layout::ordered;
 use crate::metric::{AnyMetric, Metric, QueryBlock};
 use crate::options::{Construction, Options};
 use crate::parallel::Threads;
-use crate::search::{CellBound, Cells, IndexSource, Listing, cell_checks, panel_checks};
+use crate::search::{IndexSource, Listing, SubspaceBound, Subspaces, leaf_checks, subspace_checks};
 use ndarray::{Array2, s};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -16,7 +16,7 @@ use rand_chacha::ChaCha8Rng;
 
 #[test]
 fn bounds_hold_for_every_query_and_point() {
-    let (mut panelled, mut at_inducing, mut floored, mut levels) = (0, 0, 0, 0);
+    let (mut leaved, mut coincident, mut floored, mut levels) = (0, 0, 0, 0);
     let (mut celled, mut excluded, mut all) = (0, 0, 0);
     for seed in 0..40 {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -72,32 +72,32 @@ fn bounds_hold_for_every_query_and_point() {
             }
         }
         let (threads, mut control) = (Threads::new(1), Control::none());
-        let leaf = Cells::leaf_of(n, metric.points.width);
-        let order = ordered(&metric.points.coords, n, None, leaf).unwrap();
+        let size = Subspaces::size_of(n, metric.points.width);
+        let order = ordered(&metric.points.coords, n, None, size).unwrap();
         let alone = |i: u32| (part.layout.numbers[i as usize] as usize) < m;
         let listing = if seed % 2 == 0 { Listing::Near(&alone) } else { Listing::Around };
         let sine = 0.25;
-        let (share, _) = Cells::share_of_pivots(metric, &order, leaf, sine, &threads).unwrap();
+        let (share, _) = Subspaces::share_of_pivots(metric, &order, size, sine, &threads).unwrap();
         if share < 0.8 && metric.is_metric() {
-            let (cells, _) = Cells::new(metric, &order, leaf, sine, listing, &threads, &mut control).unwrap();
-            let owns: Vec<u32> = (0..4).map(|_| rng.random_range(0..cells.len() as u32)).collect();
-            let bound = CellBound { cells: &cells, metric };
-            let found = cell_checks::check(&bound, &queries, &owns, &context);
+            let (subspaces, _) = Subspaces::new(metric, &order, size, sine, listing, &threads, &mut control).unwrap();
+            let owns: Vec<u32> = (0..4).map(|_| rng.random_range(0..subspaces.len() as u32)).collect();
+            let bound = SubspaceBound { subspaces: &subspaces, metric };
+            let found = subspace_checks::check(&bound, &queries, &owns, &context);
             celled += 1;
             excluded += found.0;
             all += found.1;
         }
         let Some(bound) = IndexSource::bound(&part.index, &part.metric, &options.covariance) else { continue };
-        let (difference, _, found) = panel_checks::check(&bound, &queries, &context);
+        let (difference, _, found) = leaf_checks::check(&bound, &queries, &context);
         levels += found;
         assert!(difference.is_finite(), "{context}");
-        panelled += 1;
-        at_inducing += usize::from(!bound.panels.inducing.at.is_empty());
+        leaved += 1;
+        coincident += usize::from(!bound.leaves.inducing.at.is_empty());
         floored += usize::from(residual_floor == 0.5);
     }
     assert!(celled > 15 && excluded > 5000, "{celled} {excluded} of {all}");
     assert!(levels > 100, "{levels}");
-    assert!(panelled > 10 && at_inducing > 5 && floored > 2, "{panelled} {at_inducing} {floored}");
+    assert!(leaved > 10 && coincident > 5 && floored > 2, "{leaved} {coincident} {floored}");
 }
 
 /// With the correlation's range and V's apart, bounds are 0.38 above the largest scores of runs here; together 0.18.
@@ -119,6 +119,6 @@ fn regions_are_close_bounds_of_rough_processes() {
     let mut queries = QueryBlock::default();
     (0..30).for_each(|i| queries.push_stored(&metric.points, 270 * i));
     let bound = IndexSource::bound(&part.index, &part.metric, &options.covariance).unwrap();
-    let (_, above, _) = panel_checks::check(&bound, &queries, "rough");
+    let (_, above, _) = leaf_checks::check(&bound, &queries, "rough");
     assert!(above < 0.2, "{above}");
 }

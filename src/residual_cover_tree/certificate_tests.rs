@@ -1,4 +1,4 @@
-//! Answers depend on no certificate: with any of them off they are those of brute force, at the cost of evaluations.
+//! Answers depend on no projection: with any of them off they are those of brute force, at the cost of evaluations.
 
 use super::tree::{Neighbors, ResidualCoverTree};
 use crate::control::Control;
@@ -33,10 +33,10 @@ fn ask(tree: &mut ResidualCoverTree, query: &Query<'_>, certificates: Certificat
     (found, tree.stats().last_search.counters.distance_evaluations)
 }
 
-/// Turns a certificate off.
+/// Turns a projection off.
 type Off = fn(&mut Certificates);
 
-/// Compares answers with each certificate off, and all of them.
+/// Compares answers with each projection off, and all of them.
 fn each_may_be_off(tree: &mut ResidualCoverTree, certificates: &[(&str, Off)]) {
     let ids: Array1<i64> = (0..300).map(|t| t * 19).collect();
     let limits = ids.mapv(|id| (id * 7) % 5000 + 1000);
@@ -61,44 +61,44 @@ fn each_may_be_off(tree: &mut ResidualCoverTree, certificates: &[(&str, Off)]) {
 }
 
 #[test]
-fn cells() {
+fn subspaces() {
     // Smooth, with few inducing points: all of them matter everywhere.
     let mut tree = tree(6000, 2, KernelFamily::Rbf, 0.3, 20, 21);
     let index = &tree.parts[0].index;
-    assert!(index.cells.is_some() && index.panels.is_none());
+    assert!(index.subspaces.is_some() && index.leaves.is_none());
     each_may_be_off(
         &mut tree,
         &[
             ("table", |on| on.table = false),
-            ("overlaps", |on| on.overlaps = false),
+            ("cross_grams", |on| on.cross_grams = false),
             ("members", |on| on.members = false),
         ],
     );
     // What it excludes each member's bound excludes too: it saves time, not evaluations.
     let ids: Array1<i64> = (0..300).map(|t| t * 19).collect();
     let query = Query::ids(ids.view(), 20);
-    let (found, _) = ask(&mut tree, &query, Certificates { cells: false, ..Certificates::ALL });
+    let (found, _) = ask(&mut tree, &query, Certificates { subspaces: false, ..Certificates::ALL });
     assert!(found == ask(&mut tree, &query, Certificates::ALL).0);
 }
 
 #[test]
-fn panels() {
+fn leaves() {
     let mut tree = tree(6000, 3, KernelFamily::Matern12, 0.2, 60, 22);
     let index = &tree.parts[0].index;
-    assert!(index.cells.is_none() && index.panels.is_some());
+    assert!(index.subspaces.is_none() && index.leaves.is_some());
     each_may_be_off(&mut tree, &[("regions", |on| on.regions = false), ("points", |on| on.points = false)]);
 }
 
 #[test]
 fn panels_of_cells() {
-    // Cells of one panel, as the table of few is small, and of two.
+    // Subspaces of one leaf, as the table of few is small, and of two.
     for (n, lengthscale, m, in_each) in [(6000, 0.1, 150, 1), (20000, 0.1, 200, 2)] {
         let mut tree = tree(n, 2, KernelFamily::Matern52, lengthscale, m, 23);
         let index = &tree.parts[0].index;
-        let (cells, panels) = (index.cells.as_ref().unwrap().len(), index.panels.as_ref().unwrap().len());
-        assert_eq!(panels.div_ceil(cells), in_each);
-        each_may_be_off(&mut tree, &[("overlaps", |on| on.overlaps = false), ("points", |on| on.points = false)]);
-        // All panels are open where the table is off.
+        let (subspaces, leaves) = (index.subspaces.as_ref().unwrap().len(), index.leaves.as_ref().unwrap().len());
+        assert_eq!(leaves.div_ceil(subspaces), in_each);
+        each_may_be_off(&mut tree, &[("cross_grams", |on| on.cross_grams = false), ("points", |on| on.points = false)]);
+        // All leaves are open where the table is off.
         let ids: Array1<i64> = (0..300).map(|t| t * 19).collect();
         let query = Query::ids(ids.view(), 20);
         let (found, _) = ask(&mut tree, &query, Certificates { table: false, ..Certificates::ALL });
@@ -106,7 +106,7 @@ fn panels_of_cells() {
     }
 }
 
-/// Their panels hold points of several cells, each of which has two panels of all points.
+/// Their leaves hold points of several subspaces, each of which has two leaves of all points.
 #[test]
 fn panels_of_prefixes() {
     let n = 20000;
@@ -114,8 +114,8 @@ fn panels_of_prefixes() {
     let part = &tree.parts[0];
     let positions = &part.layout.positions[..n / 4];
     let prefix = part.prefix_index(tree.common(), positions, &mut Control::none()).unwrap();
-    assert!(prefix.starts.is_some() && prefix.cells.is_none());
-    assert!(part.index.cells.as_ref().unwrap().len() < part.index.panels.as_ref().unwrap().len());
+    assert!(prefix.starts.is_some() && prefix.subspaces.is_none());
+    assert!(part.index.subspaces.as_ref().unwrap().len() < part.index.leaves.as_ref().unwrap().len());
     let ids: Array1<i64> = (0..n as i64).collect();
     let query = Query {
         id_limits: Some(ids.view()),
@@ -124,13 +124,13 @@ fn panels_of_prefixes() {
         ..Query::ids(ids.view(), 20)
     };
     let (truth, _) = ask(&mut tree, &query, Certificates::ALL);
-    let parts: [Off; 4] = [|_| (), |on| on.table = false, |on| on.overlaps = false, |on| on.points = false];
+    let parts: [Off; 4] = [|_| (), |on| on.table = false, |on| on.cross_grams = false, |on| on.points = false];
     for off in parts {
         off(&mut tree.certificates);
         assert!(tree.vecchia_neighbors(20, None, &mut Control::none()).unwrap() == truth);
         tree.certificates = Certificates::ALL;
     }
-    // Of points that are in no cell of the part that is searched; in another order all rows are mixed.
+    // Of points that are in no subspace of the part that is searched; in another order all rows are mixed.
     let mut rng = ChaCha8Rng::seed_from_u64(25);
     let more = Array2::from_shape_fn((400, 2), |_| rng.random::<f64>());
     tree.insert(&Data::new(more.view()), &mut Control::none()).unwrap();

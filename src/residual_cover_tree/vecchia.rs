@@ -75,7 +75,7 @@ impl ResidualCoverTree {
         // Rows that have at least a quarter of the order before them search among all points, those before them among
         // the first quarter with an index of its own, and so on: of what is searched, a quarter or more may be found.
         // An index pays from so many points on; one that needs a table of angles of its own from more on.
-        let few = match (&part.index.cells, &part.index.panels) {
+        let few = match (&part.index.subspaces, &part.index.leaves) {
             (Some(_), None) => 4 * FEW,
             (Some(_), Some(_)) => 2 * FEW,
             (None, _) => FEW,

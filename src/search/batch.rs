@@ -1,22 +1,22 @@
 //! A batch of queries: cut into groups, shared out among threads, each group searched stage by stage.
 
-use super::collect::{Collector, Neighbor};
+use super::collector::{Collector, Neighbor};
+use super::context::{Group, Scratch, SearchCounters, Space};
 use super::plan::FEW;
-use super::space::{Group, Scratch, SearchCounters, Space};
-use super::{angles, best_first, boxes, brute_force, level_synchronous, panelling};
+use super::{best_first, box_search, brute_force, leaf_search, level_synchronous, subspace_search};
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result, headroom, try_collect, try_reserve, try_with_capacity};
 use crate::metric::{Metric, QueryBlock};
 use crate::options::Traversal;
 use crate::parallel::Threads;
-use crate::simd::panel::QUERIES;
+use crate::simd::leaf::QUERIES;
 
-/// Queries of a group, at most, where cells are not searched alone; and groups at least that each thread gets of larger ones.
+/// Queries of a group, at most, where subspaces are not searched alone; and groups at least that each thread gets of larger ones.
 const GROUP: usize = QUERIES;
 const PER_THREAD: usize = 2;
 /// Groups at least that queries which were put off are cut into.
 const SHARES: usize = 8;
-/// A few queries are scored with the pivots of all cells only where there are so many times as many points: each takes so
+/// A few queries are scored with the pivots of all subspaces only where there are so many times as many points: each takes so
 /// many times as long as a point does among all.
 const FEW_PIVOTS: usize = 4;
 /// Bytes that a thread may need as it goes, for each point of the tree, and for each query of a group and pivot.
@@ -30,7 +30,7 @@ const MOST_NEAR: f64 = 0.125;
 pub(crate) struct Batch<'a> {
     /// Keys below its limit may be found by a query, one limit a query.
     pub(crate) limits: &'a [u32],
-    /// Home of each query (its panel, cell or block, or that of a stored point near it) and its tree position.
+    /// Home of each query (its leaf, subspace or block, or that of a stored point near it) and its tree position.
     pub(crate) places: &'a [(u32, u32)],
     pub(crate) traversal: Traversal,
 }
@@ -50,9 +50,9 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
     if count > u32::MAX as usize {
         return Err(Error::invalid(format!("{count} queries at once; at most {} are supported", u32::MAX)));
     }
-    let pivots = space.cells.map_or(0, |bound| bound.cells.pivots());
-    let cells_alone = batch.traversal == Traversal::Automatic && space.panels.is_none() && space.cells.is_some();
-    let most = if cells_alone { angles::GROUP } else { GROUP };
+    let pivots = space.subspaces.map_or(0, |bound| bound.subspaces.pivots());
+    let cells_alone = batch.traversal == Traversal::Automatic && space.leaves.is_none() && space.subspaces.is_some();
+    let most = if cells_alone { subspace_search::GROUP } else { GROUP };
     headroom(threads.count() * (PER_POINT * space.numbers.len() + most * PER_PIVOT * pivots), "the search")?;
     let search = Searcher { space, batch, load, collector, finish, threads };
     let mut neighbors = try_with_capacity(count, "the answer")?;
@@ -82,11 +82,11 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
 /// What the automatic traversal tries, one after the other, for queries that are not done.
 #[derive(Clone, Copy, PartialEq)]
 enum Stage {
-    /// Panels for queries to which few are open, or else cells.
+    /// Leaves for queries to which few are open, or else subspaces.
     Near,
-    /// Panels for the others.
+    /// Leaves for the others.
     Wide,
-    /// Cells, for queries to which panels leave too much.
+    /// Subspaces, for queries to which leaves leave too much.
     Pivots,
     /// All points.
     Last,
@@ -101,19 +101,19 @@ fn automatic<M: Metric, C: Collector>(
 ) -> Result<Vec<u32>> {
     let Memory { queries, scratch, leaves, subspaces } = memory;
     let most_near = if stage == Stage::Near { MOST_NEAR } else { 1.0 };
-    match (stage, &space.panels, &space.cells) {
+    match (stage, &space.leaves, &space.subspaces) {
         (Stage::Near | Stage::Wide, Some(bound), _) => {
-            panelling::search(space, bound, queries, group, most_near, (leaves, scratch))
+            leaf_search::search(space, bound, queries, group, most_near, (leaves, scratch))
         }
-        (Stage::Pivots, Some(panelled), Some(bound))
-            if bound.cells.pivots() * FEW_PIVOTS < bound.cells.members.len() =>
+        (Stage::Pivots, Some(leaved), Some(bound))
+            if bound.subspaces.pivots() * FEW_PIVOTS < bound.subspaces.members.len() =>
         {
-            let cell = |home: u32| bound.cells.of_panel(panelled.panels.members(home as usize));
-            group.homes.iter_mut().for_each(|home| *home = cell(*home));
-            angles::search(space, bound, queries, group, most_near, (subspaces, scratch))
+            let subspace = |home: u32| bound.subspaces.of_leaf(leaved.leaves.members(home as usize));
+            group.homes.iter_mut().for_each(|home| *home = subspace(*home));
+            subspace_search::search(space, bound, queries, group, most_near, (subspaces, scratch))
         }
         (Stage::Near | Stage::Wide, None, Some(bound)) => {
-            angles::search(space, bound, queries, group, most_near, (subspaces, scratch))
+            subspace_search::search(space, bound, queries, group, most_near, (subspaces, scratch))
         }
         _ => Ok(queries.all.clone()),
     }
@@ -124,8 +124,8 @@ fn automatic<M: Metric, C: Collector>(
 struct Memory {
     queries: QueryBlock,
     scratch: Scratch,
-    leaves: panelling::Memory,
-    subspaces: angles::Memory,
+    leaves: leaf_search::Memory,
+    subspaces: subspace_search::Memory,
 }
 
 /// What every group of a batch is searched with.
@@ -181,14 +181,14 @@ where
                     scratch.counters.by_nodes += count;
                 }
                 Traversal::Automatic if space.metric.is_spatial() => {
-                    boxes::search(space, queries, &mut group, scratch)?;
+                    box_search::search(space, queries, &mut group, scratch)?;
                     scratch.counters.by_boxes += count;
                 }
                 Traversal::Automatic => {
                     let unfinished = automatic(space, stage, &mut group, memory)?;
                     let scratch = &mut memory.scratch;
                     let answered = count - unfinished.len() as u64;
-                    match space.panels.is_some() && stage != Stage::Pivots {
+                    match space.leaves.is_some() && stage != Stage::Pivots {
                         true => scratch.counters.by_leaves += answered,
                         false => scratch.counters.by_subspaces += answered,
                     }
@@ -295,11 +295,11 @@ fn cohort(limit: u32) -> u32 {
     if limit as usize <= FEW { 0 } else { u32::BITS - (limit - 1).leading_zeros() }
 }
 
-/// As many allowed points as are scored one and all: without panels what is allowed may also be less than the pivots that all
+/// As many allowed points as are scored one and all: without leaves what is allowed may also be less than the pivots that all
 /// queries might be scored with.
 fn few<M: Metric>(space: &Space<'_, M>) -> usize {
-    let more = match (&space.cells, &space.panels, &space.starts) {
-        (Some(bound), None, _) => bound.cells.pivots() / 2,
+    let more = match (&space.subspaces, &space.leaves, &space.starts) {
+        (Some(bound), None, _) => bound.subspaces.pivots() / 2,
         (Some(_), Some(_), None) => (2 * FEW).min(space.numbers.len() / 4),
         _ => 0,
     };

@@ -1,8 +1,8 @@
 //! Best-first traversal: one query at a time, the node with the best bound next. Source: Hjaltason & Samet, *Distance
 //! browsing in spatial databases* (ACM TODS 1999).
 
-use super::collect::Collector;
-use super::space::{Group, Nodes, Scratch, Space};
+use super::collector::Collector;
+use super::context::{Group, Nodes, Scratch, Space};
 use crate::error::Result;
 use crate::metric::{Candidates, Metric, QueryBlock};
 use std::cmp::Ordering;

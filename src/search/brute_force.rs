@@ -1,7 +1,7 @@
 //! Every allowed pair, in blocks: the oracle's fast sibling, and the choice where nothing can be pruned.
 
-use super::collect::Collector;
-use super::space::{Group, Scratch, Space};
+use super::collector::Collector;
+use super::context::{Group, Scratch, Space};
 use crate::error::Result;
 use crate::metric::{Candidates, Metric, QueryBlock};
 

@@ -1,8 +1,8 @@
 //! Level-synchronous traversal: one query at a time, all open nodes of a depth together, so that their children are
 //! scored in one go.
 
-use super::collect::Collector;
-use super::space::{Group, Nodes, Scratch, Space};
+use super::collector::Collector;
+use super::context::{Group, Nodes, Scratch, Space};
 use crate::error::Result;
 use crate::metric::{Candidates, Metric, QueryBlock};
 

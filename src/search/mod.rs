@@ -4,53 +4,53 @@
 //! by one thread with one of the traversals. All traversals score pairs with the same bits and keep points by
 //! (distance, id), so they agree.
 //!
-//! The automatic traversal of residual correlations is [`panelling`] where a few columns of V hold nearly all of what is
-//! near in space. Elsewhere it has stages: the table of [`angles`] between cells, and the pivots of all cells. What is
+//! The automatic traversal of residual correlations is [`leaf_search`] where a few columns of V hold nearly all of what is
+//! near in space. Elsewhere it has stages: the table of [`angles`] between subspaces, and the pivots of all subspaces. What is
 //! left is scored with all points.
 
-mod angles;
-mod at_inducing;
-mod at_inducing_build;
-mod at_inducing_search;
+mod affine_bounds;
 mod batch;
 mod best_first;
-mod boxes;
+mod box_search;
 mod brute_force;
-mod cell;
-#[cfg(test)]
-pub(crate) mod cell_checks;
-mod cells;
-mod cells_build;
-mod certificate;
-mod collect;
+mod candidates;
+mod coincident;
+mod coincident_build;
+mod coincident_search;
+mod collector;
+mod context;
+mod cross_grams;
+mod cross_grams_build;
 mod index;
-mod inducing_rows;
-mod level_synchronous;
-mod open;
-mod origins;
-mod overlaps;
-mod overlaps_build;
+mod inverted_lists;
 #[cfg(test)]
-pub(crate) mod panel_checks;
-mod panel_query;
-mod panelling;
-mod panels;
+pub(crate) mod leaf_checks;
+mod leaf_query;
+mod leaf_search;
+mod leaves;
+mod level_synchronous;
 mod plan;
-mod regions;
+mod principal_angles;
+mod projection;
+mod recentring;
 mod saved;
-mod shortlist;
-mod space;
-mod table;
+mod subspace;
+#[cfg(test)]
+pub(crate) mod subspace_checks;
+mod subspace_search;
+mod subspaces;
+mod subspaces_build;
+mod whitened_rows;
 
 pub(crate) use batch::{Batch, run_batch};
-#[cfg(test)]
-pub(crate) use cells::{CellBound, Cells};
-#[cfg(test)]
-pub(crate) use cells_build::Listing;
-pub(crate) use collect::{Collector, Nearest, Neighbor, Reaching, Within};
+pub(crate) use collector::{Collector, Nearest, Neighbor, Reaching, Within};
+pub use context::SearchCounters;
+pub(crate) use context::{Certificates, Keys, Nodes, Space};
 pub(crate) use index::{Index, IndexSource};
 pub(crate) use plan::FEW;
 pub use plan::{Plan, WhyBruteForce, WhyLeaves, WhyNoLeaves};
 pub(crate) use saved::SavedIndex;
-pub use space::SearchCounters;
-pub(crate) use space::{Certificates, Keys, Nodes, Space};
+#[cfg(test)]
+pub(crate) use subspaces::{SubspaceBound, Subspaces};
+#[cfg(test)]
+pub(crate) use subspaces_build::Listing;

@@ -1,15 +1,15 @@
 //! The plan: how an index is searched. One function decides, from the metric, the covariance, p, the decay of V's columns and n;
 //! each refusal has its reason beside it. `docs/search.md` has the table.
 
-use super::cells::Cells;
-use super::inducing_rows::InducingRows;
-use super::panels::Panels;
+use super::leaves::Leaves;
+use super::subspaces::Subspaces;
+use super::whitened_rows::WhitenedRows;
 use crate::error::Result;
 use crate::kernel::Covariance;
 use crate::layout::ordered;
 use crate::metric::{AnyMetric, Correlation, Metric};
 use crate::parallel::Threads;
-use crate::simd::panel::LANES as PANEL;
+use crate::simd::leaf::LANES as PANEL;
 use serde::{Deserialize, Serialize};
 use std::ffi::CStr;
 use std::fmt;
@@ -19,25 +19,25 @@ use std::sync::Arc;
 pub(crate) const FEW: usize = 1024;
 /// Subspaces are not used where a larger share of the points than this would have to be pivots.
 const MOST_PIVOTS: f64 = 0.5;
-/// The sine of the angle that members may have to the span of their cell, the first of these that is possible, where there are
-/// no panels, and the last where there are. Smaller ones
+/// The sine of the angle that members may have to the span of their subspace, the first of these that is possible, where there are
+/// no leaves, and the last where there are. Smaller ones
 /// make bounds sharper, and the pivots more: with 0.12, 0.15, 0.2 and 0.25 the benchmark's gold takes 32, 32, 34 and 44
 /// microseconds a query, its predecessors 33, 26, 29 and 36, and its tree 1.4, 1.2, 1.1 and 0.9 seconds.
 const SINES: [f64; 2] = [0.15, 0.2];
-/// Where there are panels only the table counts: with 0.13, 0.15, 0.18, 0.21 and 0.25 the benchmark's square-512 takes 12, 13,
+/// Where there are leaves only the table counts: with 0.13, 0.15, 0.18, 0.21 and 0.25 the benchmark's square-512 takes 12, 13,
 /// 14, 16 and 20 microseconds a query, and its tree 0.95, 0.82, 0.70, 0.60 and 0.53 seconds; the search of its square is no
 /// faster with less than 0.18. The first of these is chosen whose table takes at most so many evaluations a point.
 const SHARP: [f64; 2] = [0.18, 0.21];
 const MOST_EVALUATIONS: f64 = 4096.0;
-/// A cell has several panels, at most so many points, where the table is much smaller then. Cells are made twice as large while
-/// that saves so many evaluations a point, a pair of cells counting as these, and a cell has at most so many times as many pivots.
-/// With cells of 32, 64 and 128 points the benchmark's square takes 0.20, 0.15 and 0.13 seconds for its tree and 5.0, 5.3 and 5.6
+/// A subspace has several leaves, at most so many points, where the table is much smaller then. Subspaces are made twice as large while
+/// that saves so many evaluations a point, a pair of subspaces counting as these, and a subspace has at most so many times as many pivots.
+/// With subspaces of 32, 64 and 128 points the benchmark's square takes 0.20, 0.15 and 0.13 seconds for its tree and 5.0, 5.3 and 5.6
 /// microseconds a point for predecessors; with n = 131,072 it is 1.1, 0.7 and 0.5 seconds and 5.3, 5.7 and 5.6 microseconds.
 const WIDEST: usize = 8 * PANEL;
 const LEAST_SAVED: f64 = 150.0;
 const PAIR: f64 = 4.0;
 const MOST_GROWTH: f64 = 1.6;
-/// The residual's share of the variance above which the table of cells tells too little where there are panels.
+/// The residual's share of the variance above which the table of subspaces tells too little where there are leaves.
 const MUCH: f64 = 0.1;
 
 /// How the automatic traversal searches, and why. Its text is a sentence for people.
@@ -159,7 +159,7 @@ pub(super) fn decide(
     metric: &AnyMetric,
     covariance: &Covariance,
     positions: Option<&[u32]>,
-    rows: impl FnOnce(&Correlation) -> Result<Arc<InducingRows>>,
+    rows: impl FnOnce(&Correlation) -> Result<Arc<WhitenedRows>>,
     threads: &Threads,
 ) -> Result<Decision> {
     let without_index = |plan| Ok(Decision { plan, order: Vec::new(), subspaces: None, evaluations: 0 });
@@ -175,10 +175,10 @@ pub(super) fn decide(
     if count <= FEW {
         return without_index(Plan::BruteForce(WhyBruteForce::Few));
     }
-    let points = |leaf: usize| ordered(&metric.points.coords, metric.points.n, positions, leaf);
+    let points = |size: usize| ordered(&metric.points.coords, metric.points.n, positions, size);
     let bounded = matches!(covariance, Covariance::Stationary(_));
     let rows = if bounded { Some(rows(metric)?) } else { None };
-    let few_columns = |order: &[u32]| rows.as_ref().map_or(Ok(false), |rows| Panels::fit(rows, metric, order));
+    let few_columns = |order: &[u32]| rows.as_ref().map_or(Ok(false), |rows| Leaves::fit(rows, metric, order));
 
     let order = points(PANEL)?;
     // Affine bounds then tell as much as subspaces would.
@@ -186,10 +186,10 @@ pub(super) fn decide(
         return Ok(Decision { plan: Plan::Leaves(WhyLeaves::MuchIsLeft), order, subspaces: None, evaluations: 0 });
     }
 
-    let leaf = Cells::leaf_of(count, metric.points.width);
-    let order = points(leaf.max(WIDEST))?;
+    let size = Subspaces::size_of(count, metric.points.width);
+    let order = points(size.max(WIDEST))?;
     let leaves = few_columns(&order)?;
-    let (subspaces, evaluations) = subspaces(metric, &order, leaf, leaves, threads)?;
+    let (subspaces, evaluations) = subspaces(metric, &order, size, leaves, threads)?;
     let plan = match (leaves, subspaces.is_some()) {
         (true, true) => Plan::LeavesAndSubspaces,
         (true, false) => Plan::Leaves(WhyLeaves::ManyPivots),
@@ -210,20 +210,20 @@ fn much_is_left(metric: &Correlation, positions: &[u32]) -> bool {
     shares.get(shares.len() / 2).is_some_and(|&share| share > MUCH)
 }
 
-/// The points of a subspace, `leaf` at least, and its sine, if so few points need be pivots that they pay; with `leaves` only the
+/// The points of a subspace, `size` at least, and its sine, if so few points need be pivots that they pay; with `leaves` only the
 /// table of angles counts. And what that took to find out.
 fn subspaces(
     metric: &Correlation,
     order: &[u32],
-    mut leaf: usize,
+    mut size: usize,
     leaves: bool,
     threads: &Threads,
 ) -> Result<(Option<(usize, f64)>, u64)> {
     let mut evaluations = 0;
     let mut known = None;
     if leaves {
-        let (wide, share) = wide_leaf(metric, order, leaf, threads, &mut evaluations)?;
-        (leaf, known) = (wide, Some(share));
+        let (wide, share) = wide_subspaces(metric, order, size, threads, &mut evaluations)?;
+        (size, known) = (wide, Some(share));
     }
     let most_sharp = MOST_PIVOTS.min((2.0 * MOST_EVALUATIONS / order.len() as f64).sqrt());
     let sharp = SHARP.iter().filter(|_| leaves).map(|&sine| (sine, most_sharp));
@@ -231,41 +231,41 @@ fn subspaces(
         let share = match known.take() {
             Some(share) => share,
             None => {
-                let (share, sampled) = Cells::share_of_pivots(metric, order, leaf, sine, threads)?;
+                let (share, sampled) = Subspaces::share_of_pivots(metric, order, size, sine, threads)?;
                 evaluations += sampled as u64;
                 share
             }
         };
         if share <= most {
-            return Ok((Some((leaf, sine)), evaluations));
+            return Ok((Some((size, sine)), evaluations));
         }
     }
     Ok((None, evaluations))
 }
 
-/// How many points a cell has where cells have panels, `leaf` at least and points in this order, by samples, and the share that
+/// How many points a subspace has where subspaces have leaves, `size` at least and points in this order, by samples, and the share that
 /// would be pivots; adds what these took to `evaluations`.
-fn wide_leaf(
+fn wide_subspaces(
     metric: &Correlation,
     order: &[u32],
-    mut leaf: usize,
+    mut size: usize,
     threads: &Threads,
     evaluations: &mut u64,
 ) -> Result<(usize, f64)> {
     let n = order.len() as f64;
-    let table = |share: f64, leaf: usize| 0.5 * n * (share * share + PAIR / (leaf * leaf) as f64);
-    let mut sample = |leaf: usize| {
-        let (share, evaluated) = Cells::share_of_pivots(metric, order, leaf, SHARP[0], threads)?;
+    let table = |share: f64, size: usize| 0.5 * n * (share * share + PAIR / (size * size) as f64);
+    let mut sample = |size: usize| {
+        let (share, evaluated) = Subspaces::share_of_pivots(metric, order, size, SHARP[0], threads)?;
         *evaluations += evaluated as u64;
         Ok(share)
     };
-    let mut share = sample(leaf)?;
-    while leaf < WIDEST {
-        let wider = sample(2 * leaf)?;
-        if table(share, leaf) - table(wider, 2 * leaf) < LEAST_SAVED || 2.0 * wider > MOST_GROWTH * share {
+    let mut share = sample(size)?;
+    while size < WIDEST {
+        let wider = sample(2 * size)?;
+        if table(share, size) - table(wider, 2 * size) < LEAST_SAVED || 2.0 * wider > MOST_GROWTH * share {
             break;
         }
-        (share, leaf) = (wider, 2 * leaf);
+        (share, size) = (wider, 2 * size);
     }
-    Ok((leaf, share))
+    Ok((size, share))
 }

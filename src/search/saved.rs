@@ -1,40 +1,40 @@
 //! The index of a saved tree: every number that a search uses as a place is checked, the others have checksums.
 
-use super::at_inducing::AtInducing;
-use super::cell::{Margins, NO_CELL};
-use super::cells::{Cells, NEAREST, Place};
+use super::affine_bounds::AffineBounds;
+use super::coincident::Coincident;
+use super::cross_grams::CrossGrams;
 use super::index::{Index, IndexSource};
-use super::inducing_rows::InducingRows;
-use super::overlaps::Overlaps;
-use super::panels::Panels;
+use super::leaves::Leaves;
 use super::plan::Plan;
-use super::regions::Regions;
+use super::subspace::{Margins, NO_CELL};
+use super::subspaces::{NEAREST, Place, Subspaces};
+use super::whitened_rows::WhitenedRows;
 use crate::error::{Result, checked_area, try_vec};
 use crate::inducing::InducingPoints;
 use crate::metric::{AnyMetric, Correlation, Metric, NEW, Points};
 use crate::saved::{Array, Reader, Writer, corrupt};
-use crate::simd::overlap::LANES as OVERLAP;
-use crate::simd::panel::{COLUMNS, LANES as PANEL};
-use crate::simd::region::LANES as REGION;
+use crate::simd::affine::LANES as REGION;
+use crate::simd::cross_gram::LANES as OVERLAP;
+use crate::simd::leaf::{COLUMNS, LANES as PANEL};
 use crate::simd::spans::LANES;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Cells and panels, either of which may be absent.
+/// Subspaces and leaves, either of which may be absent.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SavedIndex {
     plan: Plan,
-    cells: Option<SavedCells>,
-    panels: Option<SavedPanels>,
+    subspaces: Option<SavedSubspaces>,
+    leaves: Option<SavedLeaves>,
     evaluations: u64,
 }
 
 #[derive(Serialize, Deserialize)]
-struct SavedCells {
+struct SavedSubspaces {
     offsets: Array<f32>,
-    /// Rank, number of members and margins of each cell.
-    cells: Vec<(u32, u32, Margins)>,
-    at_inducing: SavedAtInducing,
+    /// Rank, number of members and margins of each subspace.
+    subspaces: Vec<(u32, u32, Margins)>,
+    coincident: SavedCoincident,
     members: Array<u32>,
     inverses: Array<f64>,
     coords: Array<f32>,
@@ -42,29 +42,29 @@ struct SavedCells {
     boxes: Array<f64>,
     around: Array<u32>,
     gaps: Array<u8>,
-    overlaps: SavedOverlaps,
+    cross_grams: SavedCrossGrams,
 }
 
 #[derive(Serialize, Deserialize)]
-struct SavedAtInducing {
+struct SavedCoincident {
     positions: Array<u32>,
     levels: Array<u8>,
     pairs: Array<u8>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct SavedOverlaps {
+struct SavedCrossGrams {
     starts: Array<u32>,
-    cells: Array<u32>,
+    subspaces: Array<u32>,
     scales: Array<f32>,
     errors: Array<f32>,
     products: Array<i8>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct SavedPanels {
+struct SavedLeaves {
     median: f64,
-    inducing_rows: Array<f64>,
+    whitened_rows: Array<f64>,
     positions: Array<u32>,
     starts: Array<u32>,
     columns: Array<u32>,
@@ -75,13 +75,13 @@ struct SavedPanels {
     weights: Array<f32>,
     tails: Array<f32>,
     norms: Array<f32>,
-    at_inducing: SavedAtInducing,
-    regions: SavedRegions,
-    coarse: SavedRegions,
+    coincident: SavedCoincident,
+    regions: SavedAffineBounds,
+    coarse: SavedAffineBounds,
 }
 
 #[derive(Serialize, Deserialize)]
-struct SavedRegions {
+struct SavedAffineBounds {
     centres: Array<f64>,
     radii: Array<f32>,
     columns: Array<u64>,
@@ -98,8 +98,8 @@ impl Index {
     pub(crate) fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedIndex> {
         Ok(SavedIndex {
             plan: self.plan,
-            cells: self.cells.as_ref().map(|cells| cells.save(writer)).transpose()?,
-            panels: self.panels.as_ref().map(|panels| panels.save(writer)).transpose()?,
+            subspaces: self.subspaces.as_ref().map(|subspaces| subspaces.save(writer)).transpose()?,
+            leaves: self.leaves.as_ref().map(|leaves| leaves.save(writer)).transpose()?,
             evaluations: self.evaluations,
         })
     }
@@ -115,35 +115,36 @@ impl Index {
         let mut source = IndexSource::default();
         match metric {
             AnyMetric::Correlation(metric) => {
-                index.cells = saved.cells.map(|cells| Cells::load(cells, metric.points(), reader)).transpose()?;
-                let bounded = index.cells.is_none();
-                let panels = saved.panels.map(|panels| Panels::load(panels, metric, inducing, bounded, reader));
-                index.panels = panels.transpose()?;
+                index.subspaces =
+                    saved.subspaces.map(|subspaces| Subspaces::load(subspaces, metric.points(), reader)).transpose()?;
+                let bounded = index.subspaces.is_none();
+                let leaves = saved.leaves.map(|leaves| Leaves::load(leaves, metric, inducing, bounded, reader));
+                index.leaves = leaves.transpose()?;
             }
-            AnyMetric::Euclidean(_) if saved.cells.is_some() || saved.panels.is_some() => {
+            AnyMetric::Euclidean(_) if saved.subspaces.is_some() || saved.leaves.is_some() => {
                 return Err(corrupt("it has an index that its metric has no use for"));
             }
             AnyMetric::Euclidean(_) => {}
         }
-        if let (Some(cells), Some(panels)) = (&index.cells, &index.panels)
-            && cells.members.len().div_ceil(PANEL) != panels.len()
+        if let (Some(subspaces), Some(leaves)) = (&index.subspaces, &index.leaves)
+            && subspaces.members.len().div_ceil(PANEL) != leaves.len()
         {
-            return Err(corrupt("its cells and its panels have not as many points"));
+            return Err(corrupt("its subspaces and its leaves have not as many points"));
         }
-        if let Some(panels) = &index.panels {
-            source = IndexSource::with(panels.inducing.clone());
+        if let Some(leaves) = &index.leaves {
+            source = IndexSource::with(leaves.inducing.clone());
         }
         Ok((index, source))
     }
 }
 
-impl Cells {
-    fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedCells> {
+impl Subspaces {
+    fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedSubspaces> {
         let place = |place: &Place| (place.rank as u32, place.count as u32, place.margins);
-        Ok(SavedCells {
+        Ok(SavedSubspaces {
             offsets: writer.array(&self.offsets)?,
-            cells: self.cells.iter().map(place).collect(),
-            at_inducing: self.at_inducing.save(writer)?,
+            subspaces: self.subspaces.iter().map(place).collect(),
+            coincident: self.coincident.save(writer)?,
             members: writer.array(&self.members)?,
             inverses: writer.array(&self.inverses)?,
             coords: writer.array(&self.coords)?,
@@ -151,28 +152,28 @@ impl Cells {
             boxes: writer.array(&self.boxes)?,
             around: writer.array(&self.around)?,
             gaps: writer.array(&self.gaps)?,
-            overlaps: self.overlaps.save(writer)?,
+            cross_grams: self.cross_grams.save(writer)?,
         })
     }
 
-    fn load(saved: SavedCells, points: &Points, reader: &Reader<'_, '_>) -> Result<Cells> {
-        let what = "the cells";
+    fn load(saved: SavedSubspaces, points: &Points, reader: &Reader<'_, '_>) -> Result<Subspaces> {
+        let what = "the subspaces";
         let (n, d) = (points.n, points.d);
-        let count = saved.cells.len();
+        let count = saved.subspaces.len();
         let members = reader.array(&saved.members, what)?;
         let mut of = try_vec(n, NO_CELL, what)?;
-        let mut cells = Vec::with_capacity(count);
+        let mut subspaces = Vec::with_capacity(count);
         let (mut start, mut inverse, mut coords, mut sines, mut pivots) = (0, 0, 0, 0, 0);
-        for (c, (rank, size, margins)) in saved.cells.into_iter().enumerate() {
+        for (c, (rank, size, margins)) in saved.subspaces.into_iter().enumerate() {
             let (rank, size) = (rank as usize, size as usize);
             if rank == 0 || rank > size || size > members.len() - start {
-                return Err(corrupt("a cell has a wrong number of points"));
+                return Err(corrupt("a subspace has a wrong number of points"));
             }
-            cells.push(Place { rank, start, count: size, inverse, coords, sines, margins });
+            subspaces.push(Place { rank, start, count: size, inverse, coords, sines, margins });
             for &i in &members[start..start + size] {
                 match of.get_mut(i as usize) {
-                    Some(cell) if *cell == NO_CELL => *cell = c as u32,
-                    _ => return Err(corrupt("a cell has a point that does not exist, or that another one has")),
+                    Some(subspace) if *subspace == NO_CELL => *subspace = c as u32,
+                    _ => return Err(corrupt("a subspace has a point that does not exist, or that another one has")),
                 }
             }
             let padded = size.next_multiple_of(LANES);
@@ -183,18 +184,18 @@ impl Cells {
             sines += padded;
         }
         if start != members.len() || count == 0 {
-            return Err(corrupt("a point is in no cell"));
+            return Err(corrupt("a point is in no subspace"));
         }
         let area = |a: usize, b: usize| checked_area(a, b, what).map_err(corrupt);
         let around = reader.exactly(&saved.around, area(count, NEAREST.min(count))?, what)?;
-        if around.iter().any(|&cell| cell as usize >= count) {
-            return Err(corrupt("a cell has a neighbour that does not exist"));
+        if around.iter().any(|&subspace| subspace as usize >= count) {
+            return Err(corrupt("a subspace has a neighbour that does not exist"));
         }
-        let mut cells = Cells {
+        let mut subspaces = Subspaces {
             of,
             offsets: reader.exactly(&saved.offsets, n, what)?,
-            cells,
-            at_inducing: AtInducing::load(saved.at_inducing, count, false, reader)?,
+            subspaces,
+            coincident: Coincident::load(saved.coincident, count, false, reader)?,
             pivots,
             members,
             inverses: reader.exactly(&saved.inverses, inverse, what)?,
@@ -204,24 +205,24 @@ impl Cells {
             d,
             around,
             gaps: reader.exactly(&saved.gaps, area(count, count)?, what)?,
-            overlaps: Overlaps::default(),
+            cross_grams: CrossGrams::default(),
         };
-        cells.overlaps = Overlaps::load(saved.overlaps, &cells, reader)?;
-        Ok(cells)
+        subspaces.cross_grams = CrossGrams::load(saved.cross_grams, &subspaces, reader)?;
+        Ok(subspaces)
     }
 }
 
-impl AtInducing {
-    fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedAtInducing> {
-        Ok(SavedAtInducing {
+impl Coincident {
+    fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedCoincident> {
+        Ok(SavedCoincident {
             positions: writer.array(&self.positions)?,
             levels: writer.array(&self.levels)?,
             pairs: writer.array(&self.pairs)?,
         })
     }
 
-    /// Those of so many cells, or panels, which go with pairs.
-    fn load(saved: SavedAtInducing, count: usize, paired: bool, reader: &Reader<'_, '_>) -> Result<AtInducing> {
+    /// Those of so many subspaces, or leaves, which go with pairs.
+    fn load(saved: SavedCoincident, count: usize, paired: bool, reader: &Reader<'_, '_>) -> Result<Coincident> {
         let what = "points at inducing points";
         let positions: Vec<u32> = reader.array(&saved.positions, what)?;
         if !positions.is_sorted_by(|a, b| a < b) {
@@ -229,7 +230,7 @@ impl AtInducing {
         }
         let area = |a: usize, b: usize| checked_area(a, b, what).map_err(corrupt);
         let pairs = if paired { area(positions.len(), positions.len())? } else { 0 };
-        Ok(AtInducing {
+        Ok(Coincident {
             levels: reader.exactly(&saved.levels, area(positions.len(), count)?, what)?,
             pairs: reader.exactly(&saved.pairs, pairs, what)?,
             positions,
@@ -237,50 +238,50 @@ impl AtInducing {
     }
 }
 
-impl Overlaps {
-    fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedOverlaps> {
-        Ok(SavedOverlaps {
+impl CrossGrams {
+    fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedCrossGrams> {
+        Ok(SavedCrossGrams {
             starts: writer.array(&self.starts)?,
-            cells: writer.array(&self.cells)?,
+            subspaces: writer.array(&self.subspaces)?,
             scales: writer.array(&self.scales)?,
             errors: writer.array(&self.errors)?,
             products: writer.array(&self.products)?,
         })
     }
 
-    /// Those of `cells`.
-    fn load(saved: SavedOverlaps, cells: &Cells, reader: &Reader<'_, '_>) -> Result<Overlaps> {
-        let what = "the cells";
+    /// Those of `subspaces`.
+    fn load(saved: SavedCrossGrams, subspaces: &Subspaces, reader: &Reader<'_, '_>) -> Result<CrossGrams> {
+        let what = "the subspaces";
         let starts = reader.array(&saved.starts, what)?;
-        // Of cells without overlaps there are none.
+        // Of subspaces without cross_grams there are none.
         let ordered =
-            starts.is_empty() || starts.len() == cells.cells.len() + 1 && starts[0] == 0 && starts.is_sorted();
+            starts.is_empty() || starts.len() == subspaces.subspaces.len() + 1 && starts[0] == 0 && starts.is_sorted();
         if !ordered {
-            return Err(corrupt("the overlaps of a cell end before they begin"));
+            return Err(corrupt("the cross_grams of a subspace end before they begin"));
         }
         let groups = starts.last().map_or(0, |&end| end as usize);
         let lanes = checked_area(groups, OVERLAP, what).map_err(corrupt)?;
-        let mut overlaps = Overlaps {
+        let mut cross_grams = CrossGrams {
             starts,
-            cells: reader.exactly(&saved.cells, lanes, what)?,
+            subspaces: reader.exactly(&saved.subspaces, lanes, what)?,
             scales: reader.exactly(&saved.scales, lanes, what)?,
             errors: reader.exactly(&saved.errors, lanes, what)?,
-            ..Overlaps::default()
+            ..CrossGrams::default()
         };
-        if overlaps.cells.iter().any(|&c| c != NO_CELL && c as usize >= cells.len()) {
-            return Err(corrupt("a cell overlaps with one that does not exist"));
+        if cross_grams.subspaces.iter().any(|&c| c != NO_CELL && c as usize >= subspaces.len()) {
+            return Err(corrupt("a subspace cross_grams with one that does not exist"));
         }
-        let total = overlaps.place(|c| cells.cells[c].rank)?;
-        overlaps.products = reader.exactly(&saved.products, total, what)?;
-        Ok(overlaps)
+        let total = cross_grams.place(|c| subspaces.subspaces[c].rank)?;
+        cross_grams.products = reader.exactly(&saved.products, total, what)?;
+        Ok(cross_grams)
     }
 }
 
-impl Panels {
-    fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedPanels> {
-        Ok(SavedPanels {
+impl Leaves {
+    fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedLeaves> {
+        Ok(SavedLeaves {
             median: self.inducing.median,
-            inducing_rows: writer.array(&self.inducing.rows)?,
+            whitened_rows: writer.array(&self.inducing.rows)?,
             positions: writer.array(&self.positions)?,
             starts: writer.array(&self.starts)?,
             columns: writer.array(&self.columns)?,
@@ -291,20 +292,20 @@ impl Panels {
             weights: writer.array(&self.weights)?,
             tails: writer.array(&self.tails)?,
             norms: writer.array(&self.norms)?,
-            at_inducing: self.at_inducing.save(writer)?,
+            coincident: self.coincident.save(writer)?,
             regions: self.regions.save(writer)?,
             coarse: self.coarse.save(writer)?,
         })
     }
 
     fn load(
-        saved: SavedPanels,
+        saved: SavedLeaves,
         metric: &Correlation,
         inducing: Option<&InducingPoints>,
         bounded: bool,
         reader: &Reader<'_, '_>,
-    ) -> Result<Panels> {
-        let what = "the panels";
+    ) -> Result<Leaves> {
+        let what = "the leaves";
         let area = |a: usize, b: usize| checked_area(a, b, what).map_err(corrupt);
         let Points { n, d, m, width, .. } = *metric.points();
         let positions: Vec<u32> = reader.array(&saved.positions, what)?;
@@ -312,8 +313,8 @@ impl Panels {
         let mut of = try_vec(n, NEW, what)?;
         for (place, &i) in positions.iter().enumerate().filter(|&(_, &i)| i != NEW) {
             match of.get_mut(i as usize) {
-                Some(panel) if *panel == NEW => *panel = (place / PANEL) as u32,
-                _ => return Err(corrupt("a panel has a point that does not exist, or that another one has")),
+                Some(leaf) if *leaf == NEW => *leaf = (place / PANEL) as u32,
+                _ => return Err(corrupt("a leaf has a point that does not exist, or that another one has")),
             }
         }
         let starts = reader.exactly(&saved.starts, count + 1, what)?;
@@ -323,17 +324,17 @@ impl Panels {
         let whole = (starts.first(), starts.last()) == (Some(&0), Some(&(columns.len() as u32)));
         let (regions, bounded) = (count.div_ceil(REGION), if bounded { m } else { 0 });
         if !positions.len().is_multiple_of(PANEL) || count == 0 || !ordered || !whole {
-            return Err(corrupt("its panels do not fit together"));
+            return Err(corrupt("its leaves do not fit together"));
         }
         if columns.iter().any(|&j| j as usize > m) {
-            return Err(corrupt("a panel has a column that does not exist"));
+            return Err(corrupt("a leaf has a column that does not exist"));
         }
-        let mut rows: Vec<f64> = reader.array(&saved.inducing_rows, what)?;
+        let mut rows: Vec<f64> = reader.array(&saved.whitened_rows, what)?;
         if !rows.is_empty() {
-            rows = reader.exactly(&saved.inducing_rows, area(m, width)?, what)?;
+            rows = reader.exactly(&saved.whitened_rows, area(m, width)?, what)?;
         }
-        let shared = InducingRows::with(metric, inducing, rows, saved.median)?;
-        Ok(Panels {
+        let shared = WhitenedRows::with(metric, inducing, rows, saved.median)?;
+        Ok(Leaves {
             inducing: Arc::new(shared),
             d,
             of,
@@ -344,9 +345,9 @@ impl Panels {
             weights: reader.exactly(&saved.weights, positions.len(), what)?,
             tails: reader.exactly(&saved.tails, positions.len(), what)?,
             norms: reader.exactly(&saved.norms, positions.len(), what)?,
-            at_inducing: AtInducing::load(saved.at_inducing, count, true, reader)?,
-            regions: Regions::load(saved.regions, regions, (d, bounded), reader)?,
-            coarse: Regions::load(saved.coarse, regions.div_ceil(REGION), (d, bounded), reader)?,
+            coincident: Coincident::load(saved.coincident, count, true, reader)?,
+            regions: AffineBounds::load(saved.regions, regions, (d, bounded), reader)?,
+            coarse: AffineBounds::load(saved.coarse, regions.div_ceil(REGION), (d, bounded), reader)?,
             positions,
             starts,
             columns,
@@ -354,9 +355,9 @@ impl Panels {
     }
 }
 
-impl Regions {
-    fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedRegions> {
-        Ok(SavedRegions {
+impl AffineBounds {
+    fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedAffineBounds> {
+        Ok(SavedAffineBounds {
             centres: writer.array(&self.centres)?,
             radii: writer.array(&self.radii)?,
             columns: writer.array(&self.columns)?,
@@ -371,11 +372,16 @@ impl Regions {
     }
 
     /// So many regions, of `d` dimensions and `m` columns.
-    fn load(saved: SavedRegions, count: usize, (d, m): (usize, usize), reader: &Reader<'_, '_>) -> Result<Regions> {
+    fn load(
+        saved: SavedAffineBounds,
+        count: usize,
+        (d, m): (usize, usize),
+        reader: &Reader<'_, '_>,
+    ) -> Result<AffineBounds> {
         let what = "the regions";
         let area = |a: usize, b: usize| checked_area(a, b, what).map_err(corrupt);
         let (words, corners) = (area(count, m.div_ceil(64))?, area(count, area(d, REGION)?)?);
-        let mut regions = Regions {
+        let mut regions = AffineBounds {
             d,
             m,
             centres: reader.exactly(&saved.centres, area(count, d)?, what)?,

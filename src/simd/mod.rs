@@ -4,11 +4,11 @@
 //! its results by a sequence of operations that does not depend on where in a block the result lies, so answers do
 //! not depend on how work is cut into blocks.
 
+pub(crate) mod affine;
 pub(crate) mod covariance;
+pub(crate) mod cross_gram;
 pub(crate) mod dots;
-pub(crate) mod overlap;
-pub(crate) mod panel;
-pub(crate) mod region;
+pub(crate) mod leaf;
 pub(crate) mod residual;
 pub(crate) mod rows;
 pub(crate) mod spans;

@@ -1,13 +1,13 @@
-//! Products with the spans of cells: of a query's coordinates with those of the members, and of spans with each other.
+//! Products with the spans of subspaces: of a query's coordinates with those of the members, and of spans with each other.
 
 use super::Simd;
-use super::region::bits;
+use super::affine::bits;
 use pulp::WithSimd;
 
 /// Members come in whole numbers of these.
 pub(crate) const LANES: usize = 16;
 
-/// Bounds of the members of a cell, for one query.
+/// Bounds of the members of a subspace, for one query.
 #[derive(Default)]
 pub(crate) struct MemberBounds {
     /// abs(u.w), w a member's coordinates.
@@ -25,7 +25,7 @@ impl MemberBounds {
     }
 }
 
-/// A query in the span of a cell: its coordinates there, its sine, what rounding can add to a bound, and what bounds must
+/// A query in the span of a subspace: its coordinates there, its sine, what rounding can add to a bound, and what bounds must
 /// reach to matter.
 pub(crate) struct InSpan<'a> {
     pub(crate) u: &'a [f32],

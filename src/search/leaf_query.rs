@@ -1,14 +1,14 @@
-//! A query of a block that is searched for by panels.
+//! A query of a block that is searched for by leaves.
 
-use super::inducing_rows::write_scaled;
-use super::origins::Origins;
-use super::panels::{Largest, Panels};
-use super::shortlist::Shortlist;
+use super::candidates::Shortlist;
+use super::leaves::{Largest, Leaves};
+use super::recentring::Origins;
+use super::whitened_rows::write_scaled;
 use crate::error::{Result, try_resize};
 use crate::metric::{Correlation, Metric, QueryBlock};
 use crate::simd::covariance::Shape;
-use crate::simd::panel::{self, LANES, QUERIES, Relative, Terms};
-use crate::simd::{region, rows};
+use crate::simd::leaf::{self, LANES, QUERIES, Relative, Terms};
+use crate::simd::{affine, rows};
 
 /// A unit of rounding of `f32`.
 const UNIT: f64 = f32::EPSILON as f64 / 2.0;
@@ -16,7 +16,7 @@ const UNIT: f64 = f32::EPSILON as f64 / 2.0;
 const KERNEL_ERROR: f64 = 1e-6;
 /// What rounding in `f64` can add to scores, per unit of weights, and without weights.
 pub(super) const SLACK: f64 = 1e-10;
-/// Coordinates beyond this many lengthscales from a panel are not compared with its own.
+/// Coordinates beyond this many lengthscales from a leaf are not compared with its own.
 const FAR: f64 = 1e15;
 /// The norm of what a query leaves out of its row for regions, as a share of that row's.
 const REST: f64 = 0.03;
@@ -25,14 +25,14 @@ const LONG: f64 = 6.0;
 
 /// A query in `f32`, and what has been found of it.
 #[derive(Default)]
-pub(super) struct PanelQuery {
+pub(super) struct LeafQuery {
     /// Whether it is at an inducing point; its weight is 0 then.
-    pub(super) at_inducing: bool,
+    pub(super) coincident: bool,
     weight: f64,
     pub(super) true_weight: f64,
     /// At least the norm of its row.
     norm: f64,
-    /// For panels: what it is taken relative to, by places in the block; and at least the norm of what is left of its row, the
+    /// For leaves: what it is taken relative to, by places in the block; and at least the norm of what is left of its row, the
     /// square of that, and the sum of its weights.
     pub(super) relative: Relative,
     left: f64,
@@ -44,9 +44,9 @@ pub(super) struct PanelQuery {
     row: Vec<f32>,
     rest: f32,
     pub(super) list: Shortlist,
-    /// Whether too many panels are open to it.
+    /// Whether too many leaves are open to it.
     pub(super) waits: bool,
-    /// The panel nearest to it, where that has been looked for.
+    /// The leaf nearest to it, where that has been looked for.
     pub(super) nearest: Option<u32>,
 }
 
@@ -86,32 +86,32 @@ impl Rows {
     }
 }
 
-impl PanelQuery {
+impl LeafQuery {
     /// Takes query `q` of a block, for regions too if `regions`; what is left of its row, and its origins, go to `block`.
     pub(super) fn load(
         &mut self,
-        panels: &Panels,
+        leaves: &Leaves,
         metric: &Correlation,
         queries: &QueryBlock,
         q: usize,
         regions: bool,
         block: &mut Rows,
     ) {
-        let (d, m, isd) = (panels.d, metric.points.m, queries.inverse_sds[q]);
+        let (d, m, isd) = (leaves.d, metric.points.m, queries.inverse_sds[q]);
         let row = &mut block.rows[q * m..(q + 1) * m];
         let v = &queries.factor[q * metric.points.width..(q + 1) * metric.points.width];
-        let at = panels.inducing.of_query(metric, queries, q);
-        self.at_inducing = at.is_some();
+        let at = leaves.inducing.of_query(metric, queries, q);
+        self.coincident = at.is_some();
         self.true_weight = metric.sd * isd;
         self.weight = if at.is_some() { 0.0 } else { self.true_weight };
-        panels.inducing.write(at, v, isd, row);
+        leaves.inducing.write(at, v, isd, row);
         let mut square = rows::square(metric.simd, row);
         self.norm = square.sqrt() * (1.0 + 1e-6);
         if regions {
             self.shorten(row);
         }
         (self.relative, self.weights) = (Relative::default(), self.weight);
-        if let Some(origins) = panels.inducing.origins.as_ref().filter(|_| at.is_none() && self.norm > LONG) {
+        if let Some(origins) = leaves.inducing.origins.as_ref().filter(|_| at.is_none() && self.norm > LONG) {
             block.v.clear();
             block.v.extend_from_slice(v);
             let x = &queries.coords[q * d..(q + 1) * d];
@@ -159,8 +159,8 @@ impl PanelQuery {
         self.row.extend_from_slice(row);
     }
 
-    /// Its part in a panel of `columns` columns around `middle`; `coords` are memory for its own coordinates, `x`, there.
-    pub(super) fn in_panel(
+    /// Its part in a leaf of `columns` columns around `middle`; `coords` are memory for its own coordinates, `x`, there.
+    pub(super) fn in_leaf(
         &self,
         number: u32,
         x: &[f64],
@@ -174,31 +174,31 @@ impl PanelQuery {
         Terms { number, weight, square: self.square, error, least, relative }
     }
 
-    /// Whether norms tell that no point of a panel reaches what it needs, as they may where it has nothing but its row: at an
-    /// inducing point, whose row is long near that alone. `within` is the square of that in the panel's columns.
-    pub(super) fn is_beyond(&self, within: f32, panel: Largest) -> bool {
-        if !self.at_inducing {
+    /// Whether norms tell that no point of a leaf reaches what it needs, as they may where it has nothing but its row: at an
+    /// inducing point, whose row is long near that alone. `within` is the square of that in the leaf's columns.
+    pub(super) fn is_beyond(&self, within: f32, leaf: Largest) -> bool {
+        if !self.coincident {
             return false;
         }
-        let rounding = (panel.columns + 16) as f32 * f32::EPSILON;
+        let rounding = (leaf.columns + 16) as f32 * f32::EPSILON;
         let beyond = (self.square - within * (1.0 - rounding)).max(0.0).sqrt();
-        let error = self.error((panel.columns + 12) as f64 * self.left, self.weights, panel.d, panel.radius);
-        let most = (within.sqrt() + error) * panel.norm + beyond * panel.tail;
+        let error = self.error((leaf.columns + 12) as f64 * self.left, self.weights, leaf.d, leaf.radius);
+        let most = (within.sqrt() + error) * leaf.norm + beyond * leaf.tail;
         most * (1.0 + rounding) < self.list.least
     }
 
-    /// Its part in a region around `centre`, as in a panel.
+    /// Its part in a region around `centre`, as in a leaf.
     pub(super) fn in_region<'a>(
         &'a self,
         x: &[f64],
         (centre, radius): (&[f64], f32),
         coords: &'a mut [f32],
-    ) -> region::Terms<'a> {
+    ) -> affine::Terms<'a> {
         let far = offsets(x, centre, coords);
-        // Corners, and places along slopes, are off by some units of rounding of coordinates; see `crate::simd::region`.
+        // Corners, and places along slopes, are off by some units of rounding of coordinates; see `crate::simd::affine`.
         let places = UNIT * (16.0 * x.len() as f64 * (f64::from(radius) + 1.0) + 64.0);
         let error = self.error(0.0, self.weight, x.len(), radius) + (places * self.weight) as f32;
-        region::Terms {
+        affine::Terms {
             columns: &self.columns,
             row: &self.row,
             rest: self.rest,
@@ -221,26 +221,26 @@ impl PanelQuery {
 }
 
 impl Origins {
-    /// The correlations of origin `z` with the points of panel `p`, times the weights of these; `coords` are memory.
+    /// The correlations of origin `z` with the points of leaf `p`, times the weights of these; `coords` are memory.
     pub(super) fn weighted(
         &self,
-        panels: &Panels,
+        leaves: &Leaves,
         metric: &Correlation,
         shape: Shape,
         (z, p): (u32, usize),
         coords: &mut [f32],
     ) -> [f32; LANES] {
-        if offsets(self.coords(z), panels.around(p).0, coords) {
+        if offsets(self.coords(z), leaves.around(p).0, coords) {
             return [f32::NAN; LANES];
         }
-        let panel = panels.panel(p);
-        let mut weighted = panel::weighted(metric.simd, shape, panel, coords);
-        if !panel.weights.contains(&0.0) {
+        let leaf = leaves.leaf(p);
+        let mut weighted = leaf::weighted(metric.simd, shape, leaf, coords);
+        if !leaf.weights.contains(&0.0) {
             return weighted;
         }
         // At the origin itself nothing is left but the nugget.
-        for i in panels.inducing.stored_at(z).filter(|&i| panels.of(i) == Some(p as u32)) {
-            if let Some(lane) = panels.members(p).iter().position(|&other| other == i) {
+        for i in leaves.inducing.stored_at(z).filter(|&i| leaves.of(i) == Some(p as u32)) {
+            if let Some(lane) = leaves.members(p).iter().position(|&other| other == i) {
                 weighted[lane] = (-self.nugget * metric.weight(metric.points.inverse_sds[i as usize])) as f32;
             }
         }

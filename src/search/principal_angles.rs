@@ -1,6 +1,6 @@
-//! The table of angles between the spans of cells; and of pairs that are near in it the products of their bases.
+//! The table of angles between the spans of subspaces; and of pairs that are near in it the products of their bases.
 
-use super::cells::{Cells, ROWS, STEP};
+use super::subspaces::{ROWS, STEP, Subspaces};
 use crate::control::Control;
 use crate::error::{Result, try_collect, try_grow, try_push, try_with_capacity};
 use crate::metric::{Correlation, Points, QueryBlock, ScoreScratch};
@@ -11,7 +11,7 @@ use std::ops::Range;
 /// Columns of the table that a task computes at a time.
 const COLUMNS: usize = 16;
 
-/// What products are kept for: those with each cell whose gap from it is below its entry in `listed`, as far
+/// What products are kept for: those with each subspace whose gap from it is below its entry in `listed`, as far
 /// as there is room for so many bytes; of these those alone that the table is `marked` with, if it is.
 #[derive(Clone, Copy)]
 pub(super) struct Kept<'a> {
@@ -35,7 +35,7 @@ pub(super) struct Pairs {
     pub(super) products: Vec<i8>,
 }
 
-/// A cell and another one.
+/// A subspace and another one.
 #[derive(Clone, Copy)]
 pub(super) struct Pair {
     pub(super) a: u32,
@@ -84,7 +84,7 @@ struct Between<'a> {
     norm: f64,
 }
 
-impl Cells {
+impl Subspaces {
     /// Computes the table of gaps. Returns the products that are to be kept.
     pub(super) fn measure(
         &self,
@@ -94,9 +94,10 @@ impl Cells {
         threads: &Threads,
         control: &mut Control<'_>,
     ) -> Result<Vec<Pairs>> {
-        let (what, count) = ("the cells", self.len());
-        // What is left of an angle to a span, in steps, to the cell's farthest member.
-        let farthest = try_collect(self.cells.iter().map(|cell| Ok(cell.margins.sine.asin() / STEP)), what)?;
+        let (what, count) = ("the subspaces", self.len());
+        // What is left of an angle to a span, in steps, to the subspace's farthest member.
+        let farthest =
+            try_collect(self.subspaces.iter().map(|subspace| Ok(subspace.margins.sine.asin() / STEP)), what)?;
         let gap = |steps: u8, b: usize| (f64::from(steps) - farthest[b]).floor().max(0.0) as u8;
         let height = ROWS * count;
         let mut pairs: Vec<Pairs> = try_collect((0..gaps.len().div_ceil(height)).map(|_| Ok(Pairs::default())), what)?;
@@ -111,7 +112,7 @@ impl Cells {
             for start in (first..count).step_by(COLUMNS) {
                 let columns = start..(start + COLUMNS).min(count);
                 self.between(metric, rows.clone(), columns, s, |a, b, between| {
-                    let (own, other) = (&self.cells[a].margins, &self.cells[b].margins);
+                    let (own, other) = (&self.subspaces[a].margins, &self.subspaces[b].margins);
                     let cosine = own.between(other, metric, between.norm).min(1.0);
                     let steps = (cosine.acos() / STEP) as u8;
                     let mark = std::mem::replace(&mut gaps[(a - first) * count + b], steps);
@@ -127,7 +128,7 @@ impl Cells {
                     }
                     pairs.add(
                         found,
-                        (self.cells[a].rank, self.cells[b].rank),
+                        (self.subspaces[a].rank, self.subspaces[b].rank),
                         &between,
                         own.reach(other, metric),
                         &mut pair,
@@ -138,7 +139,7 @@ impl Cells {
             if let Some(kept) = kept {
                 // Of a band as many as are its share of all pairs.
                 let room = kept.room as f64 * (rows.len() * (count - first)) as f64 / total as f64;
-                let rank = |cell: u32| self.cells[cell as usize].rank;
+                let rank = |subspace: u32| self.subspaces[subspace as usize].rank;
                 pairs.limit(room as usize, |pair| rank(pair.a) * rank(pair.b))?;
                 // Vectors that grow have room for twice as much.
                 pairs.list.shrink_to_fit();
@@ -153,11 +154,11 @@ impl Cells {
         Ok(pairs)
     }
 
-    /// Copies the pivots of some cells to `block`.
-    fn gather(&self, points: &Points, cells: Range<usize>, order: &mut Vec<u32>, block: &mut QueryBlock) {
+    /// Copies the pivots of some subspaces to `block`.
+    fn gather(&self, points: &Points, subspaces: Range<usize>, order: &mut Vec<u32>, block: &mut QueryBlock) {
         order.clear();
         block.clear();
-        cells.for_each(|c| order.extend_from_slice(self.view(c).pivots));
+        subspaces.for_each(|c| order.extend_from_slice(self.view(c).pivots));
         order.iter().for_each(|&i| block.push_stored(points, i as usize));
     }
 
@@ -182,11 +183,11 @@ impl Cells {
         s.squares.resize(height, 0.0);
         let mut block = &s.turned[..];
         for b in columns {
-            let turned = block.split_off(..self.cells[b].rank * height).unwrap_or_default();
+            let turned = block.split_off(..self.subspaces[b].rank * height).unwrap_or_default();
             spans::squares(metric.simd, turned, &mut s.squares);
             let mut from = 0;
             for a in rows.clone() {
-                let end = from + self.cells[a].rank;
+                let end = from + self.subspaces[a].rank;
                 let norm = s.squares[from..end].iter().sum::<f64>().sqrt();
                 found(a, b, Between { turned, height, from, norm })?;
                 from = end;
@@ -195,9 +196,9 @@ impl Cells {
         Ok(())
     }
 
-    /// Multiplies the rows of `width` values that belong to each of some cells by its L^-1.
-    fn multiply_inverses(&self, simd: Simd, cells: Range<usize>, width: usize, mut rows: &mut [f64]) {
-        for c in cells {
+    /// Multiplies the rows of `width` values that belong to each of some subspaces by its L^-1.
+    fn multiply_inverses(&self, simd: Simd, subspaces: Range<usize>, width: usize, mut rows: &mut [f64]) {
+        for c in subspaces {
             let view = self.view(c);
             let own = rows.split_off_mut(..view.pivots.len() * width).unwrap_or_default();
             spans::multiply_lower(simd, view.inverse, own, width);
@@ -206,7 +207,7 @@ impl Cells {
 }
 
 impl Pairs {
-    /// Adds a pair of such ranks; `reach` are the factor and slack of [`super::cell::Margins::reach`].
+    /// Adds a pair of such ranks; `reach` are the factor and slack of [`super::subspace::Margins::reach`].
     fn add(
         &mut self,
         pair: Pair,
@@ -215,7 +216,7 @@ impl Pairs {
         (factor, slack): (f64, f64),
         values: &mut Vec<f64>,
     ) -> Result<()> {
-        let what = "the cells";
+        let what = "the subspaces";
         values.clear();
         for i in 0..rank_a {
             values.extend(between.turned[between.from + i..].iter().step_by(between.height).take(rank_b));
@@ -249,7 +250,7 @@ impl Pairs {
         });
         let fits = fits.count();
         if fits < sizes.len() {
-            let mut products = try_with_capacity(self.products.len(), "the cells")?;
+            let mut products = try_with_capacity(self.products.len(), "the subspaces")?;
             self.list.retain_mut(|pair| {
                 let keep = usize::from(gap(pair)) < fits;
                 if keep {

@@ -1,30 +1,30 @@
-//! Overlaps: products of the span of each cell with the spans near it in angle.
+//! CrossGrams: products of the span of each subspace with the spans near it in angle.
 //!
 //! The table of angles bounds the product of any two unit vectors in two spans. Of one query more is known: it is v + e, v
-//! in the span of its own cell, whose coordinates there are u, and abs(e) is small. With G the products of the orthonormal
+//! in the span of its own subspace, whose coordinates there are u, and abs(e) is small. With G the products of the orthonormal
 //! bases of both spans its coordinates in the other span are G u, but for abs(e) and what rounding G to 8 bits loses. Where
-//! that is short no member of the other cell is near; elsewhere it bounds the score with each member, as evaluated pivots
+//! that is short no member of the other subspace is near; elsewhere it bounds the score with each member, as evaluated pivots
 //! do, at no evaluation. With 1,024 stored queries the benchmark's gold takes 196 evaluations a query where it took 651 when
-//! overlaps did no more than exclude cells.
+//! cross_grams did no more than exclude subspaces.
 
-use super::cell::{Margins, NO_CELL};
+use super::subspace::{Margins, NO_CELL};
 use crate::error::{Result, try_reserve, try_resize, try_with_capacity};
 use crate::metric::Correlation;
 use crate::simd::Simd;
-use crate::simd::overlap::{Group, LANES, project};
+use crate::simd::cross_gram::{Group, LANES, project};
 use crate::simd::spans::InSpan;
 use std::ops::Range;
 
 /// What rounding in `f32` can add to a bound of cosines.
 const ROUNDING: f64 = 1e-5;
 
-/// The products of each cell with those that are listed with it, in groups of [`LANES`].
+/// The products of each subspace with those that are listed with it, in groups of [`LANES`].
 #[derive(Default)]
-pub(crate) struct Overlaps {
-    /// Where the groups of each cell begin, and where the last one's end.
+pub(crate) struct CrossGrams {
+    /// Where the groups of each subspace begin, and where the last one's end.
     pub(super) starts: Vec<u32>,
-    /// The cells of each group, [`NO_CELL`] where it is not full.
-    pub(super) cells: Vec<u32>,
+    /// The subspaces of each group, [`NO_CELL`] where it is not full.
+    pub(super) subspaces: Vec<u32>,
     /// The norm of G u is at most so many times that of the entries, which are integers.
     pub(super) scales: Vec<f32>,
     /// What rounding of all kinds can add, for u of norm 1.
@@ -32,19 +32,19 @@ pub(crate) struct Overlaps {
     /// The products, group by group, a row of [`LANES`] for each dimension of the other span and of the own one.
     pub(super) products: Vec<i8>,
     /// What follows of these.
-    pub(super) groups: Vec<OverlapGroup>,
+    pub(super) groups: Vec<CrossGramGroup>,
 }
 
 /// A group.
 #[derive(Clone, Copy, Default)]
-pub(super) struct OverlapGroup {
+pub(super) struct CrossGramGroup {
     /// Where its products begin.
     place: usize,
-    /// Rows: the largest rank of its cells.
+    /// Rows: the largest rank of its subspaces.
     pub(super) rows: u32,
 }
 
-/// What a query is in the span of its own cell.
+/// What a query is in the span of its own subspace.
 #[derive(Clone, Copy)]
 pub(super) struct Inside<'a> {
     pub(super) own: usize,
@@ -53,7 +53,7 @@ pub(super) struct Inside<'a> {
     pub(super) sine: f64,
 }
 
-/// Nearly what a query is in the span of another cell: coordinates there, the norm of these, and at least the distance from
+/// Nearly what a query is in the span of another subspace: coordinates there, the norm of these, and at least the distance from
 /// them of what they should be.
 pub(super) struct Projected<'a> {
     pub(super) u: &'a [f32],
@@ -61,10 +61,10 @@ pub(super) struct Projected<'a> {
     pub(super) error: f32,
 }
 
-/// What a query is in the spans of all cells that are listed with its own.
+/// What a query is in the spans of all subspaces that are listed with its own.
 #[derive(Default)]
 pub(super) struct Projection {
-    /// The cell, the length of the query's part in its span, and an upper bound of that.
+    /// The subspace, the length of the query's part in its span, and an upper bound of that.
     pub(super) lanes: Vec<Lane>,
     /// The parts, group by group a row for each dimension, and where those of each group begin.
     parts: Vec<[f32; LANES]>,
@@ -73,10 +73,10 @@ pub(super) struct Projection {
     u: Vec<f32>,
 }
 
-/// A listed cell.
+/// A listed subspace.
 #[derive(Clone, Copy)]
 pub(super) struct Lane {
-    pub(super) cell: u32,
+    pub(super) subspace: u32,
     length: f32,
     pub(super) longest: f32,
 }
@@ -87,16 +87,16 @@ impl Projection {
         self.lanes.clear();
     }
 
-    /// The listed cells no member of which is within an angle of the query.
+    /// The listed subspaces no member of which is within an angle of the query.
     pub(super) fn beyond<'a>(&self, angle: f64, margins: impl Fn(u32) -> &'a Margins) -> impl Iterator<Item = u32> {
         let angle = angle.sin_cos();
-        let lanes = self.lanes.iter().filter(|lane| lane.cell != NO_CELL);
-        let beyond = lanes.filter(move |lane| lane.is_beyond(angle, margins(lane.cell)));
-        beyond.map(|lane| lane.cell)
+        let lanes = self.lanes.iter().filter(|lane| lane.subspace != NO_CELL);
+        let beyond = lanes.filter(move |lane| lane.is_beyond(angle, margins(lane.subspace)));
+        beyond.map(|lane| lane.subspace)
     }
 
-    /// What the query is in the span of lane `t`, which is that of a cell: that has `other` margins, and a rank, the
-    /// query's own cell `own` ones.
+    /// What the query is in the span of lane `t`, which is that of a subspace: that has `other` margins, and a rank, the
+    /// query's own subspace `own` ones.
     pub(super) fn in_lane(
         &mut self,
         metric: &Correlation,
@@ -117,7 +117,7 @@ impl Projection {
 }
 
 impl Projected<'_> {
-    /// What bounds the members of the cell, of these margins, for the query of such a weight.
+    /// What bounds the members of the subspace, of these margins, for the query of such a weight.
     pub(super) fn in_span(&self, metric: &Correlation, margins: &Margins, weight: f64, least: f32) -> InSpan<'_> {
         let shortest = f64::from((self.length - self.error).max(0.0));
         let square = 1.0 - shortest * shortest + margins.square_slack(metric, weight);
@@ -127,20 +127,20 @@ impl Projected<'_> {
 }
 
 impl Lane {
-    /// Whether no member of the cell, of these margins, is within an angle of the query that has this sine and cosine: members
+    /// Whether no member of the subspace, of these margins, is within an angle of the query that has this sine and cosine: members
     /// are within an angle phi of the span, so that cos(angle + phi) is more than what is longest.
     pub(super) fn is_beyond(&self, (sine, cosine): (f64, f64), margins: &Margins) -> bool {
         f64::from(self.longest) < (cosine - ROUNDING) * margins.cosine - sine * margins.sine
     }
 }
 
-impl Overlaps {
-    /// Whether the cells have none.
+impl CrossGrams {
+    /// Whether the subspaces have none.
     pub(super) fn is_empty(&self) -> bool {
         self.starts.is_empty()
     }
 
-    /// The groups of cell `own`: none, if the cells have no overlaps.
+    /// The groups of subspace `own`: none, if the subspaces have no cross_grams.
     fn of(&self, own: usize) -> Range<usize> {
         match self.starts.get(own..own + 2) {
             Some(ends) => ends[0] as usize..ends[1] as usize,
@@ -148,16 +148,16 @@ impl Overlaps {
         }
     }
 
-    /// Finds what follows of the groups, told the rank of each cell; returns the number of products.
+    /// Finds what follows of the groups, told the rank of each subspace; returns the number of products.
     pub(super) fn place(&mut self, rank: impl Fn(usize) -> usize) -> Result<usize> {
-        self.groups = try_with_capacity(self.cells.len() / LANES, "the cells")?;
+        self.groups = try_with_capacity(self.subspaces.len() / LANES, "the subspaces")?;
         let mut place = 0usize;
         for (own, ends) in self.starts.windows(2).enumerate() {
             let lanes = ends[0] as usize * LANES..ends[1] as usize * LANES;
-            for group in self.cells[lanes].chunks(LANES) {
+            for group in self.subspaces[lanes].chunks(LANES) {
                 let listed = || group.iter().filter(|&&c| c != NO_CELL).map(|&c| c as usize);
                 let rows = listed().map(&rank).max().unwrap_or(0);
-                self.groups.push(OverlapGroup { place, rows: rows as u32 });
+                self.groups.push(CrossGramGroup { place, rows: rows as u32 });
                 // Of a damaged file: then there are never so many.
                 place = place.saturating_add(rows.saturating_mul(rank(own) * LANES));
             }
@@ -179,16 +179,16 @@ impl Overlaps {
         let norm = query.u.iter().map(|u| u * u).sum::<f32>().sqrt();
         let rest = (query.sine + ROUNDING) as f32;
         let (scales, errors) = (self.scales.as_chunks::<LANES>().0, self.errors.as_chunks::<LANES>().0);
-        let cells = self.cells.as_chunks::<LANES>().0;
+        let subspaces = self.subspaces.as_chunks::<LANES>().0;
         let mut start = 0;
         for g in groups {
-            let OverlapGroup { place, rows } = self.groups[g];
+            let CrossGramGroup { place, rows } = self.groups[g];
             let end = place + rows as usize * query.u.len() * LANES;
             let group = Group { products: &self.products[place..end], scales: &scales[g] };
             let lengths = project(simd, group, query.u, &mut parts[start..start + rows as usize]);
             lanes.extend((0..LANES).map(|lane| {
                 let longest = lengths[lane] + errors[g][lane] * norm + rest;
-                Lane { cell: cells[g][lane], length: lengths[lane], longest }
+                Lane { subspace: subspaces[g][lane], length: lengths[lane], longest }
             }));
             starts.push(start as u32);
             start += rows as usize;
@@ -198,7 +198,7 @@ impl Overlaps {
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
-        let words = self.starts.len() + self.cells.len() + self.scales.len() + self.errors.len();
-        4 * words + self.products.len() + std::mem::size_of::<OverlapGroup>() * self.groups.len()
+        let words = self.starts.len() + self.subspaces.len() + self.scales.len() + self.errors.len();
+        4 * words + self.products.len() + std::mem::size_of::<CrossGramGroup>() * self.groups.len()
     }
 }

@@ -1,9 +1,9 @@
-//! One cell: points near each other, some of which are pivots whose span holds nearly all of the others.
+//! One subspace: points near each other, some of which are pivots whose span holds nearly all of the others.
 //!
-//! Points are unit vectors whose products are their residual correlations. The pivots of a cell are chosen by a pivoted
+//! Points are unit vectors whose products are their residual correlations. The pivots of a subspace are chosen by a pivoted
 //! Cholesky factorization R = L L' of their correlation matrix, until every other member x is within a small distance
 //! of their span: x = sum_j alpha_j y_j + e. A query q, with u = L^-1 (its correlations with the pivots), then has
-//! abs(rho_qx) <= abs(w.u) + abs(e) sqrt(1 - u.u), w = L' alpha: a few evaluations tell of every point of the cell.
+//! abs(rho_qx) <= abs(w.u) + abs(e) sqrt(1 - u.u), w = L' alpha: a few evaluations tell of every point of the subspace.
 //! Source for the factorization: Harbrecht, Peters & Schneider, *On the low-rank approximation by the pivoted Cholesky
 //! decomposition* (Applied Numerical Mathematics, 2012).
 
@@ -13,15 +13,15 @@ use crate::metric::{Candidates, Correlation, Metric, QueryBlock, ScoreScratch};
 use crate::simd::spans::LANES;
 use serde::{Deserialize, Serialize};
 
-/// The cell of a point that is in none.
+/// The subspace of a point that is in none.
 pub(super) const NO_CELL: u32 = u32::MAX;
 
 /// Up to so many pivots, all signs of their coefficients are tried to bound rounding.
 const SIGNS: usize = 12;
 
-/// A cell as it is built.
+/// A subspace as it is built.
 #[derive(Default)]
-pub(super) struct Cell {
+pub(super) struct Subspace {
     /// Tree positions, pivots first.
     pub(super) members: Vec<u32>,
     /// Number of pivots.
@@ -77,7 +77,7 @@ impl Margins {
         self.largest_alpha * self.largest_alpha * metric.slack(self.span_weight, self.span_weight)
     }
 
-    /// An upper bound of the product of unit vectors in the spans of two cells, from the norm of L_a^-1 R_ab L_b^-T.
+    /// An upper bound of the product of unit vectors in the spans of two subspaces, from the norm of L_a^-1 R_ab L_b^-T.
     pub(super) fn between(&self, other: &Margins, metric: &Correlation, norm: f64) -> f64 {
         let (factor, slack) = self.reach(other, metric);
         factor * (norm + slack)
@@ -92,9 +92,9 @@ impl Margins {
     }
 }
 
-/// Memory of one thread: vectors that grew cell by cell would keep threads waiting for each other in the allocator.
+/// Memory of one thread: vectors that grew subspace by subspace would keep threads waiting for each other in the allocator.
 #[derive(Default)]
-pub(super) struct CellScratch {
+pub(super) struct SubspaceScratch {
     queries: QueryBlock,
     score: ScoreScratch,
     row: Vec<f64>,
@@ -104,12 +104,12 @@ pub(super) struct CellScratch {
     pivots: Vec<usize>,
 }
 
-impl CellScratch {
+impl SubspaceScratch {
     /// Chooses pivots among `members` until all others are within `sine` of their span, and returns how many: so many times as many
     /// evaluations as there are members.
     pub(super) fn choose(&mut self, metric: &Correlation, members: &[u32], sine: f64) -> Result<usize> {
         let (count, points) = (members.len(), metric.points());
-        let CellScratch { queries, score, row, columns, left, pivots } = self;
+        let SubspaceScratch { queries, score, row, columns, left, pivots } = self;
         columns.clear();
         pivots.clear();
         left.clear();
@@ -141,20 +141,20 @@ impl CellScratch {
     }
 }
 
-impl Cell {
-    /// The cell of `members`, all of which are within `sine` of the span of its pivots.
-    pub(super) fn new(metric: &Correlation, members: &[u32], sine: f64, s: &mut CellScratch) -> Result<Cell> {
+impl Subspace {
+    /// The subspace of `members`, all of which are within `sine` of the span of its pivots.
+    pub(super) fn new(metric: &Correlation, members: &[u32], sine: f64, s: &mut SubspaceScratch) -> Result<Subspace> {
         let (count, points) = (members.len(), metric.points());
         let rank = s.choose(metric, members, sine)?;
-        let CellScratch { columns, left, pivots, .. } = s;
+        let SubspaceScratch { columns, left, pivots, .. } = s;
         let factor = Factor { metric, members, columns, inverse: invert(columns, pivots, count)?, rank };
         let weight = |i: usize| metric.weight(points.inverse_sds[members[i] as usize]);
         let others: Vec<usize> = (0..count).filter(|i| !pivots.contains(i)).collect();
         let (margins, offsets) = factor.margins(pivots, &others, left, weight);
         let padded = count.next_multiple_of(LANES);
-        let mut coords = try_vec(rank * padded, 0.0f32, "the cells")?;
-        let mut sines = try_vec(padded, 0.0f32, "the cells")?;
-        let mut ordered = try_with_capacity(count, "the cells")?;
+        let mut coords = try_vec(rank * padded, 0.0f32, "the subspaces")?;
+        let mut sines = try_vec(padded, 0.0f32, "the subspaces")?;
+        let mut ordered = try_with_capacity(count, "the subspaces")?;
         for (place, &i) in pivots.iter().chain(&others).enumerate() {
             for j in 0..rank {
                 coords[j * padded + place] = columns[j * count + i] as f32;
@@ -164,11 +164,11 @@ impl Cell {
         for (sine, &offset) in sines[rank..].iter_mut().zip(&offsets) {
             *sine = (offset as f32).next_up().min(1.0);
         }
-        Ok(Cell { members: ordered, rank, inverse: factor.inverse, coords, offsets: sines, margins })
+        Ok(Subspace { members: ordered, rank, inverse: factor.inverse, coords, offsets: sines, margins })
     }
 }
 
-/// The Cholesky factor of a cell: for all members the columns of L, and the inverse of the pivots' rows.
+/// The Cholesky factor of a subspace: for all members the columns of L, and the inverse of the pivots' rows.
 struct Factor<'a> {
     metric: &'a Correlation,
     members: &'a [u32],
@@ -257,7 +257,7 @@ fn central(metric: &Correlation, members: &[u32]) -> usize {
 fn invert(columns: &[f64], pivots: &[usize], count: usize) -> Result<Vec<f64>> {
     let rank = pivots.len();
     let l = |i: usize, j: usize| columns[j * count + pivots[i]];
-    let mut inverse = try_vec(rank * rank, 0.0, "the cells")?;
+    let mut inverse = try_vec(rank * rank, 0.0, "the subspaces")?;
     for i in 0..rank {
         inverse[i * rank + i] = l(i, i).recip();
         for j in 0..i {

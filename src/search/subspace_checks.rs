@@ -1,28 +1,28 @@
-//! For tests: that what cells say of their members' scores holds, point by point.
+//! For tests: that what subspaces say of their members' scores holds, point by point.
 
-use super::at_inducing::most_level;
-use super::cell::NO_CELL;
-use super::cells::CellBound;
-use super::certificate::{Memory, coordinates, score_pivots, spans};
-use super::overlaps::{Inside, Projection};
-use super::space::Scratch;
+use super::coincident::most_level;
+use super::context::Scratch;
+use super::cross_grams::{Inside, Projection};
+use super::projection::{Memory, coordinates, score_pivots, spans};
+use super::subspace::NO_CELL;
+use super::subspaces::SubspaceBound;
 use crate::metric::{Candidates, Metric, NEW, QueryBlock};
 use crate::simd::spans::{InSpan, MemberBounds, bound_members};
 
-/// Compares the scores of some queries with all that the cells bound them with, seen from the nearest span, from the cells
-/// `owns` and from where they are stored. Returns how many cells overlaps exclude, of how many.
-pub(crate) fn check(bound: &CellBound<'_>, queries: &QueryBlock, owns: &[u32], context: &str) -> (usize, usize) {
-    let CellBound { cells, metric } = *bound;
+/// Compares the scores of some queries with all that the subspaces bound them with, seen from the nearest span, from the subspaces
+/// `owns` and from where they are stored. Returns how many subspaces cross_grams exclude, of how many.
+pub(crate) fn check(bound: &SubspaceBound<'_>, queries: &QueryBlock, owns: &[u32], context: &str) -> (usize, usize) {
+    let SubspaceBound { subspaces, metric } = *bound;
     let (mut memory, mut scratch, mut scores) = (Memory::default(), Scratch::default(), Vec::new());
     let (mut u, mut bounds) = (Vec::new(), MemberBounds::default());
     let (mut excluded, mut all) = (0, 0);
     for q in 0..queries.len as u32 {
         let weight = metric.weight(queries.inverse_sds[q as usize]);
-        // The largest score with a member of each cell, pivots included.
-        let mut largest = vec![0.0f64; cells.len()];
+        // The largest score with a member of each subspace, pivots included.
+        let mut largest = vec![0.0f64; subspaces.len()];
         let mut nearest = (f64::INFINITY, 0);
         for (c, largest) in largest.iter_mut().enumerate() {
-            let view = cells.view(c);
+            let view = subspaces.view(c);
             score_pivots(bound, queries, &[q], view.pivots, &mut memory, &mut scratch).unwrap();
             spans(bound, queries, &[q], &view, &mut memory).unwrap();
             let (signed, part) = (memory.signed.clone(), memory.parts[0]);
@@ -46,15 +46,15 @@ pub(crate) fn check(bound: &CellBound<'_>, queries: &QueryBlock, owns: &[u32], c
             let members = scores.iter().chain(&signed);
             *largest = members.fold(0.0, |most, score| most.max(score.abs()));
         }
-        if let Some(place) = cells.at_inducing.place(queries.positions[q as usize]) {
-            for ((c, level), &largest) in cells.at_inducing.levels(place).enumerate().zip(&largest) {
-                assert!(level <= most_level(largest), "level {level}, {largest}: cell {c}, query {q}; {context}");
+        if let Some(place) = subspaces.coincident.place(queries.positions[q as usize]) {
+            for ((c, level), &largest) in subspaces.coincident.levels(place).enumerate().zip(&largest) {
+                assert!(level <= most_level(largest), "level {level}, {largest}: subspace {c}, query {q}; {context}");
             }
         }
-        // Seen from the spans of some cells, and from where it is stored.
+        // Seen from the spans of some subspaces, and from where it is stored.
         let mut inside = Vec::new();
         for &own in owns.iter().chain([&nearest.1]) {
-            let view = cells.view(own as usize);
+            let view = subspaces.view(own as usize);
             score_pivots(bound, queries, &[q], view.pivots, &mut memory, &mut scratch).unwrap();
             spans(bound, queries, &[q], &view, &mut memory).unwrap();
             let part = memory.parts[0];
@@ -63,19 +63,20 @@ pub(crate) fn check(bound: &CellBound<'_>, queries: &QueryBlock, owns: &[u32], c
         }
         let (position, mut u) = (queries.positions[q as usize], Vec::new());
         if position != NEW {
-            let (own, sine) = cells.stored(position, &mut u).unwrap();
+            let (own, sine) = subspaces.stored(position, &mut u).unwrap();
             inside.push((own, u, sine, sine));
         }
         for (own, u, sine, apart) in inside {
             let inside = Inside { own: own as usize, u: &u, sine: apart };
             let mut projection = Projection::default();
-            cells.overlaps.project(metric.simd, inside, &mut projection).unwrap();
+            subspaces.cross_grams.project(metric.simd, inside, &mut projection).unwrap();
             for t in 0..projection.lanes.len() {
-                if projection.lanes[t].cell == NO_CELL {
+                if projection.lanes[t].subspace == NO_CELL {
                     continue;
                 }
-                let view = cells.view(projection.lanes[t].cell as usize);
-                let projected = projection.in_lane(metric, cells.margins(own), (&view.margins, view.pivots.len()), t);
+                let view = subspaces.view(projection.lanes[t].subspace as usize);
+                let projected =
+                    projection.in_lane(metric, subspaces.margins(own), (&view.margins, view.pivots.len()), t);
                 let found = projected.in_span(metric, &view.margins, weight, 0.0);
                 bound_members(metric.simd, &found, view.coords, view.sines, &mut bounds);
                 scores.resize(view.members.len(), 0.0);
@@ -87,7 +88,7 @@ pub(crate) fn check(bound: &CellBound<'_>, queries: &QueryBlock, owns: &[u32], c
                     assert!(!far, "{score}, {estimate} +- {error}: query {q} from {own}; {context}");
                 }
             }
-            // Those of some cells are as tight as can be.
+            // Those of some subspaces are as tight as can be.
             let tight = largest.iter().skip(q as usize % 5).step_by(5).copied();
             for threshold in [0.02, 0.2, 0.5, 0.7, 0.9, 0.99].into_iter().chain(tight) {
                 // As in a search, for scores that may be off by rounding.
@@ -95,15 +96,15 @@ pub(crate) fn check(bound: &CellBound<'_>, queries: &QueryBlock, owns: &[u32], c
                     metric.points.inverse_sds.iter().fold(0.0, |most: f64, isd| most.max(metric.weight(*isd)));
                 let angle = metric.length(threshold - metric.slack(weight, heaviest));
                 let mut near = Vec::new();
-                cells.near(own as usize, sine.asin(), angle, &mut near);
+                subspaces.near(own as usize, sine.asin(), angle, &mut near);
                 for (c, &largest) in largest.iter().enumerate().filter(|&(_, &largest)| largest >= threshold) {
-                    let context = format!("cell {c} from {own}, query {q}, {largest} >= {threshold}; {context}");
+                    let context = format!("subspace {c} from {own}, query {q}, {largest} >= {threshold}; {context}");
                     assert!(near.contains(&(c as u32)), "excluded by the table: {context}");
                 }
-                for lane in projection.lanes.iter().filter(|lane| near.contains(&lane.cell)) {
-                    let c = lane.cell as usize;
-                    if lane.is_beyond(angle.sin_cos(), &cells.view(c).margins) {
-                        let context = format!("cell {c} from {own}, query {q}; {context}");
+                for lane in projection.lanes.iter().filter(|lane| near.contains(&lane.subspace)) {
+                    let c = lane.subspace as usize;
+                    if lane.is_beyond(angle.sin_cos(), &subspaces.view(c).margins) {
+                        let context = format!("subspace {c} from {own}, query {q}; {context}");
                         assert!(largest[c] < threshold, "{} >= {threshold}, excluded: {context}", largest[c]);
                         excluded += 1;
                     }

@@ -1,23 +1,23 @@
-//! Search of residual correlations by angles: blocks of queries against cells, whose pivots tell nearly what the scores of
+//! Search of residual correlations by angles: blocks of queries against subspaces, whose pivots tell nearly what the scores of
 //! their members are.
 //!
-//! A stored point is known in the span of its own cell; a new one after the pivots of the cells nearest to it in space are
-//! evaluated. The products of that span with those of other cells (overlaps) tell what a query is there too, nearly, and so
-//! bound its scores with the members at no evaluation. Those of the cells where it is longest raise what neighbours must
-//! reach, and the best of them are scored at once; then the overlaps exclude most of the other cells, and most members of
-//! what is left. Only of cells that are not listed with the own one, but not excluded by the table of gaps either, the
-//! pivots are evaluated, for all queries of the group that a cell is open to at a time. What the bounds cannot exclude is
+//! A stored point is known in the span of its own subspace; a new one after the pivots of the subspaces nearest to it in space are
+//! evaluated. The products of that span with those of other subspaces (cross_grams) tell what a query is there too, nearly, and so
+//! bound its scores with the members at no evaluation. Those of the subspaces where it is longest raise what neighbours must
+//! reach, and the best of them are scored at once; then the cross_grams exclude most of the other subspaces, and most members of
+//! what is left. Only of subspaces that are not listed with the own one, but not excluded by the table of gaps either, the
+//! pivots are evaluated, for all queries of the group that a subspace is open to at a time. What the bounds cannot exclude is
 //! scored in the end.
 
-use super::at_inducing_search;
-use super::cell::NO_CELL;
-use super::cells::{CellBound, CellView};
-use super::certificate::{self, coordinates, score_pivots, spans};
-use super::collect::Collector;
-use super::open::{Open, exclude, is_excluded};
-use super::overlaps::{Inside, Lane, Projection};
-use super::shortlist::{Candidate, Shortlist};
-use super::space::{Group, Scratch, Space};
+use super::candidates::{Candidate, Shortlist};
+use super::coincident_search;
+use super::collector::Collector;
+use super::context::{Group, Scratch, Space};
+use super::cross_grams::{Inside, Lane, Projection};
+use super::inverted_lists::{Open, exclude, is_excluded};
+use super::projection::{self, coordinates, score_pivots, spans};
+use super::subspace::NO_CELL;
+use super::subspaces::{SubspaceBound, SubspaceView};
 use crate::error::{Result, try_push, try_reserve, try_resize};
 use crate::layout::aabb::{at_distance, bounding_box, keep_least};
 use crate::metric::{Metric, NEW, QueryBlock};
@@ -25,11 +25,11 @@ use crate::simd::spans::{InSpan, MemberBounds, bound_members};
 
 /// Queries of a group, at most: the more, the more of them share the rows of pivots that are fetched.
 pub(super) const GROUP: usize = 256;
-/// Allowed points in the cells that a query starts from, as a multiple of the number wanted; and, where overlaps choose them,
-/// these cells at most.
+/// Allowed points in the subspaces that a query starts from, as a multiple of the number wanted; and, where cross_grams choose them,
+/// these subspaces at most.
 const START_FACTOR: f64 = 8.0;
 const MOST_FIRST: usize = 32;
-/// Overlaps tell too little of a cell where they leave so many times as many members as there are pivots.
+/// CrossGrams tell too little of a subspace where they leave so many times as many members as there are pivots.
 const MOST_DIRECT: usize = 2;
 /// A query is given up where bounds leave it this share of the points it was bounded in, and so many times what is wanted.
 const MOST_LEFT: f64 = 0.25;
@@ -38,12 +38,12 @@ const MOST_WANTED: usize = 16;
 /// Memory of one thread.
 #[derive(Default)]
 pub(crate) struct Memory {
-    spans: certificate::Memory,
-    /// Coordinates of one query in a cell.
+    spans: projection::Memory,
+    /// Coordinates of one query in a subspace.
     u: Vec<f32>,
     bounds: MemberBounds,
     /// What is known of each query.
-    queries: Vec<AngleQuery>,
+    queries: Vec<SubspaceQuery>,
     lowers: Vec<i32>,
     open: Open,
     survey: Survey,
@@ -51,9 +51,9 @@ pub(crate) struct Memory {
 
 /// A query and what has been found of it.
 #[derive(Default)]
-struct AngleQuery {
+struct SubspaceQuery {
     list: Shortlist,
-    /// The cell whose span is nearest to it among those that are known, the sine of the angle to the span, the
+    /// The subspace whose span is nearest to it among those that are known, the sine of the angle to the span, the
     /// distance from what has its coordinates there, and these.
     own: u32,
     sine: f64,
@@ -61,65 +61,65 @@ struct AngleQuery {
     u: Vec<f32>,
     /// Whether it is stored, so that these are known.
     known: bool,
-    /// The cells that it started from.
+    /// The subspaces that it started from.
     started: Vec<u32>,
-    /// Points of the cells that it was bounded in.
+    /// Points of the subspaces that it was bounded in.
     seen: usize,
-    /// Whether too many cells are open to it, or it is done with.
+    /// Whether too many subspaces are open to it, or it is done with.
     waits: bool,
     done: bool,
 }
 
-/// What is known of one query and the cells that are listed with its own.
+/// What is known of one query and the subspaces that are listed with its own.
 #[derive(Default)]
 struct Survey {
     projection: Projection,
-    /// Those cells that are looked at, by their lanes; and memory to find the longest of these.
+    /// Those subspaces that are looked at, by their lanes; and memory to find the longest of these.
     chosen: Vec<u32>,
     longest: Vec<u64>,
-    /// A bit for each cell that has been bounded, or has no neighbours of the query.
+    /// A bit for each subspace that has been bounded, or has no neighbours of the query.
     excluded: Vec<u64>,
-    /// Tree positions of what is best of these cells.
+    /// Tree positions of what is best of these subspaces.
     best: Vec<u32>,
 }
 
-/// Searches for the queries of the group. Returns those to which more than the share `most_near` of the cells is open, or too
+/// Searches for the queries of the group. Returns those to which more than the share `most_near` of the subspaces is open, or too
 /// many points are left.
 pub(crate) fn search<M: Metric, C: Collector>(
     space: &Space<'_, M>,
-    bound: &CellBound<'_>,
+    bound: &SubspaceBound<'_>,
     queries: &QueryBlock,
     group: &mut Group<C>,
     most_near: f64,
     (memory, scratch): (&mut Memory, &mut Scratch),
 ) -> Result<Vec<u32>> {
-    let most_near = (most_near * bound.cells.len() as f64) as usize;
-    Angles { space, bound, queries, most_near }.run(group, memory, scratch)
+    let most_near = (most_near * bound.subspaces.len() as f64) as usize;
+    SubspaceSearch { space, bound, queries, most_near }.run(group, memory, scratch)
 }
 
 /// A block of queries that is searched for.
-struct Angles<'a, 's, M> {
+struct SubspaceSearch<'a, 's, M> {
     space: &'a Space<'s, M>,
-    bound: &'a CellBound<'a>,
+    bound: &'a SubspaceBound<'a>,
     queries: &'a QueryBlock,
-    /// More cells than these make a query wait.
+    /// More subspaces than these make a query wait.
     most_near: usize,
 }
 
-impl<M: Metric> Angles<'_, '_, M> {
+impl<M: Metric> SubspaceSearch<'_, '_, M> {
     fn run<C: Collector>(&self, group: &mut Group<C>, memory: &mut Memory, scratch: &mut Scratch) -> Result<Vec<u32>> {
         let count = self.queries.len;
         if memory.queries.len() < count {
             try_reserve(&mut memory.queries, count, "the search")?;
-            memory.queries.resize_with(count, AngleQuery::default);
+            memory.queries.resize_with(count, SubspaceQuery::default);
         }
         for (q, query) in memory.queries.iter_mut().take(count).enumerate() {
             query.list.clear();
             query.u.clear();
             query.started.clear();
             (query.own, query.sine, query.apart) = (group.homes[q], 1.0, 1.0);
-            let stored = self.space.certificates.overlaps && group.positions[q] != NEW;
-            let found = if stored { self.bound.cells.stored(group.positions[q], &mut query.u) } else { None };
+            let stored = self.space.certificates.cross_grams && group.positions[q] != NEW;
+            let found = if stored { self.bound.subspaces.stored(group.positions[q], &mut query.u) } else { None };
             query.known = found.is_some();
             if let Some((own, sine)) = found {
                 (query.own, query.sine, query.apart) = (own, sine, sine);
@@ -157,7 +157,7 @@ impl<M: Metric> Angles<'_, '_, M> {
         Ok(others)
     }
 
-    /// Searches for query `q` if it is known what all cells have for it.
+    /// Searches for query `q` if it is known what all subspaces have for it.
     fn search_at_inducing<C: Collector>(
         &self,
         q: usize,
@@ -165,20 +165,21 @@ impl<M: Metric> Angles<'_, '_, M> {
         memory: &mut Memory,
         scratch: &mut Scratch,
     ) -> Result<()> {
-        let CellBound { cells, metric } = *self.bound;
-        if let Some(place) = cells.at_inducing.place(group.positions[q]) {
+        let SubspaceBound { subspaces, metric } = *self.bound;
+        if let Some(place) = subspaces.coincident.place(group.positions[q]) {
             let query = (q as u32, place);
-            let found = at_inducing_search::search(self.space, (cells, metric), query, self.queries, group, scratch)?;
+            let found =
+                coincident_search::search(self.space, (subspaces, metric), query, self.queries, group, scratch)?;
             let query = &mut memory.queries[q];
             (query.done, query.known, query.list.lost) = (true, true, !found);
         }
         Ok(())
     }
 
-    /// Opens to each query the cells that are nearest to its home, nearest in space first, until there are enough points
+    /// Opens to each query the subspaces that are nearest to its home, nearest in space first, until there are enough points
     /// in them that it may find.
     fn open_first<C: Collector>(&self, group: &Group<C>, memory: &mut Memory) -> Result<()> {
-        let (cells, d) = (self.bound.cells, self.space.metric.points().d);
+        let (subspaces, d) = (self.bound.subspaces, self.space.metric.points().d);
         let mut homes: Vec<(u32, u32)> = group.homes.iter().copied().zip(0..self.queries.len as u32).collect();
         homes.retain(|&(_, q)| !memory.queries[q as usize].known);
         homes.sort_unstable();
@@ -189,10 +190,10 @@ impl<M: Metric> Angles<'_, '_, M> {
             let enough = ((wanted as f64 * START_FACTOR) as usize).max(1);
             let limit = rows().map(|q| group.limits[q]).min().unwrap_or(0);
             let corners = bounding_box(d, rows(), |q, j| self.queries.coords[q * d + j]);
-            cells.by_distance(&corners, cells.around(run[0].0 as usize), &mut order);
+            subspaces.by_distance(&corners, subspaces.around(run[0].0 as usize), &mut order);
             let mut met = 0;
             for &(_, c) in &order {
-                let members = cells.view(c as usize).members;
+                let members = subspaces.view(c as usize).members;
                 met += members.iter().filter(|&&i| self.space.keys.of[i as usize] < limit).count();
                 for q in rows() {
                     memory.open.add(c, q as u32)?;
@@ -206,30 +207,30 @@ impl<M: Metric> Angles<'_, '_, M> {
         Ok(())
     }
 
-    /// Bounds for query `q` the members of those listed cells in whose spans most of it is: what is best there raises what the
+    /// Bounds for query `q` the members of those listed subspaces in whose spans most of it is: what is best there raises what the
     /// others must reach.
     fn survey<C: Collector>(&self, q: usize, group: &Group<C>, memory: &mut Memory) -> Result<()> {
-        let cells = self.bound.cells;
+        let subspaces = self.bound.subspaces;
         let Survey { excluded, projection, best, .. } = &mut memory.survey;
         excluded.clear();
-        try_resize(excluded, cells.len().div_ceil(64), 0, "the search")?;
+        try_resize(excluded, subspaces.len().div_ceil(64), 0, "the search")?;
         projection.clear();
         best.clear();
-        let AngleQuery { started, own, u, apart, .. } = &memory.queries[q];
+        let SubspaceQuery { started, own, u, apart, .. } = &memory.queries[q];
         started.iter().for_each(|&c| exclude(excluded, c));
-        if u.is_empty() || !self.space.certificates.overlaps || cells.overlaps.is_empty() {
+        if u.is_empty() || !self.space.certificates.cross_grams || subspaces.cross_grams.is_empty() {
             return Ok(());
         }
         let inside = Inside { own: *own as usize, u, sine: *apart };
-        cells.overlaps.project(self.bound.metric.simd, inside, projection)?;
+        subspaces.cross_grams.project(self.bound.metric.simd, inside, projection)?;
         self.choose_first(q, group, &mut memory.survey)?;
         self.look_at_chosen(q, true, group, memory)?;
         self.raise(q, group, memory);
         self.choose_best(q, group, memory)
     }
 
-    /// Scores what is best of query `q`, bounds the members of the other listed cells, and opens to it those cells that the table
-    /// and the overlaps leave many points of.
+    /// Scores what is best of query `q`, bounds the members of the other listed subspaces, and opens to it those subspaces that the table
+    /// and the cross_grams leave many points of.
     fn settle<C: Collector>(
         &self,
         q: usize,
@@ -237,7 +238,7 @@ impl<M: Metric> Angles<'_, '_, M> {
         memory: &mut Memory,
         scratch: &mut Scratch,
     ) -> Result<()> {
-        let cells = self.bound.cells;
+        let subspaces = self.bound.subspaces;
         let best = memory.survey.best.iter().copied();
         self.space.evaluate_some(group, &[q as u32], self.queries, best, scratch)?;
         self.raise(q, group, memory);
@@ -252,31 +253,31 @@ impl<M: Metric> Angles<'_, '_, M> {
         let near = &mut scratch.frontier;
         near.clear();
         if self.space.certificates.table {
-            cells.near(query.own as usize, query.sine.asin(), self.angle(q, query), near);
+            subspaces.near(query.own as usize, query.sine.asin(), self.angle(q, query), near);
         } else {
-            near.extend(0..cells.len() as u32);
+            near.extend(0..subspaces.len() as u32);
         }
         near.retain(|&c| !is_excluded(&survey.excluded, c));
         query.waits = near.len() > self.most_near;
         if query.waits {
             return Ok(());
         }
-        scratch.counters.nodes_visited += cells.len() as u64;
-        scratch.counters.pruned_by_ball += (cells.len() - near.len()) as u64;
+        scratch.counters.nodes_visited += subspaces.len() as u64;
+        scratch.counters.pruned_by_ball += (subspaces.len() - near.len()) as u64;
         near.iter().try_for_each(|&c| open.add(c, q as u32))
     }
 
     /// The angle within which all points are that may be neighbours of query `q`.
-    fn angle(&self, q: usize, query: &AngleQuery) -> f64 {
+    fn angle(&self, q: usize, query: &SubspaceQuery) -> f64 {
         let metric = self.bound.metric;
         let slack = metric.slack(metric.weight(self.queries.inverse_sds[q]), self.space.largest_weight);
         metric.length(f64::from(query.list.least) - slack)
     }
 
-    /// Chooses those listed cells in whose spans the longest parts of query `q` are, until there are enough points in them that
+    /// Chooses those listed subspaces in whose spans the longest parts of query `q` are, until there are enough points in them that
     /// it may find.
     fn choose_first<C: Collector>(&self, q: usize, group: &Group<C>, survey: &mut Survey) -> Result<()> {
-        let (cells, keys) = (self.bound.cells, &self.space.keys.of);
+        let (subspaces, keys) = (self.bound.subspaces, &self.space.keys.of);
         let Survey { projection, longest, chosen, excluded, .. } = survey;
         let lanes = &projection.lanes;
         longest.clear();
@@ -291,7 +292,7 @@ impl<M: Metric> Angles<'_, '_, M> {
         let enough = (group.collectors[q].wanted() as f64 * START_FACTOR) as usize;
         let (mut met, mut count) = (0, 0);
         while met < enough && count < chosen.len() {
-            let members = cells.view(lanes[chosen[count] as usize].cell as usize).members;
+            let members = subspaces.view(lanes[chosen[count] as usize].subspace as usize).members;
             met += members.iter().filter(|&&i| keys[i as usize] < group.limits[q]).count();
             count += 1;
         }
@@ -299,11 +300,11 @@ impl<M: Metric> Angles<'_, '_, M> {
         Ok(())
     }
 
-    /// Chooses the listed cells that may have neighbours of query `q`, and excludes the others.
+    /// Chooses the listed subspaces that may have neighbours of query `q`, and excludes the others.
     fn choose_others(&self, q: usize, memory: &mut Memory) -> Result<()> {
         let Memory { queries, survey: Survey { projection, chosen, excluded, .. }, .. } = memory;
         projection
-            .beyond(self.angle(q, &queries[q]), |c| self.bound.cells.margins(c))
+            .beyond(self.angle(q, &queries[q]), |c| self.bound.subspaces.margins(c))
             .for_each(|c| exclude(excluded, c));
         chosen.clear();
         try_reserve(chosen, projection.lanes.len(), "the search")?;
@@ -311,9 +312,9 @@ impl<M: Metric> Angles<'_, '_, M> {
         Ok(())
     }
 
-    /// Bounds the members of the listed cells that are chosen, `all` or those of which few are left by that.
+    /// Bounds the members of the listed subspaces that are chosen, `all` or those of which few are left by that.
     fn look_at_chosen<C: Collector>(&self, q: usize, all: bool, group: &Group<C>, memory: &mut Memory) -> Result<()> {
-        let (cells, metric, keys) = (self.bound.cells, self.bound.metric, &self.space.keys.of);
+        let (subspaces, metric, keys) = (self.bound.subspaces, self.bound.metric, &self.space.keys.of);
         let Memory { queries, survey: Survey { excluded, projection, chosen, .. }, bounds, .. } = memory;
         let query = &mut queries[q];
         if query.list.lost {
@@ -322,12 +323,12 @@ impl<M: Metric> Angles<'_, '_, M> {
         let weight = metric.weight(self.queries.inverse_sds[q]);
         let (limit, itself) = (group.limits[q], group.positions[q]);
         let itself = if self.space.exclude_self { itself } else { NEW };
-        let AngleQuery { own, list, seen, .. } = query;
+        let SubspaceQuery { own, list, seen, .. } = query;
         let least = if self.space.certificates.members { list.least } else { f32::NEG_INFINITY };
-        let margins = cells.margins(*own);
+        let margins = subspaces.margins(*own);
         for &t in &*chosen {
-            let c = projection.lanes[t as usize].cell;
-            let view = cells.view(c as usize);
+            let c = projection.lanes[t as usize].subspace;
+            let view = subspaces.view(c as usize);
             let other = (&view.margins, view.pivots.len());
             let projected = projection.in_lane(metric, margins, other, t as usize);
             let inside = projected.in_span(metric, &view.margins, weight, least);
@@ -363,7 +364,7 @@ impl<M: Metric> Angles<'_, '_, M> {
         Ok(())
     }
 
-    /// Looks at all cells for the queries that they are open to.
+    /// Looks at all subspaces for the queries that they are open to.
     fn look_at_open<C: Collector>(
         &self,
         group: &mut Group<C>,
@@ -371,9 +372,9 @@ impl<M: Metric> Angles<'_, '_, M> {
         scratch: &mut Scratch,
     ) -> Result<()> {
         let mut open = std::mem::take(&mut memory.open);
-        open.arrange(self.bound.cells.len())?;
+        open.arrange(self.bound.subspaces.len())?;
         let mut rows = std::mem::take(&mut scratch.next);
-        for c in 0..self.bound.cells.len() {
+        for c in 0..self.bound.subspaces.len() {
             rows.clear();
             rows.extend(open.of(c).iter().filter(|&&q| !memory.queries[q as usize].list.lost));
             if !rows.is_empty() {
@@ -385,7 +386,7 @@ impl<M: Metric> Angles<'_, '_, M> {
         Ok(())
     }
 
-    /// Offers the pivots of cell `c` to the queries `rows`, and bounds the scores of its other members.
+    /// Offers the pivots of subspace `c` to the queries `rows`, and bounds the scores of its other members.
     fn look<C: Collector>(
         &self,
         c: u32,
@@ -395,12 +396,12 @@ impl<M: Metric> Angles<'_, '_, M> {
         scratch: &mut Scratch,
     ) -> Result<()> {
         let (space, bound) = (self.space, self.bound);
-        let view = bound.cells.view(c as usize);
+        let view = bound.subspaces.view(c as usize);
         let rank = view.pivots.len();
         score_pivots(bound, self.queries, rows, view.pivots, &mut memory.spans, scratch)?;
         spans(bound, self.queries, rows, &view, &mut memory.spans)?;
         let Memory { queries, lowers, spans, u, bounds, .. } = memory;
-        let certificate::Memory { signed, parts, us, .. } = spans;
+        let projection::Memory { signed, parts, us, .. } = spans;
         for ((&q, part), (t, signed)) in rows.iter().zip(&*parts).zip(signed.chunks_exact(rank).enumerate()) {
             let (limit, own) = (group.limits[q as usize], group.positions[q as usize]);
             let own = if space.exclude_self { own } else { NEW };
@@ -419,7 +420,7 @@ impl<M: Metric> Angles<'_, '_, M> {
                 (query.own, query.sine, query.apart) = (c, part.sine, part.apart);
                 coordinates(us, rank, t, &mut query.u);
             }
-            if part.bound < f64::from(query.list.least) && space.certificates.cells {
+            if part.bound < f64::from(query.list.least) && space.certificates.subspaces {
                 scratch.counters.pruned_by_ball += 1;
                 continue;
             }
@@ -445,7 +446,7 @@ impl<M: Metric> Angles<'_, '_, M> {
 /// Adds the members that may matter, from the place `first` on, to a list that has room for them.
 fn list_reaching(
     list: &mut Shortlist,
-    view: &CellView<'_>,
+    view: &SubspaceView<'_>,
     first: usize,
     bounds: &MemberBounds,
     (sine, slack): (f32, f32),
@@ -459,14 +460,19 @@ fn list_reaching(
     }
 }
 
-/// The lanes of cells that are not excluded, with their places.
+/// The lanes of subspaces that are not excluded, with their places.
 fn open_lanes<'a>(lanes: &'a [Lane], excluded: &'a [u64]) -> impl Iterator<Item = (u32, &'a Lane)> {
-    let open = |lane: &Lane| lane.cell != NO_CELL && !is_excluded(excluded, lane.cell);
+    let open = |lane: &Lane| lane.subspace != NO_CELL && !is_excluded(excluded, lane.subspace);
     (0..).zip(lanes).filter(move |(_, lane)| open(lane))
 }
 
 /// Raises what a query's neighbours must reach.
-fn raise<M: Metric, C: Collector>(space: &Space<'_, M>, query: &mut AngleQuery, collector: &C, lowers: &mut Vec<i32>) {
+fn raise<M: Metric, C: Collector>(
+    space: &Space<'_, M>,
+    query: &mut SubspaceQuery,
+    collector: &C,
+    lowers: &mut Vec<i32>,
+) {
     // Where nothing is wanted in particular, what is left is mostly found.
     let (of, more) = match collector.wanted() {
         0 => (space.numbers.len(), 0),

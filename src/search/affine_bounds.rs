@@ -1,12 +1,12 @@
-//! Regions: sixteen runs of points side by side, with what bounds the residual correlations of a query with each run.
+//! AffineBounds: sixteen runs of points side by side, with what bounds the residual correlations of a query with each run.
 //!
 //! In the box of a run V is nearly an affine function of the coordinates: what is left of each column is bounded, and
-//! [`crate::simd::region`] bounds the correlation less this function.
+//! [`crate::simd::affine`] bounds the correlation less this function.
 
 use crate::error::{Result, checked_area, try_resize, try_vec, try_with_capacity};
 use crate::layout::aabb::at_distance;
 use crate::metric::Points;
-use crate::simd::region::{LANES, Region, SLOPES, set_bits};
+use crate::simd::affine::{AffineBound, LANES, SLOPES, set_bits};
 use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
 
@@ -17,14 +17,14 @@ const TAIL: f64 = 0.01;
 const RIDGE: f64 = 1e-6;
 
 /// The regions of some runs; the last one may have less than [`LANES`].
-pub(crate) struct Regions {
+pub(crate) struct AffineBounds {
     pub(super) d: usize,
     /// Columns of V that are bounded: all or none.
     pub(super) m: usize,
     /// Middles of the regions' boxes, d each, and half their diagonals.
     pub(super) centres: Vec<f64>,
     pub(super) radii: Vec<f32>,
-    /// See [`Region`].
+    /// See [`AffineBound`].
     pub(super) columns: Vec<u64>,
     pub(super) rows: Vec<f32>,
     pub(super) sizes: Vec<f32>,
@@ -262,7 +262,7 @@ impl Part<'_> {
     fn gather(
         &mut self,
         lane: usize,
-        (region, m): (Region<'_>, usize),
+        (region, m): (AffineBound<'_>, usize),
         centre: &[f64],
         runs: usize,
         fit: &mut Fit,
@@ -304,13 +304,13 @@ impl Part<'_> {
     }
 }
 
-impl Regions {
+impl AffineBounds {
     /// Room for regions of so many runs.
-    pub(super) fn empty(runs: usize, d: usize, m: usize) -> Result<Regions> {
+    pub(super) fn empty(runs: usize, d: usize, m: usize) -> Result<AffineBounds> {
         let what = "the regions";
         let count = runs.div_ceil(LANES);
         let floats = |each: usize| try_vec(checked_area(count, each * LANES, what)?, 0.0f32, what);
-        Ok(Regions {
+        Ok(AffineBounds {
             d,
             m,
             centres: try_vec(checked_area(count, d, what)?, 0.0, what)?,
@@ -349,7 +349,7 @@ impl Regions {
     }
 
     /// Makes each region of `finer`, which has so many `runs`, a run.
-    pub(super) fn gather(&mut self, finer: &Regions, runs: usize, tail: f64) -> Result<()> {
+    pub(super) fn gather(&mut self, finer: &AffineBounds, runs: usize, tail: f64) -> Result<()> {
         let (d, m) = (self.d, self.m);
         let lanes = |g: usize| LANES.min(runs - g * LANES);
         let corners = |g: usize| {
@@ -420,10 +420,10 @@ impl Regions {
         self.radii.len()
     }
 
-    /// Region `g`.
-    pub(super) fn region(&self, g: usize) -> Region<'_> {
+    /// AffineBound `g`.
+    pub(super) fn region(&self, g: usize) -> AffineBound<'_> {
         let corners = self.d * LANES;
-        Region {
+        AffineBound {
             columns: self.words(g),
             rows: &self.rows[self.starts[g]..self.starts[g + 1]],
             slopes: slopes(self.d),

@@ -1,5 +1,5 @@
 //! Points at inducing points, of which the table of angles tells little: what is left of them there has hardly anything in
-//! common with what is around. For each of them it is known how much the members of each cell score with it at most.
+//! common with what is around. For each of them it is known how much the members of each subspace score with it at most.
 
 use crate::layout::aabb::keep_least;
 
@@ -8,12 +8,12 @@ const OCTAVE: i64 = 24;
 
 /// Stored points at inducing points.
 #[derive(Default)]
-pub(crate) struct AtInducing {
+pub(crate) struct Coincident {
     /// Their tree positions, in ascending order.
     pub(super) positions: Vec<u32>,
-    /// For each cell, or panel, the level of its members' scores with each of them.
+    /// For each subspace, or leaf, the level of its members' scores with each of them.
     pub(super) levels: Vec<u8>,
-    /// For each of them the level of each, where panels do not bound these.
+    /// For each of them the level of each, where leaves do not bound these.
     pub(super) pairs: Vec<u8>,
 }
 
@@ -30,18 +30,18 @@ pub(super) fn most_level(least: f64) -> u8 {
     if least > 0.0 { level(least) } else { u8::MAX }
 }
 
-impl AtInducing {
+impl Coincident {
     /// The place of a stored point among these.
     pub(super) fn place(&self, position: u32) -> Option<usize> {
         self.positions.binary_search(&position).ok()
     }
 
-    /// The levels of the cells for the point at a place.
+    /// The levels of the subspaces for the point at a place.
     pub(super) fn levels(&self, place: usize) -> impl Iterator<Item = u8> {
         self.levels.iter().skip(place).step_by(self.positions.len()).copied()
     }
 
-    /// Writes the `most` cells, or panels, of the least levels for the point at a place, with these as the first half of a number.
+    /// Writes the `most` subspaces, or leaves, of the least levels for the point at a place, with these as the first half of a number.
     pub(super) fn best(&self, place: usize, most: usize, out: &mut Vec<u64>) {
         out.clear();
         out.extend(self.levels(place).zip(0..).map(|(level, c)| u64::from(level) << 32 | c));

@@ -1,23 +1,23 @@
-//! Bounds of residual correlations in `f32`: some queries against a panel of points, from a few columns of V.
+//! Bounds of residual correlations in `f32`: some queries against a leaf of points, from a few columns of V.
 //!
-//! rho of q and x is weight_q weight_x k - row_q.row_x. The columns of a panel hold nearly all of its rows; what is left
+//! rho of q and x is weight_q weight_x k - row_q.row_x. The columns of a leaf hold nearly all of its rows; what is left
 //! out of a product is at most the norm that the query has beyond these columns times the point's.
 
 use super::Simd;
 use super::covariance::{Shape, correlations_f32};
 use pulp::WithSimd;
 
-/// Points of a panel.
+/// Points of a leaf.
 pub(crate) const LANES: usize = 32;
-/// Columns of a panel come in whole numbers of these.
+/// Columns of a leaf come in whole numbers of these.
 pub(crate) const COLUMNS: usize = 4;
 
-/// Queries of a block: with more of them a panel is fetched less often.
+/// Queries of a block: with more of them a leaf is fetched less often.
 pub(crate) const QUERIES: usize = 64;
 
-/// A panel: values of its points, one a lane.
+/// A leaf: values of its points, one a lane.
 #[derive(Clone, Copy)]
-pub(crate) struct Panel<'a> {
+pub(crate) struct Leaf<'a> {
     /// Which columns of the points' rows it has, a whole number of [`COLUMNS`].
     pub(crate) columns: &'a [u32],
     /// These columns, [`LANES`] values each.
@@ -49,7 +49,7 @@ impl Relative {
     }
 }
 
-/// A query in a panel.
+/// A query in a leaf.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Terms {
     /// Its number in the block.
@@ -70,7 +70,7 @@ pub(crate) struct Terms {
 #[repr(align(64))]
 struct Lanes<T>([T; LANES]);
 
-/// The bounds of a query in a panel: at most `upper`, which is `twice` over a lower bound.
+/// The bounds of a query in a leaf: at most `upper`, which is `twice` over a lower bound.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 pub(crate) struct Bounds {
@@ -84,33 +84,33 @@ impl Bounds {
     pub(crate) const NONE: Self = Bounds { upper: [0.0; LANES], twice: [0.0; LANES], reaches: 0 };
 }
 
-/// Some queries of a block in a panel.
+/// Some queries of a block in a leaf.
 #[derive(Clone, Copy)]
 pub(crate) struct Queries<'a> {
     /// The rows of all queries of the block, column by column.
     pub(crate) rows: &'a [[f32; QUERIES]],
-    /// The squares of these rows in the columns of the panel, if they are known; see [`squares`].
+    /// The squares of these rows in the columns of the leaf, if they are known; see [`squares`].
     pub(crate) squares: Option<&'a [f32; QUERIES]>,
     pub(crate) terms: &'a [Terms],
     /// Coordinates of these, row by row.
     pub(crate) coords: &'a [f32],
-    /// The origins' correlations with the points of the panel times the weights of these; see [`weighted`].
+    /// The origins' correlations with the points of the leaf times the weights of these; see [`weighted`].
     pub(crate) origins: &'a [[f32; LANES]],
 }
 
-/// Writes the bounds of some queries in `panel`.
-pub(crate) fn bounds(simd: Simd, shape: Shape, panel: Panel<'_>, queries: Queries<'_>, out: &mut [Bounds]) {
-    simd.run(PanelBounds { shape, panel, queries, out });
+/// Writes the bounds of some queries in `leaf`.
+pub(crate) fn bounds(simd: Simd, shape: Shape, leaf: Leaf<'_>, queries: Queries<'_>, out: &mut [Bounds]) {
+    simd.run(PanelBounds { shape, leaf, queries, out });
 }
 
-/// The correlation of one point, its coordinates given, with each of a panel, times the weights of these.
-pub(crate) fn weighted(simd: Simd, shape: Shape, panel: Panel<'_>, coords: &[f32]) -> [f32; LANES] {
-    simd.run(Weighted { shape, panel, coords })
+/// The correlation of one point, its coordinates given, with each of a leaf, times the weights of these.
+pub(crate) fn weighted(simd: Simd, shape: Shape, leaf: Leaf<'_>, coords: &[f32]) -> [f32; LANES] {
+    simd.run(Weighted { shape, leaf, coords })
 }
 
-/// The sums of squares of the rows of a block's queries over the columns of a panel; `rows` are these column by column.
-pub(crate) fn squares(simd: Simd, panel: Panel<'_>, rows: &[[f32; QUERIES]]) -> [f32; QUERIES] {
-    simd.run(Squares { columns: panel.columns, rows })
+/// The sums of squares of the rows of a block's queries over the columns of a leaf; `rows` are these column by column.
+pub(crate) fn squares(simd: Simd, leaf: Leaf<'_>, rows: &[[f32; QUERIES]]) -> [f32; QUERIES] {
+    simd.run(Squares { columns: leaf.columns, rows })
 }
 
 struct Squares<'a> {
@@ -137,7 +137,7 @@ impl WithSimd for Squares<'_> {
 
 struct Weighted<'a> {
     shape: Shape,
-    panel: Panel<'a>,
+    leaf: Leaf<'a>,
     coords: &'a [f32],
 }
 
@@ -146,21 +146,21 @@ impl WithSimd for Weighted<'_> {
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, simd: S) -> Self::Output {
-        let Weighted { shape, panel, coords } = self;
+        let Weighted { shape, leaf, coords } = self;
         let mut k = match LANES / S::F32_LANES {
-            2 => correlations::<S, 2>(simd, shape, panel, coords),
-            4 => correlations::<S, 4>(simd, shape, panel, coords),
-            8 => correlations::<S, 8>(simd, shape, panel, coords),
-            _ => correlations::<S, LANES>(simd, shape, panel, coords),
+            2 => correlations::<S, 2>(simd, shape, leaf, coords),
+            4 => correlations::<S, 4>(simd, shape, leaf, coords),
+            8 => correlations::<S, 8>(simd, shape, leaf, coords),
+            _ => correlations::<S, LANES>(simd, shape, leaf, coords),
         };
-        k.0.iter_mut().zip(panel.weights).for_each(|(k, weight)| *k *= weight);
+        k.0.iter_mut().zip(leaf.weights).for_each(|(k, weight)| *k *= weight);
         k.0
     }
 }
 
 struct PanelBounds<'a> {
     shape: Shape,
-    panel: Panel<'a>,
+    leaf: Leaf<'a>,
     queries: Queries<'a>,
     out: &'a mut [Bounds],
 }
@@ -180,39 +180,36 @@ impl WithSimd for PanelBounds<'_> {
 }
 
 impl PanelBounds<'_> {
-    /// With panels of `N` vectors, and `Q` queries at a time, at most 4.
+    /// With leaves of `N` vectors, and `Q` queries at a time, at most 4.
     #[inline(always)]
     fn run<S: pulp::Simd, const N: usize, const Q: usize>(self, simd: S) {
-        let PanelBounds { shape, panel, queries, out } = self;
+        let PanelBounds { shape, leaf, queries, out } = self;
         let Queries { rows, squares, terms, coords, origins } = queries;
-        let d = panel.coords.len() / LANES;
+        let d = leaf.coords.len() / LANES;
         let (mut left, mut left_out) = (terms, &mut out[..terms.len()]);
         while !left.is_empty() {
             let now = left.len().min(Q);
             let (terms, out) = (&left[..now], &mut left_out[..now]);
             // The fewer queries, the more sums each needs to keep the machine busy.
             match now {
-                1 => products::<S, N, 1, COLUMNS>(simd, panel, rows, terms, out),
-                2 => products::<S, N, 2, 2>(simd, panel, rows, terms, out),
-                3 => products::<S, N, 3, 1>(simd, panel, rows, terms, out),
-                _ => products::<S, N, 4, 1>(simd, panel, rows, terms, out),
+                1 => products::<S, N, 1, COLUMNS>(simd, leaf, rows, terms, out),
+                2 => products::<S, N, 2, 2>(simd, leaf, rows, terms, out),
+                3 => products::<S, N, 3, 1>(simd, leaf, rows, terms, out),
+                _ => products::<S, N, 4, 1>(simd, leaf, rows, terms, out),
             }
             left = &left[now..];
             left_out = &mut left_out[now..];
         }
         for (terms, (out, coords)) in terms.iter().zip(out.iter_mut().zip(coords.chunks_exact(d))) {
             let number = terms.number as usize % QUERIES;
-            let within = squares.map_or_else(|| square(panel.columns, rows, number), |squares| squares[number]);
+            let within = squares.map_or_else(|| square(leaf.columns, rows, number), |squares| squares[number]);
             // A sum of squares is off by less than its number of terms in units of rounding.
-            let rounding = (panel.columns.len() + 8) as f32 * f32::EPSILON;
+            let rounding = (leaf.columns.len() + 8) as f32 * f32::EPSILON;
             let beyond = (terms.square - within * (1.0 - rounding)).max(0.0).sqrt();
             // At inducing points it is all in the row.
-            let k = if terms.weight == 0.0 {
-                Lanes([0.0; LANES])
-            } else {
-                correlations::<S, N>(simd, shape, panel, coords)
-            };
-            finish(panel, beyond, &k.0, *terms, origins, out);
+            let k =
+                if terms.weight == 0.0 { Lanes([0.0; LANES]) } else { correlations::<S, N>(simd, shape, leaf, coords) };
+            finish(leaf, beyond, &k.0, *terms, origins, out);
         }
     }
 }
@@ -221,7 +218,7 @@ impl PanelBounds<'_> {
 #[inline(always)]
 fn products<S: pulp::Simd, const N: usize, const Q: usize, const CHAINS: usize>(
     simd: S,
-    panel: Panel<'_>,
+    leaf: Leaf<'_>,
     rows: &[[f32; QUERIES]],
     terms: &[Terms],
     out: &mut [Bounds],
@@ -229,7 +226,7 @@ fn products<S: pulp::Simd, const N: usize, const Q: usize, const CHAINS: usize>(
     let numbers: [usize; Q] = std::array::from_fn(|q| terms[q].number as usize % QUERIES);
     // Columns in turn add to sums of their own, so that none waits for the one before.
     let mut sums = [[[simd.splat_f32s(0.0); N]; CHAINS]; Q];
-    for (columns, values) in panel.columns.chunks_exact(CHAINS).zip(panel.values.chunks_exact(CHAINS * LANES)) {
+    for (columns, values) in leaf.columns.chunks_exact(CHAINS).zip(leaf.values.chunks_exact(CHAINS * LANES)) {
         for (c, values) in values.as_chunks::<LANES>().0.iter().enumerate() {
             let values = S::as_simd_f32s(values).0;
             let row = &rows[columns[c] as usize];
@@ -262,13 +259,13 @@ fn square(columns: &[u32], rows: &[[f32; QUERIES]], number: usize) -> f32 {
     squares.iter().sum()
 }
 
-/// The correlations of a point, its coordinates given, with those of a panel.
+/// The correlations of a point, its coordinates given, with those of a leaf.
 #[inline(always)]
-fn correlations<S: pulp::Simd, const N: usize>(simd: S, shape: Shape, panel: Panel<'_>, coords: &[f32]) -> Lanes<f32> {
+fn correlations<S: pulp::Simd, const N: usize>(simd: S, shape: Shape, leaf: Leaf<'_>, coords: &[f32]) -> Lanes<f32> {
     let mut lanes = Lanes([0.0f32; LANES]);
     let k = &mut lanes.0;
     let mut sums = [simd.splat_f32s(0.0); N];
-    for (&x, points) in coords.iter().zip(panel.coords.chunks_exact(LANES)) {
+    for (&x, points) in coords.iter().zip(leaf.coords.chunks_exact(LANES)) {
         let (x, points) = (simd.splat_f32s(x), S::as_simd_f32s(points).0);
         for v in 0..N {
             let difference = simd.sub_f32s(x, points[v]);
@@ -286,15 +283,15 @@ fn correlations<S: pulp::Simd, const N: usize>(simd: S, shape: Shape, panel: Pan
 
 /// Bounds from products and correlations; `beyond` is at least the norm of the query's row beyond the columns.
 #[inline(always)]
-fn finish(panel: Panel<'_>, beyond: f32, k: &[f32; LANES], terms: Terms, origins: &[[f32; LANES]], out: &mut Bounds) {
+fn finish(leaf: Leaf<'_>, beyond: f32, k: &[f32; LANES], terms: Terms, origins: &[[f32; LANES]], out: &mut Bounds) {
     for (place, factor) in terms.relative.iter() {
         let origin = &origins[place as usize];
         out.upper.iter_mut().zip(origin).for_each(|(product, k)| *product += factor * k);
     }
     let mut reaches = Lanes([0u32; LANES]);
     for (lane, &k) in k.iter().enumerate() {
-        let rho = (k * terms.weight * panel.weights[lane] - out.upper[lane]).abs();
-        let error = beyond * panel.tails[lane] + terms.error * panel.norms[lane];
+        let rho = (k * terms.weight * leaf.weights[lane] - out.upper[lane]).abs();
+        let error = beyond * leaf.tails[lane] + terms.error * leaf.norms[lane];
         let upper = rho + error;
         out.upper[lane] = upper;
         out.twice[lane] = 2.0 * error;

@@ -1,26 +1,26 @@
-//! Panels: points near each other with the few columns of V that matter there, in `f32`.
+//! Leaves: points near each other with the few columns of V that matter there, in `f32`.
 //!
 //! Entry j of V_x is the covariance of x and inducing point j given the earlier ones, over its standard deviation. What
 //! is given screens off what lies behind it: only inducing points near x, and few far ones, have an entry of any size.
-//! So a few dozen columns hold nearly all of the rows of a panel of neighbours, the norm of the rest is known of each
+//! So a few dozen columns hold nearly all of the rows of a leaf of neighbours, the norm of the rest is known of each
 //! point, and a product with a query is known up to that norm times the query's beyond the same columns. (The screening
 //! effect: Stein, *The screening effect in kriging*, Annals of Statistics 2002; Schaefer, Katzfuss & Owhadi, *Sparse
 //! Cholesky factorization by Kullback-Leibler minimization*, 2021.)
 
-use super::at_inducing::AtInducing;
-use super::inducing_rows::InducingRows;
-use super::regions::{Fit, Regions, most_beyond};
+use super::affine_bounds::{AffineBounds, Fit, most_beyond};
+use super::coincident::Coincident;
+use super::whitened_rows::WhitenedRows;
 use crate::control::Control;
 use crate::error::{Result, checked_area, try_grow, try_resize, try_vec, try_with_capacity};
 use crate::kernel::Kernel;
 use crate::layout::aabb::{at_distance, bounding_box, keep_least, squared_distance};
 use crate::metric::{Correlation, Metric, NEW, Points};
 use crate::parallel::Threads;
-use crate::simd::panel::{COLUMNS, LANES, Panel};
-use crate::simd::region::LANES as REGION;
+use crate::simd::affine::LANES as REGION;
+use crate::simd::leaf::{COLUMNS, LANES, Leaf};
 use std::sync::Arc;
 
-/// At most this norm of a point's row lies beyond the columns of its panel, if it is no outlier; and at most this share of
+/// At most this norm of a point's row lies beyond the columns of its leaf, if it is no outlier; and at most this share of
 /// the reciprocal of the median weight, where weights are large. Shorter tails make sharper bounds of more columns: with a
 /// share of 0.15, 0.08 and 0.04 the benchmark's square-512 leaves 25, 11 and 6 of 1,024 queries to brute force, and takes
 /// 31, 27 and 27 microseconds a query; the more columns take memory.
@@ -28,31 +28,31 @@ const TAIL: f64 = 0.05;
 const TAIL_SHARE: f64 = 0.6;
 /// Points of more than so many times the median weight are outliers: they may have long tails.
 const OUTLIER: f64 = 30.0;
-/// Panels are not used where they would hold more than this share of V.
+/// Leaves are not used where they would hold more than this share of V.
 const MOST_COLUMNS: f64 = 0.7;
-/// Or where a point is farther than this from the middle of its panel, in lengthscales.
+/// Or where a point is farther than this from the middle of its leaf, in lengthscales.
 const LARGEST_RADIUS: f64 = 1e6;
-/// Panels of the sample that tells how many columns there would be.
+/// Leaves of the sample that tells how many columns there would be.
 const SAMPLE: usize = 32;
-/// Regions around a point in which the panels nearest to it are looked for.
+/// AffineBounds around a point in which the leaves nearest to it are looked for.
 const AROUND: usize = 8;
 /// An error that is a share of norms covers what rounding in `f64` adds, which is this share of weights.
 const WEIGHT_SHARE: f64 = 1e-4;
 
-/// The panels of some points of a tree.
-pub(crate) struct Panels {
-    pub(crate) inducing: Arc<InducingRows>,
+/// The leaves of some points of a tree.
+pub(crate) struct Leaves {
+    pub(crate) inducing: Arc<WhitenedRows>,
     pub(super) d: usize,
-    /// Tree positions, [`LANES`] a panel; [`NEW`] where a panel is not full.
+    /// Tree positions, [`LANES`] a leaf; [`NEW`] where a leaf is not full.
     pub(super) positions: Vec<u32>,
-    /// Panel of each tree position, or [`NEW`].
+    /// Leaf of each tree position, or [`NEW`].
     pub(super) of: Vec<u32>,
-    /// Where each panel's columns begin, and the last one's end.
+    /// Where each leaf's columns begin, and the last one's end.
     pub(super) starts: Vec<u32>,
     /// Columns of V; m where there is none.
     pub(super) columns: Vec<u32>,
     pub(super) values: Vec<f32>,
-    /// Middles of the panels' boxes, d a panel, in `f64`; and the largest distance of a point from it.
+    /// Middles of the leaves' boxes, d a leaf, in `f64`; and the largest distance of a point from it.
     pub(super) middles: Vec<f64>,
     pub(super) radii: Vec<f32>,
     /// Coordinates less those of the middle.
@@ -60,22 +60,22 @@ pub(crate) struct Panels {
     pub(super) weights: Vec<f32>,
     pub(super) tails: Vec<f32>,
     pub(super) norms: Vec<f32>,
-    /// What is known of points at inducing points, where there are cells.
-    pub(super) at_inducing: AtInducing,
-    /// Runs of one panel, and of a region's panels.
-    pub(super) regions: Regions,
-    pub(super) coarse: Regions,
+    /// What is known of points at inducing points, where there are subspaces.
+    pub(super) coincident: Coincident,
+    /// Runs of one leaf, and of a region's leaves.
+    pub(super) regions: AffineBounds,
+    pub(super) coarse: AffineBounds,
 }
 
-/// Panels, and the metric and kernel they were made with.
+/// Leaves, and the metric and kernel they were made with.
 #[derive(Clone, Copy)]
-pub(crate) struct PanelBound<'a> {
-    pub(crate) panels: &'a Panels,
+pub(crate) struct LeafBound<'a> {
+    pub(crate) leaves: &'a Leaves,
     pub(crate) metric: &'a Correlation,
     pub(crate) kernel: &'a Kernel,
 }
 
-/// A panel's numbers of dimensions and columns, its radius, and the largest norms of its points' rows and of what is beyond its
+/// A leaf's numbers of dimensions and columns, its radius, and the largest norms of its points' rows and of what is beyond its
 /// columns.
 #[derive(Clone, Copy)]
 pub(super) struct Largest {
@@ -103,7 +103,7 @@ struct Scratch {
 impl Scratch {
     /// Adds the members' values in these columns.
     fn add_values(&self, columns: &[u32], values: &mut Vec<f32>) -> Result<()> {
-        try_grow(values, columns.len() * LANES, "the panels")?;
+        try_grow(values, columns.len() * LANES, "the leaves")?;
         // Column m is 0.
         let none = [0.0; LANES];
         columns.iter().for_each(|&j| values.extend_from_slice(self.values.get(j as usize).unwrap_or(&none)));
@@ -111,18 +111,18 @@ impl Scratch {
     }
 }
 
-impl Panels {
-    /// Panels of the points at `positions`, runs of [`LANES`] of them; O(n m). Regions bound residual correlations if `bounded`,
-    /// and else only distances. None where a sample of the panels tells that too many columns matter.
+impl Leaves {
+    /// Leaves of the points at `positions`, runs of [`LANES`] of them; O(n m). AffineBounds bound residual correlations if `bounded`,
+    /// and else only distances. None where a sample of the leaves tells that too many columns matter.
     pub(crate) fn new(
-        inducing: Arc<InducingRows>,
+        inducing: Arc<WhitenedRows>,
         metric: &Correlation,
         mut positions: Vec<u32>,
         bounded: bool,
         threads: &Threads,
         control: &mut Control<'_>,
     ) -> Result<Option<Self>> {
-        let what = "the panels";
+        let what = "the leaves";
         let points = &metric.points;
         let (n, d, m) = (points.n, points.d, points.m);
         let full = positions.len().next_multiple_of(LANES);
@@ -133,7 +133,7 @@ impl Panels {
         if !maker.fits(&positions)? {
             return Ok(None);
         }
-        let mut panels = Panels {
+        let mut leaves = Leaves {
             d,
             of: try_vec(n, NEW, what)?,
             starts: try_with_capacity(count + 1, what)?,
@@ -145,22 +145,22 @@ impl Panels {
             weights: try_vec(count * LANES, 0.0, what)?,
             tails: try_vec(count * LANES, 0.0, what)?,
             norms: try_vec(count * LANES, 0.0, what)?,
-            regions: Regions::empty(count, d, if bounded { m } else { 0 })?,
-            coarse: Regions::empty(count.div_ceil(REGION), d, if bounded { m } else { 0 })?,
-            at_inducing: AtInducing::default(),
+            regions: AffineBounds::empty(count, d, if bounded { m } else { 0 })?,
+            coarse: AffineBounds::empty(count.div_ceil(REGION), d, if bounded { m } else { 0 })?,
+            coincident: Coincident::default(),
             positions,
             inducing: inducing.clone(),
         };
-        // The columns and values of each region's panels, whose numbers are known after this.
+        // The columns and values of each region's leaves, whose numbers are known after this.
         let mut columns: Vec<Vec<u32>> = try_vec(count, Vec::new(), what)?;
         let mut values: Vec<Vec<f32>> = try_vec(count.div_ceil(REGION), Vec::new(), what)?;
         let mut rows: Vec<Vec<f32>> = try_vec(count.div_ceil(REGION), Vec::new(), what)?;
         let tail = most_beyond(inducing.median);
-        let tasks = (panels.positions.chunks(LANES * REGION).zip(columns.chunks_mut(REGION).zip(&mut values)))
-            .zip(panels.middles.chunks_mut(d * REGION).zip(panels.radii.chunks_mut(REGION)))
-            .zip(panels.coords.chunks_mut(d * LANES * REGION).zip(panels.weights.chunks_mut(LANES * REGION)))
-            .zip(panels.tails.chunks_mut(LANES * REGION).zip(panels.norms.chunks_mut(LANES * REGION)))
-            .zip(panels.regions.parts().zip(&mut rows));
+        let tasks = (leaves.positions.chunks(LANES * REGION).zip(columns.chunks_mut(REGION).zip(&mut values)))
+            .zip(leaves.middles.chunks_mut(d * REGION).zip(leaves.radii.chunks_mut(REGION)))
+            .zip(leaves.coords.chunks_mut(d * LANES * REGION).zip(leaves.weights.chunks_mut(LANES * REGION)))
+            .zip(leaves.tails.chunks_mut(LANES * REGION).zip(leaves.norms.chunks_mut(LANES * REGION)))
+            .zip(leaves.regions.parts().zip(&mut rows));
         let mut all = try_with_capacity(count.div_ceil(REGION), what)?;
         all.extend(tasks);
         threads.run(all, control, Scratch::default, |s, task| {
@@ -193,18 +193,18 @@ impl Panels {
             }
             Ok(())
         })?;
-        if panels.radii.iter().any(|&radius| radius.is_nan() || f64::from(radius) > LARGEST_RADIUS) {
+        if leaves.radii.iter().any(|&radius| radius.is_nan() || f64::from(radius) > LARGEST_RADIUS) {
             return Ok(None);
         }
         let total = columns.iter().map(Vec::len).sum();
-        panels.columns = try_with_capacity(total, what)?;
+        leaves.columns = try_with_capacity(total, what)?;
         for columns in columns {
-            panels.starts.push(panels.columns.len() as u32);
-            panels.columns.extend_from_slice(&columns);
+            leaves.starts.push(leaves.columns.len() as u32);
+            leaves.columns.extend_from_slice(&columns);
         }
-        panels.starts.push(total as u32);
-        panels.values = try_vec(checked_area(total, LANES, what)?, 0.0, what)?;
-        let mut left = &mut panels.values[..];
+        leaves.starts.push(total as u32);
+        leaves.values = try_vec(checked_area(total, LANES, what)?, 0.0, what)?;
+        let mut left = &mut leaves.values[..];
         let mut all = try_with_capacity(values.len(), what)?;
         all.extend(values.into_iter().map(|values| (left.split_off_mut(..values.len()).unwrap_or_default(), values)));
         threads.run(
@@ -216,43 +216,43 @@ impl Panels {
                 Ok(())
             },
         )?;
-        for (place, &i) in panels.positions.iter().enumerate().filter(|&(_, &i)| i != NEW) {
-            panels.of[i as usize] = (place / LANES) as u32;
+        for (place, &i) in leaves.positions.iter().enumerate().filter(|&(_, &i)| i != NEW) {
+            leaves.of[i as usize] = (place / LANES) as u32;
         }
-        panels.regions.pack(rows)?;
-        panels.coarse.gather(&panels.regions, count, tail)?;
-        Ok(Some(panels))
+        leaves.regions.pack(rows)?;
+        leaves.coarse.gather(&leaves.regions, count, tail)?;
+        Ok(Some(leaves))
     }
 
-    /// Whether few columns matter in panels of the points at `positions`, runs of [`LANES`] of them, by a sample.
-    pub(crate) fn fit(inducing: &InducingRows, metric: &Correlation, positions: &[u32]) -> Result<bool> {
+    /// Whether few columns matter in leaves of the points at `positions`, runs of [`LANES`] of them, by a sample.
+    pub(crate) fn fit(inducing: &WhitenedRows, metric: &Correlation, positions: &[u32]) -> Result<bool> {
         Maker { metric, inducing, at: &inducing.of_stored()? }.fits(positions)
     }
 
-    /// Number of panels.
+    /// Number of leaves.
     pub(crate) fn len(&self) -> usize {
         self.radii.len()
     }
 
-    /// Panel of a tree position, if it is in one.
+    /// Leaf of a tree position, if it is in one.
     pub(crate) fn of(&self, position: u32) -> Option<u32> {
-        self.of.get(position as usize).copied().filter(|&panel| panel != NEW)
+        self.of.get(position as usize).copied().filter(|&leaf| leaf != NEW)
     }
 
-    /// Tree positions in panel `p`, and [`NEW`] in what is left of it.
+    /// Tree positions in leaf `p`, and [`NEW`] in what is left of it.
     pub(super) fn members(&self, p: usize) -> &[u32] {
         &self.positions[p * LANES..(p + 1) * LANES]
     }
 
-    /// The columns of panel `p`.
+    /// The columns of leaf `p`.
     fn columns(&self, p: usize) -> &[u32] {
         &self.columns[self.starts[p] as usize..self.starts[p + 1] as usize]
     }
 
-    /// Panel `p`.
-    pub(super) fn panel(&self, p: usize) -> Panel<'_> {
+    /// Leaf `p`.
+    pub(super) fn leaf(&self, p: usize) -> Leaf<'_> {
         let (start, end) = (self.starts[p] as usize * LANES, self.starts[p + 1] as usize * LANES);
-        Panel {
+        Leaf {
             columns: self.columns(p),
             values: &self.values[start..end],
             coords: &self.coords[p * self.d * LANES..(p + 1) * self.d * LANES],
@@ -262,20 +262,20 @@ impl Panels {
         }
     }
 
-    /// The middle of panel `p`, and at least the distance of its points from it.
+    /// The middle of leaf `p`, and at least the distance of its points from it.
     pub(super) fn around(&self, p: usize) -> (&[f64], f32) {
         (&self.middles[p * self.d..(p + 1) * self.d], self.radii[p])
     }
 
-    /// What norms tell of panel `p`.
+    /// What norms tell of leaf `p`.
     pub(super) fn largest(&self, p: usize) -> Largest {
-        let panel = self.panel(p);
+        let leaf = self.leaf(p);
         let most = |values: &[f32; LANES]| values.iter().fold(0.0f32, |most, &value| most.max(value));
-        let (norm, tail) = (most(panel.norms), most(panel.tails));
-        Largest { d: self.d, columns: panel.columns.len(), radius: self.radii[p], norm, tail }
+        let (norm, tail) = (most(leaf.norms), most(leaf.tails));
+        Largest { d: self.d, columns: leaf.columns.len(), radius: self.radii[p], norm, tail }
     }
 
-    /// Writes panels whose boxes are near `x`, the nearest first, about the `most` nearest: see [`at_distance`].
+    /// Writes leaves whose boxes are near `x`, the nearest first, about the `most` nearest: see [`at_distance`].
     pub(super) fn nearest(&self, x: &[f64], most: usize, out: &mut Vec<u64>) {
         let mut regions = Vec::with_capacity(self.coarse.len() * REGION);
         (0..self.coarse.len()).for_each(|g| self.coarse.gaps(g, x, self.regions.len(), &mut regions));
@@ -286,10 +286,10 @@ impl Panels {
         out.sort_unstable();
     }
 
-    /// Writes the `most` of some panels whose middles are nearest to `x`, nearest first.
-    pub(super) fn nearest_of(&self, x: &[f64], panels: impl Iterator<Item = usize>, most: usize, out: &mut Vec<u64>) {
+    /// Writes the `most` of some leaves whose middles are nearest to `x`, nearest first.
+    pub(super) fn nearest_of(&self, x: &[f64], leaves: impl Iterator<Item = usize>, most: usize, out: &mut Vec<u64>) {
         out.clear();
-        out.extend(panels.map(|p| at_distance(squared_distance(x, self.around(p).0) as f32, p as u32)));
+        out.extend(leaves.map(|p| at_distance(squared_distance(x, self.around(p).0) as f32, p as u32)));
         out.sort_unstable();
         out.truncate(most);
     }
@@ -301,27 +301,27 @@ impl Panels {
         4 * (floats + words)
             + 8 * self.middles.len()
             + self.inducing.bytes()
-            + self.at_inducing.bytes()
+            + self.coincident.bytes()
             + self.regions.bytes()
             + self.coarse.bytes()
     }
 }
 
-/// The box of a panel's points.
+/// The box of a leaf's points.
 fn box_of(points: &Points, members: &[u32]) -> Vec<f64> {
     bounding_box(points.d, members.iter().filter(|&&i| i != NEW), |&i, j| points.coord(i as usize, j))
 }
 
-/// What panels are made of.
+/// What leaves are made of.
 struct Maker<'a> {
     metric: &'a Correlation,
-    inducing: &'a InducingRows,
+    inducing: &'a WhitenedRows,
     /// The inducing point where a tree position is.
     at: &'a [u32],
 }
 
 impl Maker<'_> {
-    /// Whether panels of these points would not hold too large a share of V, by a sample.
+    /// Whether leaves of these points would not hold too large a share of V, by a sample.
     fn fits(&self, positions: &[u32]) -> Result<bool> {
         let (mut s, mut columns, mut count) = (Scratch::default(), 0, 0);
         for members in positions.chunks_exact(LANES).step_by((positions.len() / LANES).div_ceil(SAMPLE)) {
@@ -335,9 +335,9 @@ impl Maker<'_> {
     fn columns(&self, members: &[u32], s: &mut Scratch) -> Result<Vec<u32>> {
         let points = &self.metric.points;
         let (m, median) = (points.m, self.inducing.median);
-        try_resize(&mut s.row, m, 0.0, "the panels")?;
+        try_resize(&mut s.row, m, 0.0, "the leaves")?;
         s.values.clear();
-        try_resize(&mut s.values, m, [0.0; LANES], "the panels")?;
+        try_resize(&mut s.values, m, [0.0; LANES], "the leaves")?;
         let mut typical = [0.0f32; LANES];
         for (lane, &i) in members.iter().enumerate().filter(|&(_, &i)| i != NEW) {
             points.check_row(i as usize)?;
@@ -372,7 +372,7 @@ impl Maker<'_> {
         // A sum of m squares is off by less than m units of rounding.
         let rounding = 1.0 + (m + 16) as f32 * f32::EPSILON;
         s.tails = tails.map(|tail| (tail * rounding).sqrt().next_up());
-        let mut columns = try_with_capacity(count.next_multiple_of(COLUMNS), "the panels")?;
+        let mut columns = try_with_capacity(count.next_multiple_of(COLUMNS), "the leaves")?;
         columns.extend(s.energies[..count].iter().map(|&(_, j)| j));
         columns.sort_unstable();
         // Column m is 0.
@@ -391,7 +391,7 @@ impl Maker<'_> {
         self.inducing.write(self.inducing_at(i as u32), points.factor_row(i), points.inverse_sds[i], row);
     }
 
-    /// Middle and coordinates of a panel whose box has these corners; returns the radius, rounded up.
+    /// Middle and coordinates of a leaf whose box has these corners; returns the radius, rounded up.
     fn place(&self, members: &[u32], corners: &[f64], middle: &mut [f64], coords: &mut [f32]) -> f32 {
         let points = &self.metric.points;
         for (j, middle) in middle.iter_mut().enumerate() {
@@ -410,7 +410,7 @@ impl Maker<'_> {
         ((radius * (1.0 + 1e-6)) as f32).next_up()
     }
 
-    /// Weights and norms of a panel's points, from their rows, column by column.
+    /// Weights and norms of a leaf's points, from their rows, column by column.
     fn weigh(&self, members: &[u32], values: &[[f32; LANES]], weights: &mut [f32], norms: &mut [f32]) {
         let mut sums = [0.0f32; LANES];
         for values in values {

@@ -1,18 +1,18 @@
-//! How overlaps are made: which cells are listed with each, and their products side by side.
+//! How cross_grams are made: which subspaces are listed with each, and their products side by side.
 
-use super::cell::NO_CELL;
-use super::cells::Cells;
-use super::overlaps::Overlaps;
-use super::table::{Pair, Pairs};
+use super::cross_grams::CrossGrams;
+use super::principal_angles::{Pair, Pairs};
+use super::subspace::NO_CELL;
+use super::subspaces::Subspaces;
 use crate::control::Control;
 use crate::error::{Result, checked_area, out_of_memory, try_collect, try_resize, try_vec, try_with_capacity};
 use crate::metric::{Candidates, Correlation, Metric, QueryBlock, ScoreScratch};
 use crate::parallel::Threads;
-use crate::simd::overlap::LANES;
+use crate::simd::cross_gram::LANES;
 
-/// Pairs of cells take this share of the bytes of V at most, and their products with both cells twice as much.
+/// Pairs of subspaces take this share of the bytes of V at most, and their products with both subspaces twice as much.
 const SHARE: usize = 3;
-/// Neighbours for which enough cells are listed, members of a cell that tell how many these are, and points among which they
+/// Neighbours for which enough subspaces are listed, members of a subspace that tell how many these are, and points among which they
 /// are looked for, as a multiple of the neighbours. With 48, 60, 64 and 80 the benchmark's gold takes 220, 196, 192 and 186
 /// evaluations a query, and its tree 197, 204, 206 and 214 MB; with 64 and 3 members 214, and 201 MB.
 const WANTED: usize = 60;
@@ -33,17 +33,17 @@ pub(super) fn room(n: usize, width: usize) -> usize {
     n * width * size_of::<f64>() / SHARE
 }
 
-impl Overlaps {
-    /// Those of `cells`: the products `pairs`, as far as `listed` says of each cell.
+impl CrossGrams {
+    /// Those of `subspaces`: the products `pairs`, as far as `listed` says of each subspace.
     pub(super) fn of_pairs(
-        cells: &Cells,
+        subspaces: &Subspaces,
         pairs: &[Pairs],
         listed: &[u16],
         threads: &Threads,
         control: &mut Control<'_>,
-    ) -> Result<Overlaps> {
-        let what = "the cells";
-        let lists = Place::all(cells, pairs, listed)?;
+    ) -> Result<CrossGrams> {
+        let what = "the subspaces";
+        let lists = Place::all(subspaces, pairs, listed)?;
         let mut starts = try_with_capacity(lists.len() + 1, what)?;
         starts.push(0);
         let mut groups = 0;
@@ -52,24 +52,24 @@ impl Overlaps {
             starts.push(u32::try_from(groups).map_err(|_| out_of_memory(groups, what))?);
         }
         let lanes = checked_area(groups, LANES, what)?;
-        let mut overlaps = Overlaps {
+        let mut cross_grams = CrossGrams {
             starts,
-            cells: try_vec(lanes, NO_CELL, what)?,
+            subspaces: try_vec(lanes, NO_CELL, what)?,
             scales: try_vec(lanes, 0.0, what)?,
             errors: try_vec(lanes, 0.0, what)?,
-            ..Overlaps::default()
+            ..CrossGrams::default()
         };
         for (own, list) in lists.iter().enumerate() {
-            let lanes = &mut overlaps.cells[overlaps.starts[own] as usize * LANES..];
-            lanes.iter_mut().zip(list).for_each(|(cell, place)| *cell = place.of(pairs).other(own as u32));
+            let lanes = &mut cross_grams.subspaces[cross_grams.starts[own] as usize * LANES..];
+            lanes.iter_mut().zip(list).for_each(|(subspace, place)| *subspace = place.of(pairs).other(own as u32));
         }
-        overlaps.products = try_vec(overlaps.place(|c| cells.cells[c].rank)?, 0, what)?;
+        cross_grams.products = try_vec(cross_grams.place(|c| subspaces.subspaces[c].rank)?, 0, what)?;
         let mut tasks = try_with_capacity(groups, what)?;
-        let mut products = &mut overlaps.products[..];
-        let mut lanes = overlaps.scales.chunks_mut(LANES).zip(overlaps.errors.chunks_mut(LANES));
+        let mut products = &mut cross_grams.products[..];
+        let mut lanes = cross_grams.scales.chunks_mut(LANES).zip(cross_grams.errors.chunks_mut(LANES));
         for (own, list) in lists.iter().enumerate() {
-            let rank = cells.cells[own].rank;
-            for (group, list) in overlaps.groups[overlaps.starts[own] as usize..].iter().zip(list.chunks(LANES)) {
+            let rank = subspaces.subspaces[own].rank;
+            for (group, list) in cross_grams.groups[cross_grams.starts[own] as usize..].iter().zip(list.chunks(LANES)) {
                 let products = products.split_off_mut(..group.rows as usize * rank * LANES).unwrap_or_default();
                 if let Some((scales, errors)) = lanes.next() {
                     tasks.push((own, list, (scales, errors, products)));
@@ -81,11 +81,11 @@ impl Overlaps {
             control,
             || (),
             |(), (own, list, (scales, errors, products))| {
-                let rank = cells.cells[own].rank;
+                let rank = subspaces.subspaces[own].rank;
                 for (lane, place) in list.iter().enumerate() {
                     let pair = place.of(pairs);
                     (scales[lane], errors[lane]) = (pair.scale, pair.error);
-                    let other = cells.cells[pair.other(own as u32) as usize].rank;
+                    let other = subspaces.subspaces[pair.other(own as u32) as usize].rank;
                     // A row for each dimension of the other span.
                     let (row, column) = if pair.a == own as u32 { (1, other) } else { (rank, 1) };
                     let from = &pairs[place.task as usize].products[pair.start as usize..][..rank * other];
@@ -98,11 +98,11 @@ impl Overlaps {
                 Ok(())
             },
         )?;
-        Ok(overlaps)
+        Ok(cross_grams)
     }
 }
 
-/// A pair that is listed with a cell, by its place.
+/// A pair that is listed with a subspace, by its place.
 #[derive(Clone, Copy)]
 struct Place {
     task: u32,
@@ -110,9 +110,9 @@ struct Place {
 }
 
 impl Place {
-    /// What is listed with each cell; those of a rank side by side.
-    fn all(cells: &Cells, pairs: &[Pairs], listed: &[u16]) -> Result<Vec<Vec<Place>>> {
-        let what = "the cells";
+    /// What is listed with each subspace; those of a rank side by side.
+    fn all(subspaces: &Subspaces, pairs: &[Pairs], listed: &[u16]) -> Result<Vec<Vec<Place>>> {
+        let what = "the subspaces";
         let mut counts = try_vec(listed.len(), 0usize, what)?;
         for pair in pairs.iter().flat_map(|pairs| &pairs.list) {
             pair.owns(listed).for_each(|own| counts[own as usize] += 1);
@@ -127,7 +127,7 @@ impl Place {
         }
         for (own, list) in lists.iter_mut().enumerate() {
             let other = |place: &Place| place.of(pairs).other(own as u32);
-            list.sort_unstable_by_key(|place| (cells.cells[other(place) as usize].rank, other(place)));
+            list.sort_unstable_by_key(|place| (subspaces.subspaces[other(place) as usize].rank, other(place)));
         }
         Ok(lists)
     }
@@ -138,22 +138,22 @@ impl Place {
     }
 }
 
-/// For each cell the gap in the table below which there may be one of the [`WANTED`] nearest of its points, as a sample tells
-/// among the cells around it. And evaluations.
+/// For each subspace the gap in the table below which there may be one of the [`WANTED`] nearest of its points, as a sample tells
+/// among the subspaces around it. And evaluations.
 pub(super) fn listed(
-    cells: &Cells,
+    subspaces: &Subspaces,
     metric: &Correlation,
     threads: &Threads,
     control: &mut Control<'_>,
 ) -> Result<(Vec<u16>, usize)> {
-    let what = "the cells";
-    let mut listed = try_vec(cells.len(), (0u16, 0usize), what)?;
+    let what = "the subspaces";
+    let mut listed = try_vec(subspaces.len(), (0u16, 0usize), what)?;
     let tasks = try_collect(listed.iter_mut().enumerate().map(Ok), what)?;
     threads.run(tasks, control, Scratch::default, |s, (own, (listed, evaluations))| {
-        let view = cells.view(own);
+        let view = subspaces.view(own);
         s.points.clear();
-        for &c in cells.around(own) {
-            s.points.extend_from_slice(cells.view(c as usize).members);
+        for &c in subspaces.around(own) {
+            s.points.extend_from_slice(subspaces.view(c as usize).members);
             if s.points.len() >= START_FACTOR * WANTED {
                 break;
             }
@@ -170,7 +170,7 @@ pub(super) fn listed(
         let wanted = WANTED.min(s.points.len());
         for scores in s.scores.chunks_exact_mut(s.points.len()) {
             let (_, least, _) = scores.select_nth_unstable_by(wanted - 1, |a, b| b.total_cmp(a));
-            let reach = cells.steps(view.margins.sine.asin(), metric.length(*least));
+            let reach = subspaces.steps(view.margins.sine.asin(), metric.length(*least));
             *listed = (*listed).max(u16::from(reach) + 1);
         }
         Ok(())

@@ -12,7 +12,7 @@ use crate::inducing::InducingPoints;
 use crate::layout::aabb::squared_distance;
 use crate::simd::Simd;
 use crate::simd::dots::{Dense, Gathered, dots};
-use crate::simd::panel::ORIGINS;
+use crate::simd::leaf::ORIGINS;
 use crate::simd::{rows, squared};
 use faer::linalg::solvers::DenseSolveCore;
 use faer::{Mat, Side};

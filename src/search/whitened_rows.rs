@@ -5,7 +5,7 @@
 //! L V_x = k(Z, x) and L L' = k(Z, Z) + nu I, so that k(z, x) - V_z.V_x = nu (L^-1 e_z).V_x: there, weight 0 and the row
 //! -nu L^-1 e_z / sqrt(p_z) are the same with nothing that cancels, but for two points at one such place.
 
-use super::origins::Origins;
+use super::recentring::Origins;
 use crate::error::{Result, try_copy, try_vec};
 use crate::inducing::InducingPoints;
 use crate::metric::{Correlation, Metric, NEW, Points, QueryBlock};
@@ -17,7 +17,7 @@ use std::collections::HashMap;
 const SMALL: f64 = 30.0;
 
 /// What all indices of one tree know of inducing points.
-pub(crate) struct InducingRows {
+pub(crate) struct WhitenedRows {
     /// The median of the points' weights.
     pub(super) median: f64,
     /// Row z of L^-T, padded like V, times nu; empty where no stored point is at an inducing point.
@@ -37,7 +37,7 @@ fn places_of(inducing: &InducingPoints, d: usize) -> HashMap<Vec<u64>, u32> {
 }
 
 /// Whether stored points are at inducing points.
-pub(super) fn at_inducing<'a>(points: &'a Points, inducing: Option<&InducingPoints>) -> impl Fn(u32) -> bool + 'a {
+pub(super) fn coincident<'a>(points: &'a Points, inducing: Option<&InducingPoints>) -> impl Fn(u32) -> bool + 'a {
     let places = inducing.map(|inducing| places_of(inducing, points.d)).unwrap_or_default();
     move |i| places.contains_key(&place((0..points.d).map(|j| points.coord(i as usize, j))))
 }
@@ -47,18 +47,18 @@ fn place(x: impl Iterator<Item = f64>) -> Vec<u64> {
     x.map(|x| (x + 0.0).to_bits()).collect()
 }
 
-impl InducingRows {
+impl WhitenedRows {
     /// O(m^3) if a stored point is at an inducing point.
     pub(crate) fn new(metric: &Correlation, inducing: Option<&InducingPoints>) -> Result<Self> {
         let mut sorted = try_copy(&metric.points.inverse_sds, "the index")?;
         let middle = sorted.len() / 2;
         let median = metric.weight(*sorted.select_nth_unstable_by(middle, f64::total_cmp).1);
-        let rows = InducingRows::find(metric, inducing, median)?;
+        let rows = WhitenedRows::find(metric, inducing, median)?;
         match inducing {
             Some(inducing) if !rows.at.is_empty() => {
                 let mut inverse = inducing.inverse_transposed(metric.points.width)?;
                 inverse.iter_mut().for_each(|value| *value *= inducing.nugget);
-                Ok(InducingRows { rows: inverse, ..rows })
+                Ok(WhitenedRows { rows: inverse, ..rows })
             }
             _ => Ok(rows),
         }
@@ -71,7 +71,7 @@ impl InducingRows {
         rows: Vec<f64>,
         median: f64,
     ) -> Result<Self> {
-        let mut found = InducingRows::find(metric, inducing, median)?;
+        let mut found = WhitenedRows::find(metric, inducing, median)?;
         if rows.is_empty() != found.at.is_empty() {
             return Err(corrupt("it has the rows of inducing points where no point is, or has them not"));
         }
@@ -93,7 +93,7 @@ impl InducingRows {
             at.sort_unstable();
         }
         let origins = |inducing| Origins::new(metric.simd, inducing, metric.sd * metric.sd, points.width);
-        Ok(InducingRows { median, rows: Vec::new(), places, at, origins: inducing.map(origins).transpose()? })
+        Ok(WhitenedRows { median, rows: Vec::new(), places, at, origins: inducing.map(origins).transpose()? })
     }
 
     /// Tree positions of the stored points at inducing point `z`.

@@ -1,7 +1,7 @@
-//! Certificates: what a query's scores with the pivots of cells say of the cells' members.
+//! Certificates: what a query's scores with the pivots of subspaces say of the subspaces' members.
 
-use super::cells::{CellBound, CellView};
-use super::space::Scratch;
+use super::context::Scratch;
+use super::subspaces::{SubspaceBound, SubspaceView};
 use crate::error::{Result, try_reserve, try_resize};
 use crate::metric::{Candidates, Metric, QueryBlock};
 use crate::simd::spans::{self, multiply_lower};
@@ -14,13 +14,13 @@ const SIDE: usize = 8;
 pub(crate) struct Memory {
     /// rho of queries with pivots.
     pub(super) signed: Vec<f64>,
-    /// u of some queries in a cell, a row a coordinate, as wide as whole vectors.
+    /// u of some queries in a subspace, a row a coordinate, as wide as whole vectors.
     pub(super) us: Vec<f64>,
     squares: Vec<f64>,
     pub(super) parts: Vec<Part>,
 }
 
-/// What is known of a query and a cell.
+/// What is known of a query and a subspace.
 #[derive(Clone, Copy)]
 pub(super) struct Part {
     /// sqrt(1 - u.u), rounded up.
@@ -35,7 +35,7 @@ pub(super) struct Part {
 
 /// rho of the queries `rows` with the pivots, in `memory.signed`.
 pub(super) fn score_pivots(
-    bound: &CellBound<'_>,
+    bound: &SubspaceBound<'_>,
     queries: &QueryBlock,
     rows: &[u32],
     pivots: &[u32],
@@ -48,13 +48,13 @@ pub(super) fn score_pivots(
     bound.metric.signed_scores(queries, rows, &candidates, &mut scratch.score, &mut memory.signed)
 }
 
-/// The parts of the queries `rows` in the span of a cell, from their rho with the pivots in `memory.signed`; in `memory.parts`,
+/// The parts of the queries `rows` in the span of a subspace, from their rho with the pivots in `memory.signed`; in `memory.parts`,
 /// their coordinates in `memory.us`.
 pub(super) fn spans(
-    bound: &CellBound<'_>,
+    bound: &SubspaceBound<'_>,
     queries: &QueryBlock,
     rows: &[u32],
-    view: &CellView<'_>,
+    view: &SubspaceView<'_>,
     memory: &mut Memory,
 ) -> Result<()> {
     let (rank, width) = (view.pivots.len(), rows.len().next_multiple_of(SIDE));

@@ -1,6 +1,6 @@
-//! Bounds of the residual correlations of a query with all points of some panels, a panel a lane.
+//! Bounds of the residual correlations of a query with all points of some leaves, a leaf a lane.
 //!
-//! Of x in the box of a panel, at y in [-1, 1]^d, entry j of V is a_j + b_j.y, but for c_j at most. With g the query's
+//! Of x in the box of a leaf, at y in [-1, 1]^d, entry j of V is a_j + b_j.y, but for c_j at most. With g the query's
 //! product with b, w k(q, x) - W_q.V_x is at most w k(q, x) - g.y - W_q.a + abs(W_q).c: the correlation and what inducing
 //! points explain of it change together, so that their difference is bounded far better than either. As a function of the
 //! squared distance t every kernel here is convex: from above it is bounded by its chord between the box's nearest and its
@@ -11,7 +11,7 @@ use super::Simd;
 use super::covariance::{Shape, correlations_f32, declines_f32};
 use pulp::WithSimd;
 
-/// Panels of a region.
+/// Leaves of a region.
 pub(crate) const LANES: usize = 16;
 /// More dimensions than these have no slopes: b is 0.
 pub(crate) const SLOPES: usize = 3;
@@ -20,9 +20,9 @@ const NARROW: f32 = 1e-18;
 /// A tangent is not used where it falls by more than this in a box: its rounding would tell.
 const STEEP: f32 = 4.0;
 
-/// A region: values of its panels, one a lane.
+/// A region: values of its leaves, one a lane.
 #[derive(Clone, Copy)]
-pub(crate) struct Region<'a> {
+pub(crate) struct AffineBound<'a> {
     /// A bit for each column of V that matters, and of each of these, over the standard deviation, a, c, and so many rows b.
     pub(crate) columns: &'a [u64],
     pub(crate) rows: &'a [f32],
@@ -31,7 +31,7 @@ pub(crate) struct Region<'a> {
     pub(crate) tails: &'a [f32; LANES],
     /// At least the sum of the norms of a, c and b.
     pub(crate) sizes: &'a [f32; LANES],
-    /// Lower and upper corners of the panels' boxes, a dimension after the other.
+    /// Lower and upper corners of the leaves' boxes, a dimension after the other.
     pub(crate) lower: &'a [f32],
     pub(crate) upper: &'a [f32],
     /// The largest weight of a point.
@@ -54,7 +54,7 @@ pub(crate) fn set_bits(words: &[u64]) -> impl Iterator<Item = usize> {
     words.iter().enumerate().flat_map(|(word, &mask)| bits(mask).map(move |bit| word * 64 + bit as usize))
 }
 
-impl Region<'_> {
+impl AffineBound<'_> {
     /// Multiply-adds that the bounds of a query take.
     pub(crate) fn products(&self, query: Terms<'_>) -> usize {
         let both = self.columns.iter().zip(query.columns).map(|(own, other)| (own & other).count_ones());
@@ -79,14 +79,14 @@ pub(crate) struct Terms<'a> {
     pub(crate) least: f32,
 }
 
-/// An upper bound of the correlations of a query with the points of each panel.
-pub(crate) fn bounds(simd: Simd, shape: Shape, region: Region<'_>, query: Terms<'_>) -> [f32; LANES] {
+/// An upper bound of the correlations of a query with the points of each leaf.
+pub(crate) fn bounds(simd: Simd, shape: Shape, region: AffineBound<'_>, query: Terms<'_>) -> [f32; LANES] {
     simd.run(RegionBounds { shape, region, query })
 }
 
 struct RegionBounds<'a> {
     shape: Shape,
-    region: Region<'a>,
+    region: AffineBound<'a>,
     query: Terms<'a>,
 }
 

@@ -1,7 +1,7 @@
 //! The points that may be neighbours of a query, with bounds of their scores: the k-th largest lower bound is what the
 //! k nearest reach, so that few points need scoring in `f64`.
 
-use super::collect::Collector;
+use super::collector::Collector;
 use crate::error::{Result, try_grow};
 use crate::metric::NEW;
 

@@ -1,8 +1,8 @@
 //! What a search runs over, and the queries it runs for.
 
-use super::cells::CellBound;
-use super::collect::Collector;
-use super::panels::PanelBound;
+use super::collector::Collector;
+use super::leaves::LeafBound;
+use super::subspaces::SubspaceBound;
 use crate::error::{Result, try_resize};
 use crate::layout::{Boxes, LeastKeys};
 use crate::metric::{Candidates, Metric, NEW, QueryBlock, ScoreScratch};
@@ -39,11 +39,11 @@ pub(crate) struct Space<'a, M> {
     pub(crate) least: Option<&'a LeastKeys>,
     /// The cover tree, for its traversals.
     pub(crate) nodes: Option<Nodes<'a>>,
-    /// The cells, where they help.
-    pub(crate) cells: Option<CellBound<'a>>,
-    /// The panels, where they help.
-    pub(crate) panels: Option<PanelBound<'a>>,
-    /// Where the points of each cell begin in the panels, and the last one's end, if these are panels of a prefix.
+    /// The subspaces, where they help.
+    pub(crate) subspaces: Option<SubspaceBound<'a>>,
+    /// The leaves, where they help.
+    pub(crate) leaves: Option<LeafBound<'a>>,
+    /// Where the points of each subspace begin in the leaves, and the last one's end, if these are leaves of a prefix.
     pub(crate) starts: Option<&'a [u32]>,
     /// The largest weight of a stored point.
     pub(crate) largest_weight: f64,
@@ -55,30 +55,30 @@ pub(crate) struct Space<'a, M> {
 /// The bounds that a search uses: all of them, but for tests that show that answers depend on none.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Certificates {
-    /// The table of angles between cells.
+    /// The table of angles between subspaces.
     pub(crate) table: bool,
-    /// The products of a cell's span with others.
-    pub(crate) overlaps: bool,
-    /// All pivots of a cell, for all its members at once.
-    pub(crate) cells: bool,
-    /// All pivots of a cell, for each of its members.
+    /// The products of a subspace's span with others.
+    pub(crate) cross_grams: bool,
+    /// All pivots of a subspace, for all its members at once.
+    pub(crate) subspaces: bool,
+    /// All pivots of a subspace, for each of its members.
     pub(crate) members: bool,
     /// The bounds of regions.
     pub(crate) regions: bool,
-    /// The bounds of a panel's points.
+    /// The bounds of a leaf's points.
     pub(crate) points: bool,
 }
 
 impl Certificates {
     pub(crate) const ALL: Self =
-        Certificates { table: true, overlaps: true, cells: true, members: true, regions: true, points: true };
+        Certificates { table: true, cross_grams: true, subspaces: true, members: true, regions: true, points: true };
 }
 
 /// What a few queries that are searched for together may find, and have found.
 pub(crate) struct Group<C> {
     /// Tree position of each query, or [`NEW`].
     pub(crate) positions: Vec<u32>,
-    /// Panel, cell or block of each query, or of a stored point near it.
+    /// Leaf, subspace or block of each query, or of a stored point near it.
     pub(crate) homes: Vec<u32>,
     /// Keys below this may be found, one limit a query.
     pub(crate) limits: Vec<u32>,

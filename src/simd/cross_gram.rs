@@ -1,12 +1,12 @@
-//! A query's part in the span of its own cell, projected on the spans of other cells, a cell a lane.
+//! A query's part in the span of its own subspace, projected on the spans of other subspaces, a subspace a lane.
 
 use super::Simd;
 use pulp::WithSimd;
 
-/// Cells of a group.
+/// Subspaces of a group.
 pub(crate) const LANES: usize = 16;
 
-/// A group of cells: products row by row, [`LANES`] for each entry of u, and their units.
+/// A group of subspaces: products row by row, [`LANES`] for each entry of u, and their units.
 #[derive(Clone, Copy)]
 pub(crate) struct Group<'a> {
     pub(crate) products: &'a [i8],

@@ -2,8 +2,8 @@
 //! stationary kernel): a group of nearby queries against the leaves of the layout. The leaves around home tell what neighbours must
 //! reach; then those whose boxes may reach it are looked at, the nearest first, until none can matter.
 
-use super::collect::Collector;
-use super::space::{Group, Scratch, Space};
+use super::collector::Collector;
+use super::context::{Group, Scratch, Space};
 use crate::error::Result;
 use crate::layout::aabb::bounding_box;
 use crate::metric::{Candidates, Metric, QueryBlock};
