@@ -2,13 +2,13 @@
 
 use super::part::{Common, Part, REMOVED, simd};
 use crate::control::Control;
-use crate::error::{Result, try_collect, try_vec};
-use crate::layout::Boxes;
+use crate::error::{Result, try_collect, try_reserve, try_vec};
+use crate::layout::{Boxes, LeastKeys};
 use crate::metric::{AnyMetric, Euclidean, Metric, QueryBlock};
 use crate::options::{Construction, Traversal, TreeOrder};
 use crate::ordering::hilbert::hilbert_order;
 use crate::search::{Batch, Index, Keys, Reaching, Space, run_batch};
-use crate::tree::{CoverTree, Net, Reached, ShapedBy, build_net};
+use crate::tree::{CoverTree, Net, Reach, ShapedBy, build_net};
 use std::sync::Arc;
 
 impl Part {
@@ -101,44 +101,64 @@ impl Part {
         order: &[u32],
         control: &mut Control<'_>,
     ) -> Result<Net> {
-        let (what, n) = ("the tree", self.len() as u32);
-        let all = try_collect((0..n).map(Ok), what)?;
-        let mut keys = try_vec(self.len(), REMOVED, what)?;
-        let reach = |centres: &[u32], others: &[u32], least: f64, found: &mut dyn FnMut(Reached)| {
-            for (key, &i) in (0..).zip(others) {
-                keys[i as usize] = key;
-            }
-            let least_keys = if metric.is_spatial() { Some(boxes.least_keys(&keys)?) } else { None };
-            let space = Space {
-                numbers: &all,
-                boxes,
-                least: least_keys.as_ref(),
-                ..self.space(common, metric, index, Keys { of: &keys, positions: others }, None)
-            };
-            let batch = Batch {
-                limits: &try_vec(centres.len(), others.len() as u32, what)?,
-                places: &try_collect(centres.iter().map(|&i| Ok(self.place(index, i))), what)?,
-                traversal: Traversal::Automatic,
-            };
-            let load = |chosen: &[u32], block: &mut QueryBlock| {
-                chosen.iter().for_each(|&c| block.push_stored(metric.points(), centres[c as usize] as usize));
-                Ok(())
-            };
-            let (reached, counters) = run_batch(
-                &space,
-                &batch,
-                load,
-                |_| Reaching::new(least),
-                Reaching::into_kept,
-                common.threads,
-                &mut Control::none(),
-            )?;
-            for (&centre, reached) in centres.iter().zip(reached) {
-                reached.iter().for_each(|other| found((centre, other.id, other.distance)));
-            }
-            others.iter().for_each(|&i| keys[i as usize] = REMOVED);
-            Ok(counters.distance_evaluations)
+        let (what, n) = ("the tree", self.len());
+        let all = try_collect((0..n as u32).map(Ok), what)?;
+        let keys = try_vec(n, REMOVED, what)?;
+        let mut search =
+            RadiusSearch { part: self, common, metric, boxes, index, all, keys, chosen: Vec::new(), least: None };
+        build_net(metric, order, &mut search, common.threads, control)
+    }
+}
+
+/// Radius searches over some of a part's points, for the nets.
+struct RadiusSearch<'a, M> {
+    part: &'a Part,
+    common: Common<'a>,
+    metric: &'a M,
+    boxes: &'a Boxes,
+    index: &'a Index,
+    all: Vec<u32>,
+    /// The place of each position among those that are chosen.
+    keys: Vec<u32>,
+    chosen: Vec<u32>,
+    least: Option<LeastKeys>,
+}
+
+impl<M: Metric> Reach for RadiusSearch<'_, M> {
+    fn choose(&mut self, points: &[u32]) -> Result<()> {
+        self.chosen.iter().for_each(|&i| self.keys[i as usize] = REMOVED);
+        self.chosen.clear();
+        try_reserve(&mut self.chosen, points.len(), "the tree")?;
+        self.chosen.extend_from_slice(points);
+        (0..).zip(points).for_each(|(key, &i)| self.keys[i as usize] = key);
+        self.least = if self.metric.is_spatial() { Some(self.boxes.least_keys(&self.keys)?) } else { None };
+        Ok(())
+    }
+
+    fn reach(&mut self, centres: &[u32], least: f64, found: &mut dyn FnMut(u32, u32, f64)) -> Result<u64> {
+        let (what, metric, part) = ("the tree", self.metric, self.part);
+        let keys = Keys { of: &self.keys, positions: &self.chosen };
+        let space = Space {
+            numbers: &self.all,
+            boxes: self.boxes,
+            least: self.least.as_ref(),
+            ..part.space(self.common, metric, self.index, keys, None)
         };
-        build_net(metric, order, reach, common.threads, control)
+        let batch = Batch {
+            limits: &try_vec(centres.len(), self.chosen.len() as u32, what)?,
+            places: &try_collect(centres.iter().map(|&i| Ok(part.place(self.index, i))), what)?,
+            traversal: Traversal::Automatic,
+        };
+        let load = |some: &[u32], block: &mut QueryBlock| {
+            some.iter().for_each(|&c| block.push_stored(metric.points(), centres[c as usize] as usize));
+            Ok(())
+        };
+        let (collector, kept) = (|_| Reaching::new(least), Reaching::into_kept);
+        let (threads, control) = (self.common.threads, &mut Control::none());
+        let (reached, counters) = run_batch(&space, &batch, load, collector, kept, threads, control)?;
+        for (&centre, reached) in centres.iter().zip(reached) {
+            reached.iter().filter(|other| other.id != centre).for_each(|other| found(centre, other.id, other.distance));
+        }
+        Ok(counters.distance_evaluations)
     }
 }

@@ -18,7 +18,7 @@ mod saved;
 mod tree;
 mod validate;
 
-pub(crate) use net::{Net, Reached, build_net};
+pub(crate) use net::{Net, Reach, build_net};
 pub(crate) use saved::SavedNodes;
 pub use tree::Shape;
 pub(crate) use tree::{CoverTree, ShapedBy};

@@ -29,8 +29,15 @@ pub(crate) struct Net {
     pub(crate) evaluations: u64,
 }
 
-/// A pair of a centre that an index was asked about and what it found, by position, and their score.
-pub(crate) type Reached = (u32, u32, f64);
+/// What tells which points score at least so much with others.
+pub(crate) trait Reach {
+    /// From now on these points are asked for.
+    fn choose(&mut self, points: &[u32]) -> Result<()>;
+
+    /// Calls `found` with each centre, each chosen point that scores at least so much with it, and the score. Returns how many pairs
+    /// were evaluated.
+    fn reach(&mut self, centres: &[u32], least: f64, found: &mut dyn FnMut(u32, u32, f64)) -> Result<u64>;
+}
 
 /// The tree while it grows, by position.
 struct Growing<'a, M> {
@@ -47,12 +54,11 @@ struct Growing<'a, M> {
     scores: Vec<f64>,
 }
 
-/// Builds the nets over all points of `metric`, which enter in the order `order`, of positions. `reach` tells of each of some
-/// centres which of some points score at least so much with it, pair by pair, and returns how many it evaluated.
+/// Builds the nets over all points of `metric`, which enter in the order `order`, of positions.
 pub(crate) fn build_net<M: Metric>(
     metric: &M,
     order: &[u32],
-    mut reach: impl FnMut(&[u32], &[u32], f64, &mut dyn FnMut(Reached)) -> Result<u64>,
+    index: &mut impl Reach,
     threads: &Threads,
     control: &mut Control<'_>,
 ) -> Result<Net> {
@@ -94,14 +100,17 @@ pub(crate) fn build_net<M: Metric>(
             let from_nodes = tree.nodes.len() < loose.len();
             let nodes = try_copy(&tree.nodes, what)?;
             let (centres, others) = if from_nodes { (&nodes, &loose) } else { (&loose, &nodes) };
+            index.choose(others)?;
             for centres in centres.chunks(CENTRES) {
-                tree.net.evaluations += reach(centres, others, least, &mut |(centre, other, score)| {
+                tree.net.evaluations += index.reach(centres, least, &mut |centre, other, score| {
                     let (node, point) = if from_nodes { (centre, other) } else { (other, centre) };
                     cover(&mut tree.cover, &mut tree.cover_scores, node, point, score);
                 })?;
                 control.step(tree.nodes.len() as f64 / n as f64)?;
             }
         }
+        loose.retain(|&p| tree.cover_scores[p as usize] < least);
+        index.choose(&loose)?;
         let mut next = 0;
         while next < loose.len() {
             fresh.clear();
@@ -113,7 +122,7 @@ pub(crate) fn build_net<M: Metric>(
                     fresh.push(point);
                 }
             }
-            tree.net.evaluations += reach(&fresh, &loose[next..], least, &mut |(node, point, score)| {
+            tree.net.evaluations += index.reach(&fresh, least, &mut |node, point, score| {
                 cover(&mut tree.cover, &mut tree.cover_scores, node, point, score);
             })?;
             control.step(tree.nodes.len() as f64 / n as f64)?;
