@@ -308,9 +308,9 @@ typedef struct rct_tree_stats {
   size_t m;
   // Dimensions.
   size_t d;
-  // Levels of the tree.
+  // Levels of the cover tree; 0, as are its other figures, as long as nothing has asked for its nodes.
   size_t levels;
-  // Nodes of the tree: one a point, removed ones included.
+  // Nodes of the cover tree: one a point, removed ones included.
   size_t nodes;
   // Largest number of children of one node.
   size_t max_fan_out;
@@ -322,9 +322,9 @@ typedef struct rct_tree_stats {
   uint64_t build_evaluations;
   // Seconds of the build: Cholesky factor, V and p.
   double seconds_factor;
-  // Seconds of the build: the order.
+  // Seconds of the build: the layout.
   double seconds_order;
-  // Seconds of the build: tree, radii and blocks.
+  // Seconds of the build: index, and nodes where the options name a traversal of these.
   double seconds_tree;
   // 1 where the caller's factor is no residual of its kernel, so that bounds do not hold and every search is brute force.
   int32_t brute_force_only;
@@ -349,6 +349,21 @@ typedef struct rct_tree_stats {
   // NULL, or a sentence for people that says what is wrong with the lengthscale. Lives until the tree is refitted or
   // freed.
   const char *warning;
+  // How the automatic traversal searches: "boxes", "leaves", "leaves and subspaces", "subspaces", "brute force" or "none",
+  // a string that is there for ever.
+  const char *plan;
+  // Why so, for people; it is there for ever.
+  const char *plan_reason;
+  // Last search: queries that boxes answered, one for each part that was searched for it; and so on.
+  uint64_t by_boxes;
+  // Last search: queries that leaves answered.
+  uint64_t by_leaves;
+  // Last search: queries that subspaces answered.
+  uint64_t by_subspaces;
+  // Last search: queries that the nodes of the cover tree answered.
+  uint64_t by_nodes;
+  // Last search: queries for which all allowed points were scored.
+  uint64_t by_brute_force;
 } rct_tree_stats;
 
 // A vector of ids or counts to write; no two elements may share memory. NULL with len = 0 says "not wanted".
@@ -452,12 +467,6 @@ enum rct_status rct_load_options_init(struct rct_load_options *options);
 // Fills `query` with no points, no limits, k = 1, self included.
 enum rct_status rct_query_init(struct rct_query *query);
 
-// What the tree was made with, or last refitted with, also before it is built and after it is loaded: every field of
-// `options`, which `rct_options_init` fills first. Where `lengthscales` were given they point into the tree, until it is
-// refitted or freed, and `lengthscale` is 0.
-enum rct_status rct_get_options(const struct rct_tree *tree,
-                                struct rct_options *options);
-
 // Checks `options` (NULL for the defaults, which lack a lengthscale) and makes an empty tree, to be freed with
 // `rct_free`. `*tree` is set on success only.
 enum rct_status rct_create(const struct rct_options *options,
@@ -469,6 +478,12 @@ enum rct_status rct_create(const struct rct_options *options,
 enum rct_status rct_build(struct rct_tree *tree,
                           const struct rct_data *data,
                           const struct rct_control *control);
+
+// What the tree was made with, or last refitted with, also before it is built and after it is loaded: every field of
+// `options`, which `rct_options_init` fills first. Where `lengthscales` were given they point into the tree, until it is
+// refitted or freed, and `lengthscale` is 0.
+enum rct_status rct_get_options(const struct rct_tree *tree,
+                                struct rct_options *options);
 
 // Figures of a built tree and of the last call that searched it. Set `stats->struct_size` first.
 enum rct_status rct_stats(const struct rct_tree *tree, struct rct_tree_stats *stats);
