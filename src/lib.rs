@@ -28,6 +28,7 @@
 
 pub mod c_api;
 mod control;
+mod cover_tree;
 mod data;
 mod error;
 mod inducing;
@@ -44,7 +45,6 @@ mod saved;
 mod search;
 mod simd;
 mod stats;
-mod tree;
 mod values;
 mod version;
 

@@ -1,9 +1,9 @@
 //! Figures of a tree and of its last search.
 
+pub use crate::cover_tree::Shape;
 pub use crate::metric::LengthscaleCheck;
 use crate::options::Traversal;
 pub use crate::search::{Plan, SearchCounters};
-pub use crate::tree::Shape;
 
 /// Seconds that the phases of a build took.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

@@ -2,13 +2,13 @@
 
 use super::part::{Common, Part, REMOVED, simd};
 use crate::control::Control;
+use crate::cover_tree::{CoverTree, Net, Reach, ShapedBy, build_net};
 use crate::error::{Result, try_collect, try_reserve, try_vec};
 use crate::layout::{Boxes, LeastKeys};
 use crate::metric::{AnyMetric, Euclidean, Metric, QueryBlock};
 use crate::options::{Construction, Traversal, TreeOrder};
 use crate::ordering::hilbert::hilbert_order;
 use crate::search::{Batch, Index, Keys, Reaching, Space, run_batch};
-use crate::tree::{CoverTree, Net, Reach, ShapedBy, build_net};
 use std::sync::Arc;
 
 impl Part {

@@ -3,8 +3,8 @@
 //! There is no lock, so that a forked child never waits for a thread that it does not have: while one call makes the nodes, others
 //! search without them, which has the same answers.
 
+use crate::cover_tree::CoverTree;
 use crate::error::Result;
-use crate::tree::CoverTree;
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

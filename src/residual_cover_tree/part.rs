@@ -5,6 +5,7 @@
 
 use super::nodes_on_demand::NodesOnDemand;
 use crate::control::Control;
+use crate::cover_tree::CoverTree;
 use crate::error::{Error, ErrorKind, Result, try_copy};
 use crate::layout::{Boxes, LEAF, Layout, LeastKeys};
 use crate::metric::{AnyMetric, Metric, Points, Preparation, check_symmetry, is_covariance};
@@ -12,7 +13,6 @@ use crate::options::Options;
 use crate::parallel::Threads;
 use crate::search::{Certificates, Index, IndexSource, Keys, Nodes, Space};
 use crate::simd::Simd;
-use crate::tree::CoverTree;
 use std::time::Instant;
 
 /// The number of a point that was removed: above every limit.

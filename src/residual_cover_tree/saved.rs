@@ -4,6 +4,7 @@ use super::nodes_on_demand::NodesOnDemand;
 use super::part::{Ids, Part, REMOVED, simd};
 use super::tree::ResidualCoverTree;
 use crate::control::Control;
+use crate::cover_tree::{CoverTree, SavedNodes};
 use crate::error::{Error, ErrorKind, Result, headroom, try_collect, try_copy, try_with_capacity};
 use crate::kernel::{Covariance, Kernel};
 use crate::layout::Layout;
@@ -15,7 +16,6 @@ use crate::saved::{
 };
 use crate::search::{Certificates, Index, SavedIndex};
 use crate::stats::{BuildSeconds, LengthscaleCheck};
-use crate::tree::{CoverTree, SavedNodes};
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use std::io::Write;

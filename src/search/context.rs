@@ -3,10 +3,10 @@
 use super::collector::Collector;
 use super::leaves::LeafBound;
 use super::subspaces::SubspaceBound;
+use crate::cover_tree::CoverTree;
 use crate::error::{Result, try_resize};
 use crate::layout::{Boxes, LeastKeys};
 use crate::metric::{Candidates, Metric, NEW, QueryBlock, ScoreScratch};
-use crate::tree::CoverTree;
 use std::ops::AddAssign;
 
 /// Points that are scored at a time, so that scores stay in the first-level cache.

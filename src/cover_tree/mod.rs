@@ -13,12 +13,12 @@
 
 mod balls;
 mod net;
+mod nodes;
 mod pack;
 mod saved;
-mod tree;
 mod validate;
 
 pub(crate) use net::{Net, Reach, build_net};
+pub use nodes::Shape;
+pub(crate) use nodes::{CoverTree, ShapedBy};
 pub(crate) use saved::SavedNodes;
-pub use tree::Shape;
-pub(crate) use tree::{CoverTree, ShapedBy};
