@@ -2,11 +2,12 @@
 
 use super::collector::{Collector, Neighbor};
 use super::context::{Group, Scratch, SearchCounters, Space};
+use super::leaf_search::{MOST_NEAR, Reach};
 use super::plan::FEW;
 use super::{best_first, box_search, brute_force, leaf_search, level_synchronous, subspace_search};
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result, headroom, try_collect, try_reserve, try_with_capacity};
-use crate::metric::{Metric, QueryBlock};
+use crate::metric::{Metric, NEW, QueryBlock};
 use crate::options::Traversal;
 use crate::parallel::Threads;
 use crate::simd::leaf::QUERIES;
@@ -22,9 +23,9 @@ const FEW_PIVOTS: usize = 4;
 /// Bytes that a thread may need as it goes, for each point of the tree, and for each query of a group and pivot.
 const PER_POINT: usize = 16;
 const PER_PIVOT: usize = 16;
-/// A query to which more than this share of the leaves, or subspaces, is open waits, to be searched for together with others like
-/// it.
-const MOST_NEAR: f64 = 0.125;
+/// Affine bounds are made where one query for so many points waits for them: they take about as long as a tenth of a microsecond a
+/// point, and save half a millisecond a query of n = 131,072.
+const POINTS_A_BOUND: usize = 2048;
 
 /// A batch of queries.
 pub(crate) struct Batch<'a> {
@@ -66,9 +67,15 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
         let share = |shares: usize| numbers.len().div_ceil(shares * threads.count());
         let group = if stage == Stage::Near { share(PER_THREAD).clamp(GROUP, most) } else { share(1).clamp(1, most) };
         let groups = try_collect(numbers.chunks(group).map(Ok), "the queries")?;
-        numbers = search.run(groups, stage, &mut neighbors, &mut counters, control)?;
+        let new;
+        (numbers, new) = search.run(groups, stage, &mut neighbors, &mut counters, control)?;
         if numbers.is_empty() {
             break;
+        }
+        if let Some(bound) = space.leaves.filter(|_| stage == Stage::Near && space.starts.is_none())
+            && new * POINTS_A_BOUND >= space.numbers.len()
+        {
+            bound.leaves.make_affine(bound.metric, threads)?;
         }
         control.phase(end, 1.0);
     }
@@ -100,10 +107,11 @@ fn automatic<M: Metric, C: Collector>(
     memory: &mut Memory,
 ) -> Result<Vec<u32>> {
     let Memory { queries, scratch, leaves, subspaces } = memory;
+    let reach = if stage == Stage::Near { Reach::Near } else { Reach::Wide };
     let most_near = if stage == Stage::Near { MOST_NEAR } else { 1.0 };
     match (stage, &space.leaves, &space.subspaces) {
         (Stage::Near | Stage::Wide, Some(bound), _) => {
-            leaf_search::search(space, bound, queries, group, most_near, (leaves, scratch))
+            leaf_search::search(space, bound, queries, group, reach, (leaves, scratch))
         }
         (Stage::Pivots, Some(leaved), Some(bound))
             if bound.subspaces.pivots() * FEW_PIVOTS < bound.subspaces.members.len() =>
@@ -138,8 +146,14 @@ struct Searcher<'a, M, L, K, F> {
     threads: &'a Threads,
 }
 
-/// What a group came to: its answers, the numbers of queries without one, and what was counted.
-type Found = (Vec<Vec<Neighbor>>, Vec<u32>, SearchCounters);
+/// What a group came to: its answers, the numbers of queries without one, how many of these are not stored, and what was counted.
+#[derive(Default)]
+struct Found {
+    kept: Vec<Vec<Neighbor>>,
+    unfinished: Vec<u32>,
+    new: usize,
+    counters: SearchCounters,
+}
 
 impl<M, C, L, K, F> Searcher<'_, M, L, K, F>
 where
@@ -149,7 +163,8 @@ where
     K: Fn(u32) -> C + Sync,
     F: Fn(C) -> Vec<Neighbor> + Sync,
 {
-    /// Searches for groups of queries; returns those that the automatic traversal leaves to the next stage.
+    /// Searches for groups of queries; returns those that the automatic traversal leaves to the next stage, and how many of these
+    /// are not stored.
     fn run(
         &self,
         groups: Vec<&[u32]>,
@@ -157,7 +172,7 @@ where
         neighbors: &mut [Vec<Neighbor>],
         counters: &mut SearchCounters,
         control: &mut Control<'_>,
-    ) -> Result<Vec<u32>> {
+    ) -> Result<(Vec<u32>, usize)> {
         let (space, batch) = (self.space, self.batch);
         let mut found: Vec<Found> = try_with_capacity(groups.len(), "the answer")?;
         found.resize_with(groups.len(), Default::default);
@@ -192,20 +207,22 @@ where
                         true => scratch.counters.by_leaves += answered,
                         false => scratch.counters.by_subspaces += answered,
                     }
-                    found.1.extend(unfinished.into_iter().map(|q| numbers[q as usize]));
+                    found.new = unfinished.iter().filter(|&&q| group.positions[q as usize] == NEW).count();
+                    found.unfinished.extend(unfinished.into_iter().map(|q| numbers[q as usize]));
                 }
             }
-            found.0 = self.finished(group)?;
-            found.2 = memory.scratch.counters;
+            found.kept = self.finished(group)?;
+            found.counters = memory.scratch.counters;
             Ok(())
         })?;
-        let mut unfinished = Vec::new();
-        for (numbers, (kept, left, counted)) in groups.iter().zip(found) {
-            *counters += counted;
-            numbers.iter().zip(kept).for_each(|(&q, kept)| neighbors[q as usize] = kept);
-            unfinished.extend(left);
+        let (mut unfinished, mut new) = (Vec::new(), 0);
+        for (numbers, found) in groups.iter().zip(found) {
+            *counters += found.counters;
+            numbers.iter().zip(found.kept).for_each(|(&q, kept)| neighbors[q as usize] = kept);
+            unfinished.extend(found.unfinished);
+            new += found.new;
         }
-        Ok(unfinished)
+        Ok((unfinished, new))
     }
 
     /// Scores queries with all points they may find. V is read once for a group: few queries share one, and the points

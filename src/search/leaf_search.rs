@@ -32,6 +32,9 @@ const START_LEAVES: usize = 12;
 /// with leaves.
 const MOST_LEFT: usize = 8;
 const MOST_WANTED: usize = 8;
+/// A query to which more than this share of the leaves, or subspaces, is open waits, to be searched for together with others like
+/// it.
+pub(super) const MOST_NEAR: f64 = 0.125;
 
 /// Memory of one thread.
 #[derive(Default)]
@@ -62,6 +65,15 @@ pub(crate) struct Memory {
     known: Vec<bool>,
 }
 
+/// How far a search goes.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Reach {
+    /// Queries to which much is open wait.
+    Near,
+    /// None waits; those that are not stored take affine bounds where there are some.
+    Wide,
+}
+
 /// Searches for the queries of the group. Returns those to which more than the share `most_near` of leaves or subspaces is open, or
 /// too many points are left.
 pub(crate) fn search<M: Metric, C: Collector>(
@@ -69,13 +81,13 @@ pub(crate) fn search<M: Metric, C: Collector>(
     bound: &LeafBound<'_>,
     queries: &QueryBlock,
     group: &mut Group<C>,
-    most_near: f64,
+    reach: Reach,
     (memory, scratch): (&mut Memory, &mut Scratch),
 ) -> Result<Vec<u32>> {
     let LeafBound { leaves, metric, kernel } = *bound;
-    let most_near = |of: usize| (most_near * of as f64) as usize;
+    let most_near = |of: usize| (if reach == Reach::Near { MOST_NEAR * of as f64 } else { of as f64 }) as usize;
     let most_near = (most_near(leaves.len()), most_near(space.subspaces.map_or(0, |bound| bound.subspaces.len())));
-    let search = LeafSearch { space, leaves, metric, kernel, queries, most_near };
+    let search = LeafSearch { space, leaves, metric, kernel, queries, reach, most_near };
     search.run(group, memory, scratch)
 }
 
@@ -86,6 +98,7 @@ struct LeafSearch<'a, 's, M> {
     metric: &'a Correlation,
     kernel: &'a Kernel,
     queries: &'a QueryBlock,
+    reach: Reach,
     /// More leaves than these make a query wait; or more subspaces.
     most_near: (usize, usize),
 }
@@ -95,8 +108,21 @@ impl<M: Metric> LeafSearch<'_, '_, M> {
         let (leaves, count) = (self.leaves, self.queries.len);
         let mut products = 0;
         let table = self.space.subspaces.filter(|_| self.space.certificates.table);
-        let bounded = self.space.certificates.regions && leaves.regions.bounds_columns();
-        self.load(table.is_none() && bounded, memory)?;
+        let made = leaves.made();
+        let affine = leaves.affine(made.as_deref()).filter(|_| self.space.certificates.regions);
+        // The queries that affine bounds are for: all where there is no table; else those from elsewhere, of which the table tells
+        // little, and which have a threshold.
+        let from_elsewhere = |r: &usize| {
+            let bounded = group.collectors[*r].threshold() > f64::NEG_INFINITY;
+            group.positions[*r] == NEW && (bounded || self.reach == Reach::Wide)
+        };
+        let all = u64::MAX >> (QUERIES - count);
+        let by_affine = match (affine, table) {
+            (None, _) => 0,
+            (Some(_), None) => all,
+            (Some(_), Some(_)) => (0..count).filter(from_elsewhere).fold(0, |mask, r| mask | 1u64 << r),
+        };
+        self.load(by_affine, memory)?;
         memory.open.clear();
         try_resize(&mut memory.open, leaves.len(), 0, "the search")?;
         for r in 0..count {
@@ -112,10 +138,16 @@ impl<M: Metric> LeafSearch<'_, '_, M> {
         std::mem::swap(&mut memory.started, &mut memory.open);
         memory.open.clear();
         try_resize(&mut memory.open, leaves.len(), 0, "the search")?;
+        if let Some(levels) = affine.filter(|_| by_affine != 0) {
+            products += self.open_regions(levels, by_affine, memory)?;
+        }
         match table {
-            Some(subspaces) => (0..count).try_for_each(|r| self.open_near(&subspaces, r, group, memory, scratch))?,
-            None if bounded => products += self.open_regions(memory)?,
-            None => memory.open.fill(u64::MAX >> (QUERIES - count)),
+            Some(subspaces) => {
+                for r in bits(all & !by_affine) {
+                    self.open_near(&subspaces, r as usize, group, memory, scratch)?;
+                }
+            }
+            None => memory.open.iter_mut().for_each(|open| *open |= all & !by_affine),
         }
         memory.open.iter_mut().zip(&memory.started).for_each(|(open, started)| *open &= !started);
         let opened: usize = memory.open.iter().map(|mask| mask.count_ones() as usize).sum();
@@ -130,13 +162,13 @@ impl<M: Metric> LeafSearch<'_, '_, M> {
         Ok(others)
     }
 
-    /// Fills `memory` with the queries, for regions too if `regions`.
-    fn load(&self, regions: bool, memory: &mut Memory) -> Result<()> {
+    /// Fills `memory` with the queries, those of `regions` for these too.
+    fn load(&self, regions: u64, memory: &mut Memory) -> Result<()> {
         let Memory { queries, rows, .. } = memory;
         queries.resize_with(QUERIES, LeafQuery::default);
         rows.clear(self.metric.points.m)?;
         for (q, query) in queries.iter_mut().take(self.queries.len).enumerate() {
-            query.load(self.leaves, self.metric, self.queries, q, regions, rows);
+            query.load(self.leaves, self.metric, self.queries, q, regions >> q & 1 == 1, rows);
         }
         rows.turn(self.queries.len);
         Ok(())
@@ -315,17 +347,20 @@ impl<M: Metric> LeafSearch<'_, '_, M> {
         Ok((own, sine.asin(), apart))
     }
 
-    /// Opens the leaves that the bounds of regions leave to each query, those of coarse ones first.
-    fn open_regions(&self, memory: &mut Memory) -> Result<usize> {
-        let (fine, coarse) = (&self.leaves.regions, &self.leaves.coarse);
-        let all = u64::MAX >> (QUERIES - self.queries.len);
+    /// Opens the leaves that the bounds of regions leave to some queries, those of coarse ones first.
+    fn open_regions(
+        &self,
+        (fine, coarse): (&AffineBounds, &AffineBounds),
+        some: u64,
+        memory: &mut Memory,
+    ) -> Result<usize> {
         let Memory { queries, regions, open, coords, .. } = memory;
         regions.clear();
         try_resize(regions, fine.len(), 0, "the search")?;
         coords.resize(self.leaves.d, 0.0);
         let mut products = 0;
         for g in 0..coarse.len() {
-            products += self.open_runs(coarse, g, all, queries, coords, regions);
+            products += self.open_runs(coarse, g, some, queries, coords, regions);
         }
         for (g, &mask) in regions.iter().enumerate().filter(|&(_, &mask)| mask != 0) {
             products += self.open_runs(fine, g, mask, queries, coords, open);

@@ -18,6 +18,7 @@ use crate::metric::{Correlation, Metric, NEW, Points};
 use crate::parallel::Threads;
 use crate::simd::affine::LANES as REGION;
 use crate::simd::leaf::{COLUMNS, LANES, Leaf};
+use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 
 /// At most this norm of a point's row lies beyond the columns of its leaf, if it is no outlier; and at most this share of
@@ -65,6 +66,14 @@ pub(crate) struct Leaves {
     /// Runs of one leaf, and of a region's leaves.
     pub(super) regions: AffineBounds,
     pub(super) coarse: AffineBounds,
+    /// Such that bound residual correlations, where these do not, once queries from elsewhere have asked for them.
+    pub(super) made: ArcSwapOption<Affine>,
+}
+
+/// Affine bounds of runs of one leaf, and of a region's leaves.
+pub(super) struct Affine {
+    fine: AffineBounds,
+    coarse: AffineBounds,
 }
 
 /// Leaves, and the metric and kernel they were made with.
@@ -147,6 +156,7 @@ impl Leaves {
             norms: try_vec(count * LANES, 0.0, what)?,
             regions: AffineBounds::empty(count, d, if bounded { m } else { 0 })?,
             coarse: AffineBounds::empty(count.div_ceil(REGION), d, if bounded { m } else { 0 })?,
+            made: ArcSwapOption::empty(),
             coincident: Coincident::default(),
             positions,
             inducing: inducing.clone(),
@@ -222,6 +232,51 @@ impl Leaves {
         leaves.regions.pack(rows)?;
         leaves.coarse.gather(&leaves.regions, count, tail)?;
         Ok(Some(leaves))
+    }
+
+    /// The affine bounds that were made since, if there are such.
+    pub(super) fn made(&self) -> Option<Arc<Affine>> {
+        self.made.load_full()
+    }
+
+    /// The bounds of residual correlations by regions, and by coarse ones: its own, or those that were made.
+    pub(super) fn affine<'a>(&'a self, made: Option<&'a Affine>) -> Option<(&'a AffineBounds, &'a AffineBounds)> {
+        match self.regions.bounds_columns() {
+            true => Some((&self.regions, &self.coarse)),
+            false => made.map(|made| (&made.fine, &made.coarse)),
+        }
+    }
+
+    /// Makes affine bounds of residual correlations, if there are none; O(n m). Who comes second does it in vain.
+    pub(super) fn make_affine(&self, metric: &Correlation, threads: &Threads) -> Result<()> {
+        if self.affine(self.made().as_deref()).is_some() {
+            return Ok(());
+        }
+        let (what, points, count) = ("the leaves", &metric.points, self.len());
+        let (d, m, at) = (points.d, points.m, self.inducing.of_stored()?);
+        let mut fine = AffineBounds::empty(count, d, m)?;
+        let mut coarse = AffineBounds::empty(count.div_ceil(REGION), d, m)?;
+        let mut rows: Vec<Vec<f32>> = try_vec(count.div_ceil(REGION), Vec::new(), what)?;
+        let tail = most_beyond(self.inducing.median);
+        let tasks = fine.parts().zip(&mut rows).enumerate().collect();
+        threads.run(tasks, &mut Control::none(), Scratch::default, |s, (g, (mut region, rows))| {
+            let own = g * REGION..count.min((g + 1) * REGION);
+            region.place(&box_of(points, &self.positions[own.start * LANES..own.end * LANES]));
+            s.fit.begin(m, d)?;
+            for (t, p) in own.enumerate() {
+                let (members, leaf) = (self.members(p), self.leaf(p));
+                region.fill(t, &box_of(points, members), leaf.weights, leaf.norms);
+                s.plain.clear();
+                s.plain.extend(members.iter().filter(|&&i| i != NEW && at.get(i as usize).is_none_or(|&z| z == NEW)));
+                region.fit(t, points, &s.plain, metric.sd.recip(), &mut s.fit)?;
+            }
+            *rows = region.keep(tail, &mut s.fit)?;
+            Ok(())
+        })?;
+        fine.pack(rows)?;
+        coarse.gather(&fine, count, tail)?;
+        self.made.store(Some(Arc::new(Affine { fine, coarse })));
+        Ok(())
     }
 
     /// Whether few columns matter in leaves of the points at `positions`, runs of [`LANES`] of them, by a sample.
@@ -304,6 +359,7 @@ impl Leaves {
             + self.coincident.bytes()
             + self.regions.bytes()
             + self.coarse.bytes()
+            + self.made().map_or(0, |made| made.fine.bytes() + made.coarse.bytes())
     }
 }
 

@@ -335,6 +335,7 @@ impl Leaves {
         }
         let shared = WhitenedRows::with(metric, inducing, rows, saved.median)?;
         Ok(Leaves {
+            made: Default::default(),
             inducing: Arc::new(shared),
             d,
             of,
