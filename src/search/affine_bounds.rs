@@ -1,4 +1,4 @@
-//! AffineBounds: sixteen runs of points side by side, with what bounds the residual correlations of a query with each run.
+//! Affine bounds: sixteen runs of points side by side, with what bounds the residual correlations of a query with each run.
 //!
 //! In the box of a run V is nearly an affine function of the coordinates: what is left of each column is bounded, and
 //! [`crate::simd::affine`] bounds the correlation less this function.
@@ -420,7 +420,7 @@ impl AffineBounds {
         self.radii.len()
     }
 
-    /// AffineBound `g`.
+    /// Region `g`.
     pub(super) fn region(&self, g: usize) -> AffineBound<'_> {
         let corners = self.d * LANES;
         AffineBound {
@@ -459,9 +459,7 @@ impl AffineBounds {
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
-        let floats = self.rows.len() + self.sizes.len() + self.tails.len() + self.lower.len() + self.upper.len();
-        4 * (floats + self.weights.len() + self.norms.len() + self.radii.len())
-            + 8 * (self.centres.len() + self.columns.len() + self.starts.len())
+        self.column_bytes() + size_of_val(&self.starts[..])
     }
 }
 

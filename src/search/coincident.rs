@@ -58,7 +58,7 @@ impl Coincident {
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
-        4 * self.positions.len() + self.levels.len() + self.pairs.len()
+        self.column_bytes()
     }
 }
 

@@ -5,9 +5,9 @@
 //! bases of both spans its coordinates in the other span are G u, but for abs(e) and what rounding G to 8 bits loses. Where
 //! that is short no member of the other subspace is near; elsewhere it bounds the score with each member, as evaluated pivots
 //! do, at no evaluation. With 1,024 stored queries the benchmark's gold takes 196 evaluations a query where it took 651 when
-//! cross_grams did no more than exclude subspaces.
+//! cross-Grams did no more than exclude subspaces.
 
-use super::subspace::{Margins, NO_CELL};
+use super::subspace::{Margins, NO_SUBSPACE};
 use crate::error::{Result, try_reserve, try_resize, try_with_capacity};
 use crate::metric::Correlation;
 use crate::simd::Simd;
@@ -23,7 +23,7 @@ const ROUNDING: f64 = 1e-5;
 pub(crate) struct CrossGrams {
     /// Where the groups of each subspace begin, and where the last one's end.
     pub(super) starts: Vec<u32>,
-    /// The subspaces of each group, [`NO_CELL`] where it is not full.
+    /// The subspaces of each group, [`NO_SUBSPACE`] where it is not full.
     pub(super) subspaces: Vec<u32>,
     /// The norm of G u is at most so many times that of the entries, which are integers.
     pub(super) scales: Vec<f32>,
@@ -90,7 +90,7 @@ impl Projection {
     /// The listed subspaces no member of which is within an angle of the query.
     pub(super) fn beyond<'a>(&self, angle: f64, margins: impl Fn(u32) -> &'a Margins) -> impl Iterator<Item = u32> {
         let angle = angle.sin_cos();
-        let lanes = self.lanes.iter().filter(|lane| lane.subspace != NO_CELL);
+        let lanes = self.lanes.iter().filter(|lane| lane.subspace != NO_SUBSPACE);
         let beyond = lanes.filter(move |lane| lane.is_beyond(angle, margins(lane.subspace)));
         beyond.map(|lane| lane.subspace)
     }
@@ -140,7 +140,7 @@ impl CrossGrams {
         self.starts.is_empty()
     }
 
-    /// The groups of subspace `own`: none, if the subspaces have no cross_grams.
+    /// The groups of subspace `own`: none, if the subspaces have no cross-Grams.
     fn of(&self, own: usize) -> Range<usize> {
         match self.starts.get(own..own + 2) {
             Some(ends) => ends[0] as usize..ends[1] as usize,
@@ -155,7 +155,7 @@ impl CrossGrams {
         for (own, ends) in self.starts.windows(2).enumerate() {
             let lanes = ends[0] as usize * LANES..ends[1] as usize * LANES;
             for group in self.subspaces[lanes].chunks(LANES) {
-                let listed = || group.iter().filter(|&&c| c != NO_CELL).map(|&c| c as usize);
+                let listed = || group.iter().filter(|&&c| c != NO_SUBSPACE).map(|&c| c as usize);
                 let rows = listed().map(&rank).max().unwrap_or(0);
                 self.groups.push(CrossGramGroup { place, rows: rows as u32 });
                 // Of a damaged file: then there are never so many.
@@ -198,7 +198,6 @@ impl CrossGrams {
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
-        let words = self.starts.len() + self.subspaces.len() + self.scales.len() + self.errors.len();
-        4 * words + self.products.len() + std::mem::size_of::<CrossGramGroup>() * self.groups.len()
+        self.column_bytes() + size_of_val(&self.groups[..])
     }
 }

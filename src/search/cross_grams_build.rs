@@ -1,8 +1,8 @@
-//! How cross_grams are made: which subspaces are listed with each, and their products side by side.
+//! How cross-Grams are made: which subspaces are listed with each, and their products side by side.
 
 use super::cross_grams::CrossGrams;
 use super::principal_angles::{Pair, Pairs};
-use super::subspace::NO_CELL;
+use super::subspace::NO_SUBSPACE;
 use super::subspaces::Subspaces;
 use crate::control::Control;
 use crate::error::{Result, checked_area, out_of_memory, try_collect, try_resize, try_vec, try_with_capacity};
@@ -54,7 +54,7 @@ impl CrossGrams {
         let lanes = checked_area(groups, LANES, what)?;
         let mut cross_grams = CrossGrams {
             starts,
-            subspaces: try_vec(lanes, NO_CELL, what)?,
+            subspaces: try_vec(lanes, NO_SUBSPACE, what)?,
             scales: try_vec(lanes, 0.0, what)?,
             errors: try_vec(lanes, 0.0, what)?,
             ..CrossGrams::default()

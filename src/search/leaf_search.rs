@@ -252,7 +252,7 @@ impl<M: Metric> LeafSearch<'_, '_, M> {
         Ok(products)
     }
 
-    /// Opens the leaves of the subspaces that the table of angles and the cross_grams leave to a query.
+    /// Opens the leaves of the subspaces that the table of angles and the cross-Grams leave to a query.
     fn open_near<C: Collector>(
         &self,
         bound: &SubspaceBound<'_>,
@@ -334,7 +334,7 @@ impl<M: Metric> LeafSearch<'_, '_, M> {
         let (subspaces, position) = (bound.subspaces, group.positions[r]);
         let Memory { queries, spans: memory, u, .. } = memory;
         if let Some(own) = subspaces.of(position) {
-            // Without cross_grams nothing needs its coordinates.
+            // Without cross-Grams nothing needs its coordinates.
             let apart = subspaces.stored(position, u).map_or(1.0, |(_, sine)| sine);
             return Ok((own, subspaces.offset(position), apart));
         }

@@ -35,7 +35,7 @@ const MOST_COLUMNS: f64 = 0.7;
 const LARGEST_RADIUS: f64 = 1e6;
 /// Leaves of the sample that tells how many columns there would be.
 const SAMPLE: usize = 32;
-/// AffineBounds around a point in which the leaves nearest to it are looked for.
+/// Regions around a point in which the leaves nearest to it are looked for.
 const AROUND: usize = 8;
 /// An error that is a share of norms covers what rounding in `f64` adds, which is this share of weights.
 const WEIGHT_SHARE: f64 = 1e-4;
@@ -121,7 +121,7 @@ impl Scratch {
 }
 
 impl Leaves {
-    /// Leaves of the points at `positions`, runs of [`LANES`] of them; O(n m). AffineBounds bound residual correlations if `bounded`,
+    /// Leaves of the points at `positions`, runs of [`LANES`] of them; O(n m). Regions bound residual correlations if `bounded`,
     /// and else only distances. None where a sample of the leaves tells that too many columns matter.
     pub(crate) fn new(
         inducing: Arc<WhitenedRows>,

@@ -6,7 +6,7 @@ use super::cross_grams::CrossGrams;
 use super::index::{Index, IndexSource};
 use super::leaves::Leaves;
 use super::plan::Plan;
-use super::subspace::{Margins, NO_CELL};
+use super::subspace::{Margins, NO_SUBSPACE};
 use super::subspaces::{NEAREST, Place, Subspaces};
 use super::whitened_rows::WhitenedRows;
 use crate::error::{Result, checked_area, try_vec};
@@ -19,6 +19,27 @@ use crate::simd::leaf::{COLUMNS, LANES as PANEL};
 use crate::simd::spans::LANES;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+
+/// The arrays of a struct, named once: what of it is saved, how, and the bytes that they hold.
+macro_rules! columns {
+    ($saved:ident of $owner:ident { $($column:ident: $value:ty),+ }) => {
+        #[derive(Serialize, Deserialize)]
+        struct $saved {
+            $($column: Array<$value>),+
+        }
+
+        impl $owner {
+            fn save(&self, writer: &mut Writer<'_, '_>) -> Result<$saved> {
+                Ok($saved { $($column: writer.array(&self.$column)?),+ })
+            }
+
+            /// Bytes that the saved arrays hold.
+            pub(super) fn column_bytes(&self) -> usize {
+                [$(size_of_val(&self.$column[..])),+].iter().sum()
+            }
+        }
+    };
+}
 
 /// Subspaces and leaves, either of which may be absent.
 #[derive(Serialize, Deserialize)]
@@ -45,21 +66,9 @@ struct SavedSubspaces {
     cross_grams: SavedCrossGrams,
 }
 
-#[derive(Serialize, Deserialize)]
-struct SavedCoincident {
-    positions: Array<u32>,
-    levels: Array<u8>,
-    pairs: Array<u8>,
-}
+columns!(SavedCoincident of Coincident { positions: u32, levels: u8, pairs: u8 });
 
-#[derive(Serialize, Deserialize)]
-struct SavedCrossGrams {
-    starts: Array<u32>,
-    subspaces: Array<u32>,
-    scales: Array<f32>,
-    errors: Array<f32>,
-    products: Array<i8>,
-}
+columns!(SavedCrossGrams of CrossGrams { starts: u32, subspaces: u32, scales: f32, errors: f32, products: i8 });
 
 #[derive(Serialize, Deserialize)]
 struct SavedLeaves {
@@ -80,19 +89,7 @@ struct SavedLeaves {
     coarse: SavedAffineBounds,
 }
 
-#[derive(Serialize, Deserialize)]
-struct SavedAffineBounds {
-    centres: Array<f64>,
-    radii: Array<f32>,
-    columns: Array<u64>,
-    rows: Array<f32>,
-    sizes: Array<f32>,
-    tails: Array<f32>,
-    lower: Array<f32>,
-    upper: Array<f32>,
-    weights: Array<f32>,
-    norms: Array<f32>,
-}
+columns!(SavedAffineBounds of AffineBounds { centres: f64, radii: f32, columns: u64, rows: f32, sizes: f32, tails: f32, lower: f32, upper: f32, weights: f32, norms: f32 });
 
 impl Index {
     pub(crate) fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedIndex> {
@@ -161,7 +158,7 @@ impl Subspaces {
         let (n, d) = (points.n, points.d);
         let count = saved.subspaces.len();
         let members = reader.array(&saved.members, what)?;
-        let mut of = try_vec(n, NO_CELL, what)?;
+        let mut of = try_vec(n, NO_SUBSPACE, what)?;
         let mut subspaces = Vec::with_capacity(count);
         let (mut start, mut inverse, mut coords, mut sines, mut pivots) = (0, 0, 0, 0, 0);
         for (c, (rank, size, margins)) in saved.subspaces.into_iter().enumerate() {
@@ -172,7 +169,7 @@ impl Subspaces {
             subspaces.push(Place { rank, start, count: size, inverse, coords, sines, margins });
             for &i in &members[start..start + size] {
                 match of.get_mut(i as usize) {
-                    Some(subspace) if *subspace == NO_CELL => *subspace = c as u32,
+                    Some(subspace) if *subspace == NO_SUBSPACE => *subspace = c as u32,
                     _ => return Err(corrupt("a subspace has a point that does not exist, or that another one has")),
                 }
             }
@@ -213,14 +210,6 @@ impl Subspaces {
 }
 
 impl Coincident {
-    fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedCoincident> {
-        Ok(SavedCoincident {
-            positions: writer.array(&self.positions)?,
-            levels: writer.array(&self.levels)?,
-            pairs: writer.array(&self.pairs)?,
-        })
-    }
-
     /// Those of so many subspaces, or leaves, which go with pairs.
     fn load(saved: SavedCoincident, count: usize, paired: bool, reader: &Reader<'_, '_>) -> Result<Coincident> {
         let what = "points at inducing points";
@@ -239,25 +228,15 @@ impl Coincident {
 }
 
 impl CrossGrams {
-    fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedCrossGrams> {
-        Ok(SavedCrossGrams {
-            starts: writer.array(&self.starts)?,
-            subspaces: writer.array(&self.subspaces)?,
-            scales: writer.array(&self.scales)?,
-            errors: writer.array(&self.errors)?,
-            products: writer.array(&self.products)?,
-        })
-    }
-
     /// Those of `subspaces`.
     fn load(saved: SavedCrossGrams, subspaces: &Subspaces, reader: &Reader<'_, '_>) -> Result<CrossGrams> {
         let what = "the subspaces";
         let starts = reader.array(&saved.starts, what)?;
-        // Of subspaces without cross_grams there are none.
+        // Of subspaces without cross-Grams there are none.
         let ordered =
             starts.is_empty() || starts.len() == subspaces.subspaces.len() + 1 && starts[0] == 0 && starts.is_sorted();
         if !ordered {
-            return Err(corrupt("the cross_grams of a subspace end before they begin"));
+            return Err(corrupt("the products of a subspace end before they begin"));
         }
         let groups = starts.last().map_or(0, |&end| end as usize);
         let lanes = checked_area(groups, OVERLAP, what).map_err(corrupt)?;
@@ -268,8 +247,8 @@ impl CrossGrams {
             errors: reader.exactly(&saved.errors, lanes, what)?,
             ..CrossGrams::default()
         };
-        if cross_grams.subspaces.iter().any(|&c| c != NO_CELL && c as usize >= subspaces.len()) {
-            return Err(corrupt("a subspace cross_grams with one that does not exist"));
+        if cross_grams.subspaces.iter().any(|&c| c != NO_SUBSPACE && c as usize >= subspaces.len()) {
+            return Err(corrupt("a subspace has products with one that does not exist"));
         }
         let total = cross_grams.place(|c| subspaces.subspaces[c].rank)?;
         cross_grams.products = reader.exactly(&saved.products, total, what)?;
@@ -357,21 +336,6 @@ impl Leaves {
 }
 
 impl AffineBounds {
-    fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedAffineBounds> {
-        Ok(SavedAffineBounds {
-            centres: writer.array(&self.centres)?,
-            radii: writer.array(&self.radii)?,
-            columns: writer.array(&self.columns)?,
-            rows: writer.array(&self.rows)?,
-            sizes: writer.array(&self.sizes)?,
-            tails: writer.array(&self.tails)?,
-            lower: writer.array(&self.lower)?,
-            upper: writer.array(&self.upper)?,
-            weights: writer.array(&self.weights)?,
-            norms: writer.array(&self.norms)?,
-        })
-    }
-
     /// So many regions, of `d` dimensions and `m` columns.
     fn load(
         saved: SavedAffineBounds,

@@ -14,7 +14,7 @@ use crate::simd::spans::LANES;
 use serde::{Deserialize, Serialize};
 
 /// The subspace of a point that is in none.
-pub(super) const NO_CELL: u32 = u32::MAX;
+pub(super) const NO_SUBSPACE: u32 = u32::MAX;
 
 /// Up to so many pivots, all signs of their coefficients are tried to bound rounding.
 const SIGNS: usize = 12;

@@ -4,13 +4,13 @@ use super::coincident::most_level;
 use super::context::Scratch;
 use super::cross_grams::{Inside, Projection};
 use super::projection::{Memory, coordinates, score_pivots, spans};
-use super::subspace::NO_CELL;
+use super::subspace::NO_SUBSPACE;
 use super::subspaces::SubspaceBound;
 use crate::metric::{Candidates, Metric, NEW, QueryBlock};
 use crate::simd::spans::{InSpan, MemberBounds, bound_members};
 
 /// Compares the scores of some queries with all that the subspaces bound them with, seen from the nearest span, from the subspaces
-/// `owns` and from where they are stored. Returns how many subspaces cross_grams exclude, of how many.
+/// `owns` and from where they are stored. Returns how many subspaces cross-Grams exclude, of how many.
 pub(crate) fn check(bound: &SubspaceBound<'_>, queries: &QueryBlock, owns: &[u32], context: &str) -> (usize, usize) {
     let SubspaceBound { subspaces, metric } = *bound;
     let (mut memory, mut scratch, mut scores) = (Memory::default(), Scratch::default(), Vec::new());
@@ -71,7 +71,7 @@ pub(crate) fn check(bound: &SubspaceBound<'_>, queries: &QueryBlock, owns: &[u32
             let mut projection = Projection::default();
             subspaces.cross_grams.project(metric.simd, inside, &mut projection).unwrap();
             for t in 0..projection.lanes.len() {
-                if projection.lanes[t].subspace == NO_CELL {
+                if projection.lanes[t].subspace == NO_SUBSPACE {
                     continue;
                 }
                 let view = subspaces.view(projection.lanes[t].subspace as usize);

@@ -2,9 +2,9 @@
 //! their members are.
 //!
 //! A stored point is known in the span of its own subspace; a new one after the pivots of the subspaces nearest to it in space are
-//! evaluated. The products of that span with those of other subspaces (cross_grams) tell what a query is there too, nearly, and so
+//! evaluated. The products of that span with those of other subspaces (cross-Grams) tell what a query is there too, nearly, and so
 //! bound its scores with the members at no evaluation. Those of the subspaces where it is longest raise what neighbours must
-//! reach, and the best of them are scored at once; then the cross_grams exclude most of the other subspaces, and most members of
+//! reach, and the best of them are scored at once; then the cross-Grams exclude most of the other subspaces, and most members of
 //! what is left. Only of subspaces that are not listed with the own one, but not excluded by the table of gaps either, the
 //! pivots are evaluated, for all queries of the group that a subspace is open to at a time. What the bounds cannot exclude is
 //! scored in the end.
@@ -16,7 +16,7 @@ use super::context::{Group, Scratch, Space};
 use super::cross_grams::{Inside, Lane, Projection};
 use super::inverted_lists::{Open, exclude, is_excluded};
 use super::projection::{self, coordinates, score_pivots, spans};
-use super::subspace::NO_CELL;
+use super::subspace::NO_SUBSPACE;
 use super::subspaces::{SubspaceBound, SubspaceView};
 use crate::error::{Result, try_push, try_reserve, try_resize};
 use crate::layout::aabb::{at_distance, bounding_box, keep_least};
@@ -25,7 +25,7 @@ use crate::simd::spans::{InSpan, MemberBounds, bound_members};
 
 /// Queries of a group, at most: the more, the more of them share the rows of pivots that are fetched.
 pub(super) const GROUP: usize = 256;
-/// Allowed points in the subspaces that a query starts from, as a multiple of the number wanted; and, where cross_grams choose them,
+/// Allowed points in the subspaces that a query starts from, as a multiple of the number wanted; and, where cross-Grams choose them,
 /// these subspaces at most.
 const START_FACTOR: f64 = 8.0;
 const MOST_FIRST: usize = 32;
@@ -230,7 +230,7 @@ impl<M: Metric> SubspaceSearch<'_, '_, M> {
     }
 
     /// Scores what is best of query `q`, bounds the members of the other listed subspaces, and opens to it those subspaces that the table
-    /// and the cross_grams leave many points of.
+    /// and the cross-Grams leave many points of.
     fn settle<C: Collector>(
         &self,
         q: usize,
@@ -462,7 +462,7 @@ fn list_reaching(
 
 /// The lanes of subspaces that are not excluded, with their places.
 fn open_lanes<'a>(lanes: &'a [Lane], excluded: &'a [u64]) -> impl Iterator<Item = (u32, &'a Lane)> {
-    let open = |lane: &Lane| lane.subspace != NO_CELL && !is_excluded(excluded, lane.subspace);
+    let open = |lane: &Lane| lane.subspace != NO_SUBSPACE && !is_excluded(excluded, lane.subspace);
     (0..).zip(lanes).filter(move |(_, lane)| open(lane))
 }
 

@@ -10,7 +10,7 @@
 
 use super::coincident::Coincident;
 use super::cross_grams::CrossGrams;
-use super::subspace::{Margins, NO_CELL};
+use super::subspace::{Margins, NO_SUBSPACE};
 use crate::layout::aabb::{at_distance, squared_gap};
 use crate::metric::Correlation;
 use crate::simd::spans::LANES;
@@ -25,12 +25,12 @@ pub(super) const STEP: f64 = std::f64::consts::FRAC_PI_2 / 255.0;
 
 /// The subspaces of some points of a tree.
 pub(crate) struct Subspaces {
-    /// Subspace of each tree position, or [`NO_CELL`].
+    /// Subspace of each tree position, or [`NO_SUBSPACE`].
     pub(super) of: Vec<u32>,
     /// Angle between each tree position and the span of its subspace, rounded up.
     pub(super) offsets: Vec<f32>,
     pub(super) subspaces: Vec<Place>,
-    /// What is known of points at inducing points, where cross_grams are those of near subspaces.
+    /// What is known of points at inducing points, where cross-Grams are those of near subspaces.
     pub(super) coincident: Coincident,
     /// Number of pivots of all subspaces.
     pub(super) pivots: usize,
@@ -88,7 +88,7 @@ impl Subspaces {
         self.subspaces.len()
     }
 
-    /// The subspace of a stored point, if there are cross_grams with that: its coordinates in the span in `u`, and at least the sine of the
+    /// The subspace of a stored point, if there are cross-Grams with that: its coordinates in the span in `u`, and at least the sine of the
     /// angle to that, which is the distance from what has these coordinates.
     pub(super) fn stored(&self, position: u32, u: &mut Vec<f32>) -> Option<(u32, f64)> {
         if self.cross_grams.is_empty() {
@@ -135,7 +135,7 @@ impl Subspaces {
 
     /// Subspace of a tree position, if it is in one.
     pub(crate) fn of(&self, position: u32) -> Option<u32> {
-        self.of.get(position as usize).copied().filter(|&subspace| subspace != NO_CELL)
+        self.of.get(position as usize).copied().filter(|&subspace| subspace != NO_SUBSPACE)
     }
 
     /// Angle between a tree position and the span of its subspace, rounded up.

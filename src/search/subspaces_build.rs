@@ -1,10 +1,10 @@
-//! How subspaces are made: runs of points, the pivots of each, the table of angles between their spans, and cross_grams.
+//! How subspaces are made: runs of points, the pivots of each, the table of angles between their spans, and cross-Grams.
 
 use super::coincident::Coincident;
 use super::cross_grams::CrossGrams;
 use super::cross_grams_build::{listed, room};
 use super::principal_angles::{self, Kept};
-use super::subspace::{NO_CELL, Subspace, SubspaceScratch};
+use super::subspace::{NO_SUBSPACE, Subspace, SubspaceScratch};
 use super::subspaces::{NEAREST, Place, ROWS, Subspaces};
 use crate::control::Control;
 use crate::error::{Result, try_collect, try_vec, try_with_capacity};
@@ -17,10 +17,10 @@ use crate::simd::leaf::LANES as PANEL;
 const CELL: usize = PANEL;
 /// Subspaces of the sample that tells how many points would have to be pivots.
 const SAMPLE: usize = 32;
-/// Of these, subspaces that cross_grams are computed with where there are leaves.
+/// Of these, subspaces that cross-Grams are computed with where there are leaves.
 const LISTED_AROUND: usize = 32;
 
-/// What cross_grams are computed of.
+/// What cross-Grams are computed of.
 #[derive(Clone, Copy)]
 pub(crate) enum Listing<'a> {
     Nothing,
@@ -107,7 +107,7 @@ impl Subspaces {
         Ok(())
     }
 
-    /// Computes the table, and cross_grams of each subspace with those nearest to it in space.
+    /// Computes the table, and cross-Grams of each subspace with those nearest to it in space.
     fn list_around(&mut self, metric: &Correlation, threads: &Threads, control: &mut Control<'_>) -> Result<()> {
         let (what, count) = ("the subspaces", self.len());
         let mut gaps = try_vec(count * count, 0, what)?;
@@ -121,7 +121,7 @@ impl Subspaces {
         self.list(gaps, &listed, true, metric, threads, control)
     }
 
-    /// Computes the table, cross_grams of each subspace with those where its points may have near ones, and what is known of the points at
+    /// Computes the table, cross-Grams of each subspace with those where its points may have near ones, and what is known of the points at
     /// inducing points. Returns the evaluations that this takes beside those of the table.
     fn list_near(
         &mut self,
@@ -137,7 +137,7 @@ impl Subspaces {
         Ok(sampled + self.coincident.positions.len() * self.members.len())
     }
 
-    /// Computes the table, and the cross_grams of which `gaps` has marks, if they are `marked`, and that are below `listed`.
+    /// Computes the table, and the cross-Grams of which `gaps` has marks, if they are `marked`, and that are below `listed`.
     fn list(
         &mut self,
         mut gaps: Vec<u8>,
@@ -160,7 +160,7 @@ impl Subspaces {
         let total = |size: fn(&Subspace) -> usize| built.iter().map(size).sum::<usize>();
         let (count, d) = (built.len(), points.d);
         let mut subspaces = Subspaces {
-            of: try_vec(points.n, NO_CELL, what)?,
+            of: try_vec(points.n, NO_SUBSPACE, what)?,
             offsets: try_vec(points.n, 0.0, what)?,
             subspaces: try_with_capacity(count, what)?,
             coincident: Coincident::default(),
