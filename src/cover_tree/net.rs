@@ -15,6 +15,8 @@ const CENTRES: usize = 8192;
 const NEW_NODES: usize = 128;
 /// New nodes that a point is first compared with: along a curve, those that it is next to.
 const LAST: usize = 8;
+/// Points are chosen again when one in so many is left.
+const CHOSEN_AGAIN: usize = 2;
 
 /// The parent of the root.
 pub(crate) const NO_PARENT: u32 = u32::MAX;
@@ -111,18 +113,29 @@ pub(crate) fn build_net<M: Metric>(
         }
         loose.retain(|&p| tree.cover_scores[p as usize] < least);
         index.choose(&loose)?;
-        let mut next = 0;
-        while next < loose.len() {
+        let (mut next, mut left) = (0, loose.len());
+        while left > 0 {
+            // What is covered by now need not be found again.
+            if CHOSEN_AGAIN * left <= loose.len() {
+                loose.drain(..next);
+                loose.retain(|&p| tree.cover_scores[p as usize] < least);
+                index.choose(&loose)?;
+                next = 0;
+            }
             fresh.clear();
             while next < loose.len() && fresh.len() < NEW_NODES {
                 let point = loose[next];
                 next += 1;
-                if tree.cover_scores[point as usize] < least && !tree.is_covered(point, &fresh, least)? {
-                    tree.add_node(point, level as u8)?;
-                    fresh.push(point);
+                if tree.cover_scores[point as usize] < least {
+                    left -= 1;
+                    if !tree.is_covered(point, &fresh, least)? {
+                        tree.add_node(point, level as u8)?;
+                        fresh.push(point);
+                    }
                 }
             }
             tree.net.evaluations += index.reach(&fresh, least, &mut |node, point, score| {
+                left -= usize::from(tree.cover_scores[point as usize] < least);
                 cover(&mut tree.cover, &mut tree.cover_scores, node, point, score);
             })?;
             control.step(tree.nodes.len() as f64 / n as f64)?;

@@ -119,6 +119,26 @@ impl Boxes {
 }
 
 impl LeastKeys {
+    /// Whether one of the leaves has a point with a key below `limit`.
+    pub(crate) fn in_leaves(&self, leaves: Range<usize>, limit: u32) -> bool {
+        // By the widest boxes that are whole in the range.
+        let (mut leaf, end) = (leaves.start, leaves.end.min(self.0[0].len()));
+        while leaf < end {
+            let mut level = 0;
+            while level + 1 < self.0.len()
+                && leaf.is_multiple_of(FAN.pow(level as u32 + 1))
+                && leaf + FAN.pow(level as u32 + 1) <= end
+            {
+                level += 1;
+            }
+            if self.below(level, leaf / FAN.pow(level as u32), limit) {
+                return true;
+            }
+            leaf += FAN.pow(level as u32);
+        }
+        false
+    }
+
     /// Whether box `b` of a level has a point with a key below `limit`.
     pub(crate) fn below(&self, level: usize, b: usize, limit: u32) -> bool {
         self.0[level][b] < limit

@@ -10,7 +10,7 @@ use crate::layout::Layout;
 use crate::metric::{AnyMetric, Preparation};
 use crate::options::Options;
 use crate::parallel::Threads;
-use crate::search::Certificates;
+use crate::search::InUse;
 use crate::stats::BuildSeconds;
 use arc_swap::ArcSwap;
 use std::time::Instant;
@@ -52,7 +52,7 @@ impl ResidualCoverTree {
             parts: vec![part],
             next_id: count,
             last_search: ArcSwap::default(),
-            certificates: Certificates::ALL,
+            in_use: InUse::ALL,
         })
     }
 }

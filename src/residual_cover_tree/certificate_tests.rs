@@ -5,7 +5,7 @@ use crate::control::Control;
 use crate::data::{Data, Query};
 use crate::kernel::{Covariance, Kernel, KernelFamily, Lengthscale};
 use crate::options::{Construction, Options, Traversal};
-use crate::search::Certificates;
+use crate::search::InUse;
 use ndarray::{Array1, Array2, s};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -27,14 +27,14 @@ fn tree(n: usize, d: usize, family: KernelFamily, lengthscale: f64, m: usize, se
 }
 
 /// The answer to `query` with these certificates, and the evaluations that it took.
-fn ask(tree: &mut ResidualCoverTree, query: &Query<'_>, certificates: Certificates) -> (Neighbors, u64) {
-    tree.certificates = certificates;
+fn ask(tree: &mut ResidualCoverTree, query: &Query<'_>, certificates: InUse) -> (Neighbors, u64) {
+    tree.in_use = certificates;
     let found = tree.query_batch(query, &mut Control::none()).unwrap();
     (found, tree.stats().last_search.counters.distance_evaluations)
 }
 
 /// Turns a projection off.
-type Off = fn(&mut Certificates);
+type Off = fn(&mut InUse);
 
 /// Compares answers with each projection off, and all of them.
 fn each_may_be_off(tree: &mut ResidualCoverTree, certificates: &[(&str, Off)]) {
@@ -44,12 +44,12 @@ fn each_may_be_off(tree: &mut ResidualCoverTree, certificates: &[(&str, Off)]) {
     let limited = Query { id_limits: Some(limits.view()), ..plain.clone() };
     for query in [plain, limited] {
         let brute = Query { traversal: Traversal::BruteForce, ..query.clone() };
-        let (truth, _) = ask(tree, &brute, Certificates::ALL);
-        let (found, least) = ask(tree, &query, Certificates::ALL);
+        let (truth, _) = ask(tree, &brute, InUse::ALL);
+        let (found, least) = ask(tree, &query, InUse::ALL);
         assert!(found == truth);
-        let mut none = Certificates::ALL;
+        let mut none = InUse::ALL;
         for (name, off) in certificates {
-            let mut some = Certificates::ALL;
+            let mut some = InUse::ALL;
             off(&mut some);
             off(&mut none);
             let (found, evaluations) = ask(tree, &query, some);
@@ -77,8 +77,8 @@ fn subspaces() {
     // What it excludes each member's bound excludes too: it saves time, not evaluations.
     let ids: Array1<i64> = (0..300).map(|t| t * 19).collect();
     let query = Query::ids(ids.view(), 20);
-    let (found, _) = ask(&mut tree, &query, Certificates { subspaces: false, ..Certificates::ALL });
-    assert!(found == ask(&mut tree, &query, Certificates::ALL).0);
+    let (found, _) = ask(&mut tree, &query, InUse { subspaces: false, ..InUse::ALL });
+    assert!(found == ask(&mut tree, &query, InUse::ALL).0);
 }
 
 #[test]
@@ -101,8 +101,8 @@ fn panels_of_cells() {
         // All leaves are open where the table is off.
         let ids: Array1<i64> = (0..300).map(|t| t * 19).collect();
         let query = Query::ids(ids.view(), 20);
-        let (found, _) = ask(&mut tree, &query, Certificates { table: false, ..Certificates::ALL });
-        assert!(found == ask(&mut tree, &query, Certificates::ALL).0);
+        let (found, _) = ask(&mut tree, &query, InUse { table: false, ..InUse::ALL });
+        assert!(found == ask(&mut tree, &query, InUse::ALL).0);
     }
 }
 
@@ -123,12 +123,12 @@ fn panels_of_prefixes() {
         traversal: Traversal::BruteForce,
         ..Query::ids(ids.view(), 20)
     };
-    let (truth, _) = ask(&mut tree, &query, Certificates::ALL);
+    let (truth, _) = ask(&mut tree, &query, InUse::ALL);
     let parts: [Off; 4] = [|_| (), |on| on.table = false, |on| on.cross_grams = false, |on| on.points = false];
     for off in parts {
-        off(&mut tree.certificates);
+        off(&mut tree.in_use);
         assert!(tree.vecchia_neighbors(20, None, &mut Control::none()).unwrap() == truth);
-        tree.certificates = Certificates::ALL;
+        tree.in_use = InUse::ALL;
     }
     // Of points that are in no subspace of the part that is searched; in another order all rows are mixed.
     let mut rng = ChaCha8Rng::seed_from_u64(25);

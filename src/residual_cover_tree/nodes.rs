@@ -131,7 +131,8 @@ impl<M: Metric> Reach for RadiusSearch<'_, M> {
         try_reserve(&mut self.chosen, points.len(), "the tree")?;
         self.chosen.extend_from_slice(points);
         (0..).zip(points).for_each(|(key, &i)| self.keys[i as usize] = key);
-        self.least = if self.metric.is_spatial() { Some(self.boxes.least_keys(&self.keys)?) } else { None };
+        let by_leaf = self.metric.is_spatial() || self.index.follows_layout();
+        self.least = by_leaf.then(|| self.boxes.least_keys(&self.keys)).transpose()?;
         Ok(())
     }
 

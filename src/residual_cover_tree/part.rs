@@ -11,7 +11,7 @@ use crate::layout::{Boxes, LEAF, Layout, LeastKeys};
 use crate::metric::{AnyMetric, Metric, Points, Preparation, check_symmetry, is_covariance};
 use crate::options::Options;
 use crate::parallel::Threads;
-use crate::search::{Certificates, Index, IndexSource, Keys, Nodes, Space};
+use crate::search::{InUse, Index, IndexSource, Keys, Nodes, Space};
 use crate::simd::Simd;
 use std::time::Instant;
 
@@ -257,7 +257,7 @@ impl Part {
             largest_weight: self.largest_weight,
             keys,
             exclude_self: false,
-            certificates: Certificates::ALL,
+            in_use: InUse::ALL,
         }
     }
 

@@ -14,7 +14,7 @@ use crate::parallel::Threads;
 use crate::saved::{
     Array, Buffer, OpenFile, Reader, Replacement, Shared, Source, Writer, corrupt, directory, file_error, write,
 };
-use crate::search::{Certificates, Index, SavedIndex};
+use crate::search::{InUse, Index, SavedIndex};
 use crate::stats::{BuildSeconds, LengthscaleCheck};
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
@@ -218,7 +218,7 @@ impl ResidualCoverTree {
             seconds: BuildSeconds { factor, order, tree },
             lengthscale: saved.lengthscale,
             last_search: ArcSwap::default(),
-            certificates: Certificates::ALL,
+            in_use: InUse::ALL,
         };
         tree.check_parts().map_err(corrupt)?;
         control.step(1.0)?;

@@ -269,7 +269,7 @@ impl ResidualCoverTree {
             let space = Space {
                 least: by_rank.as_ref().or(part.least.as_ref()),
                 exclude_self: search.exclude_self,
-                certificates: self.certificates,
+                in_use: self.in_use,
                 ..part.space(self.common(), metric, search.index, search.keys, nodes)
             };
             let earlier = &*found;

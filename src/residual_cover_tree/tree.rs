@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result, try_with_capacity};
 use crate::metric::{AnyMetric, Candidates, Metric, Preparation, QueryBlock, ScoreScratch};
 use crate::options::Options;
 use crate::parallel::Threads;
-use crate::search::{Certificates, Neighbor, Plan};
+use crate::search::{InUse, Neighbor, Plan};
 use crate::stats::{BuildSeconds, LengthscaleCheck, SearchStats, Shape, Stats};
 use arc_swap::ArcSwap;
 use ndarray::ArrayView1;
@@ -27,7 +27,7 @@ pub struct ResidualCoverTree {
     pub(super) lengthscale: LengthscaleCheck,
     /// No lock, for the sake of forked children: see [`Threads`].
     pub(super) last_search: ArcSwap<SearchStats>,
-    pub(super) certificates: Certificates,
+    pub(super) in_use: InUse,
 }
 
 /// The answer to a batch: for each query its neighbours, nearest first; ties by id.

@@ -31,7 +31,7 @@ pub(super) fn search<M: Metric, C: Collector>(
     let mut done = 0;
     loop {
         let least = group.collectors[q as usize].threshold() - slack;
-        let most = if space.certificates.table { most_level(least) } else { u8::MAX };
+        let most = if space.in_use.table() { most_level(least) } else { u8::MAX };
         let open = order[done..].partition_point(|&(level, _)| level <= most);
         if open == 0 {
             return Ok(true);

@@ -35,7 +35,8 @@ pub(crate) struct Space<'a, M> {
     /// Number of each position.
     pub(crate) numbers: &'a [u32],
     pub(crate) boxes: &'a Boxes,
-    /// The least key of each box's points, where a query's limit may exclude some.
+    /// The least key of each box's points, where a query's limit may exclude some: of the leaves of the layout, which are then those of
+    /// the index.
     pub(crate) least: Option<&'a LeastKeys>,
     /// The cover tree, for its traversals.
     pub(crate) nodes: Option<Nodes<'a>>,
@@ -49,29 +50,44 @@ pub(crate) struct Space<'a, M> {
     pub(crate) largest_weight: f64,
     pub(crate) keys: Keys<'a>,
     pub(crate) exclude_self: bool,
-    pub(crate) certificates: Certificates,
+    pub(crate) in_use: InUse,
 }
 
-/// The bounds that a search uses: all of them, but for tests that show that answers depend on none.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Certificates {
+/// Declares the bounds that a search uses: all of them, but in unit tests, which show that answers depend on none.
+macro_rules! bounds_in_use {
+    ($($(#[$doc:meta])* $bound:ident),+) => {
+        /// The bounds that a search uses. In the library nothing is there to be asked.
+        #[derive(Debug, Clone, Copy)]
+        pub(crate) struct InUse {
+            $($(#[$doc])* #[cfg(test)] pub(crate) $bound: bool),+
+        }
+
+        impl InUse {
+            pub(crate) const ALL: Self = InUse { $(#[cfg(test)] $bound: true),+ };
+
+            $($(#[$doc])* #[inline] pub(crate) fn $bound(self) -> bool {
+                #[cfg(test)]
+                return self.$bound;
+                #[cfg(not(test))]
+                true
+            })+
+        }
+    };
+}
+
+bounds_in_use! {
     /// The table of angles between subspaces.
-    pub(crate) table: bool,
-    /// The products of a subspace's span with others.
-    pub(crate) cross_grams: bool,
+    table,
+    /// The products of a subspace with others.
+    cross_grams,
     /// All pivots of a subspace, for all its members at once.
-    pub(crate) subspaces: bool,
+    subspaces,
     /// All pivots of a subspace, for each of its members.
-    pub(crate) members: bool,
+    members,
     /// The bounds of regions.
-    pub(crate) regions: bool,
+    regions,
     /// The bounds of a leaf's points.
-    pub(crate) points: bool,
-}
-
-impl Certificates {
-    pub(crate) const ALL: Self =
-        Certificates { table: true, cross_grams: true, subspaces: true, members: true, regions: true, points: true };
+    points
 }
 
 /// What a few queries that are searched for together may find, and have found.

@@ -40,6 +40,11 @@ impl Index {
         self.subspaces.as_ref().map_or(0, Subspaces::bytes) + self.leaves.as_ref().map_or(0, Leaves::bytes)
     }
 
+    /// Whether its leaves are those of the layout.
+    pub(crate) fn follows_layout(&self) -> bool {
+        self.leaves.as_ref().is_some_and(Leaves::follow_layout)
+    }
+
     /// The leaf or subspace of a tree position, if it is in one.
     pub(crate) fn home(&self, position: u32) -> Option<u32> {
         match &self.leaves {

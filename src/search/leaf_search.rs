@@ -107,9 +107,9 @@ impl<M: Metric> LeafSearch<'_, '_, M> {
     fn run<C: Collector>(&self, group: &mut Group<C>, memory: &mut Memory, scratch: &mut Scratch) -> Result<Vec<u32>> {
         let (leaves, count) = (self.leaves, self.queries.len);
         let mut products = 0;
-        let table = self.space.subspaces.filter(|_| self.space.certificates.table);
+        let table = self.space.subspaces.filter(|_| self.space.in_use.table());
         let made = leaves.made();
-        let affine = leaves.affine(made.as_deref()).filter(|_| self.space.certificates.regions);
+        let affine = leaves.affine(made.as_deref()).filter(|_| self.space.in_use.regions());
         // The queries that affine bounds are for: all where there is no table; else those from elsewhere, of which the table tells
         // little, and which have a threshold.
         let from_elsewhere = |r: &usize| {
@@ -139,7 +139,8 @@ impl<M: Metric> LeafSearch<'_, '_, M> {
         memory.open.clear();
         try_resize(&mut memory.open, leaves.len(), 0, "the search")?;
         if let Some(levels) = affine.filter(|_| by_affine != 0) {
-            products += self.open_regions(levels, by_affine, memory)?;
+            let limit = group.limits.iter().copied().max().unwrap_or(0);
+            products += self.open_regions(levels, (by_affine, limit), memory)?;
         }
         match table {
             Some(subspaces) => {
@@ -242,7 +243,9 @@ impl<M: Metric> LeafSearch<'_, '_, M> {
     fn look_at_open<C: Collector>(&self, group: &Group<C>, memory: &mut Memory) -> Result<usize> {
         let open = std::mem::take(&mut memory.open);
         let mut products = 0;
-        for (p, &mask) in open.iter().enumerate().filter(|&(_, &mask)| mask != 0) {
+        let limit = group.limits.iter().copied().max().unwrap_or(0);
+        let allowed = |p: usize| self.space.least.is_none_or(|least| least.in_leaves(p..p + 1, limit));
+        for (p, &mask) in open.iter().enumerate().filter(|&(p, &mask)| mask != 0 && allowed(p)) {
             let queries = &memory.queries;
             memory.numbers.clear();
             memory.numbers.extend(bits(mask).filter(|&r| !queries[r as usize].list.lost));
@@ -273,7 +276,7 @@ impl<M: Metric> LeafSearch<'_, '_, M> {
         let angle = self.metric.length(f64::from(query.list.least) - slack);
         near.clear();
         subspaces.near(own as usize, offset, angle, near);
-        if self.space.certificates.cross_grams && !subspaces.cross_grams.is_empty() {
+        if self.space.in_use.cross_grams() && !subspaces.cross_grams.is_empty() {
             subspaces.cross_grams.project(
                 self.metric.simd,
                 Inside { own: own as usize, u, sine: apart },
@@ -306,7 +309,7 @@ impl<M: Metric> LeafSearch<'_, '_, M> {
 
     /// The place of a query among the points at inducing points of which it is known what the leaves have for them.
     fn coincident<C: Collector>(&self, r: usize, group: &Group<C>, memory: &Memory) -> Option<usize> {
-        let known = memory.queries[r].coincident && self.space.certificates.table;
+        let known = memory.queries[r].coincident && self.space.in_use.table();
         known.then(|| self.leaves.coincident.place(group.positions[r])).flatten()
     }
 
@@ -351,7 +354,7 @@ impl<M: Metric> LeafSearch<'_, '_, M> {
     fn open_regions(
         &self,
         (fine, coarse): (&AffineBounds, &AffineBounds),
-        some: u64,
+        (some, limit): (u64, u32),
         memory: &mut Memory,
     ) -> Result<usize> {
         let Memory { queries, regions, open, coords, .. } = memory;
@@ -359,10 +362,13 @@ impl<M: Metric> LeafSearch<'_, '_, M> {
         try_resize(regions, fine.len(), 0, "the search")?;
         coords.resize(self.leaves.d, 0.0);
         let mut products = 0;
-        for g in 0..coarse.len() {
+        let allowed = |leaves: Range<usize>| self.space.least.is_none_or(|least| least.in_leaves(leaves, limit));
+        let width = affine::LANES;
+        for g in (0..coarse.len()).filter(|&g| allowed(g * width * width..(g + 1) * width * width)) {
             products += self.open_runs(coarse, g, some, queries, coords, regions);
         }
-        for (g, &mask) in regions.iter().enumerate().filter(|&(_, &mask)| mask != 0) {
+        let open_to = regions.iter().enumerate().filter(|&(_, &mask)| mask != 0);
+        for (g, &mask) in open_to.filter(|&(g, _)| allowed(g * width..(g + 1) * width)) {
             products += self.open_runs(fine, g, mask, queries, coords, open);
         }
         Ok(products)
@@ -401,7 +407,7 @@ impl<M: Metric> LeafSearch<'_, '_, M> {
         // Of many queries the squares are added up side by side.
         let many = memory.numbers.len() >= QUERIES / 8;
         let squares = many.then(|| leaf::squares(self.metric.simd, leaf, &memory.rows.columns));
-        if let Some(within) = squares.as_ref().filter(|_| self.space.certificates.points) {
+        if let Some(within) = squares.as_ref().filter(|_| self.space.in_use.points()) {
             self.drop_beyond(p, within, memory);
         }
         let count = memory.numbers.len();
@@ -416,7 +422,7 @@ impl<M: Metric> LeafSearch<'_, '_, M> {
             let query = &memory.queries[r as usize];
             let place = (leaf.columns.len(), middle, radius);
             let mut terms = query.in_leaf(r, self.coords(r as usize), place, coords);
-            if !self.space.certificates.points {
+            if !self.space.in_use.points() {
                 terms.least = f32::NEG_INFINITY;
             }
             memory.terms.push(terms);
@@ -487,7 +493,7 @@ impl<M: Metric> LeafSearch<'_, '_, M> {
         // Where nothing is wanted in particular, what is left is mostly found.
         let most = if wanted == 0 { all / 4 } else { (all / MOST_LEFT).max(wanted.saturating_mul(MOST_WANTED)) };
         let Memory { queries, lowers, .. } = memory;
-        queries[r].list.raise(collector, 2.0 * SLACK, !self.space.certificates.points, most, lowers);
+        queries[r].list.raise(collector, 2.0 * SLACK, !self.space.in_use.points(), most, lowers);
     }
 
     /// Scores what the bounds leave to a query.

@@ -284,6 +284,11 @@ impl Leaves {
         Maker { metric, inducing, at: &inducing.of_stored()? }.fits(positions)
     }
 
+    /// Whether points lie as they do in the layout.
+    pub(super) fn follow_layout(&self) -> bool {
+        (0..).zip(&self.positions).all(|(i, &position)| position == i || position == NEW)
+    }
+
     /// Number of leaves.
     pub(crate) fn len(&self) -> usize {
         self.radii.len()

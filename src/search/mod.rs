@@ -45,7 +45,7 @@ mod whitened_rows;
 pub(crate) use batch::{Batch, run_batch};
 pub(crate) use collector::{Collector, Nearest, Neighbor, Reaching, Within};
 pub use context::SearchCounters;
-pub(crate) use context::{Certificates, Keys, Nodes, Space};
+pub(crate) use context::{InUse, Keys, Nodes, Space};
 pub(crate) use index::{Index, IndexSource};
 pub(crate) use plan::FEW;
 pub use plan::{Plan, WhyBruteForce, WhyLeaves, WhyNoLeaves};

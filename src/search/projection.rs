@@ -1,4 +1,4 @@
-//! Certificates: what a query's scores with the pivots of subspaces say of the subspaces' members.
+//! Projection: what a query's scores with the pivots of subspaces say of the subspaces' members.
 
 use super::context::Scratch;
 use super::subspaces::{SubspaceBound, SubspaceView};

@@ -118,7 +118,7 @@ impl<M: Metric> SubspaceSearch<'_, '_, M> {
             query.u.clear();
             query.started.clear();
             (query.own, query.sine, query.apart) = (group.homes[q], 1.0, 1.0);
-            let stored = self.space.certificates.cross_grams && group.positions[q] != NEW;
+            let stored = self.space.in_use.cross_grams() && group.positions[q] != NEW;
             let found = if stored { self.bound.subspaces.stored(group.positions[q], &mut query.u) } else { None };
             query.known = found.is_some();
             if let Some((own, sine)) = found {
@@ -218,7 +218,7 @@ impl<M: Metric> SubspaceSearch<'_, '_, M> {
         best.clear();
         let SubspaceQuery { started, own, u, apart, .. } = &memory.queries[q];
         started.iter().for_each(|&c| exclude(excluded, c));
-        if u.is_empty() || !self.space.certificates.cross_grams || subspaces.cross_grams.is_empty() {
+        if u.is_empty() || !self.space.in_use.cross_grams() || subspaces.cross_grams.is_empty() {
             return Ok(());
         }
         let inside = Inside { own: *own as usize, u, sine: *apart };
@@ -252,7 +252,7 @@ impl<M: Metric> SubspaceSearch<'_, '_, M> {
         }
         let near = &mut scratch.frontier;
         near.clear();
-        if self.space.certificates.table {
+        if self.space.in_use.table() {
             subspaces.near(query.own as usize, query.sine.asin(), self.angle(q, query), near);
         } else {
             near.extend(0..subspaces.len() as u32);
@@ -324,7 +324,7 @@ impl<M: Metric> SubspaceSearch<'_, '_, M> {
         let (limit, itself) = (group.limits[q], group.positions[q]);
         let itself = if self.space.exclude_self { itself } else { NEW };
         let SubspaceQuery { own, list, seen, .. } = query;
-        let least = if self.space.certificates.members { list.least } else { f32::NEG_INFINITY };
+        let least = if self.space.in_use.members() { list.least } else { f32::NEG_INFINITY };
         let margins = subspaces.margins(*own);
         for &t in &*chosen {
             let c = projection.lanes[t as usize].subspace;
@@ -420,13 +420,13 @@ impl<M: Metric> SubspaceSearch<'_, '_, M> {
                 (query.own, query.sine, query.apart) = (c, part.sine, part.apart);
                 coordinates(us, rank, t, &mut query.u);
             }
-            if part.bound < f64::from(query.list.least) && space.certificates.subspaces {
+            if part.bound < f64::from(query.list.least) && space.in_use.subspaces() {
                 scratch.counters.pruned_by_ball += 1;
                 continue;
             }
             coordinates(us, rank, t, u);
             let (sine, slack) = (part.sine as f32, part.slack as f32);
-            let least = if space.certificates.members { query.list.least } else { f32::NEG_INFINITY };
+            let least = if space.in_use.members() { query.list.least } else { f32::NEG_INFINITY };
             let inside = InSpan { u, sine, slack, least };
             bound_members(bound.metric.simd, &inside, view.coords, view.sines, bounds);
             list_reaching(&mut query.list, &view, rank, bounds, (sine, slack), allowed);
@@ -479,5 +479,5 @@ fn raise<M: Metric, C: Collector>(
         wanted => (query.seen, wanted.saturating_mul(MOST_WANTED)),
     };
     let most = ((MOST_LEFT * of as f64) as usize).saturating_add(more);
-    query.list.raise(collector, 0.0, !space.certificates.members, most, lowers);
+    query.list.raise(collector, 0.0, !space.in_use.members(), most, lowers);
 }
