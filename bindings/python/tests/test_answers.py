@@ -147,4 +147,6 @@ def test_validate_and_stats(tree, inducing):
     stats = tree.stats()
     assert (stats["n"], stats["m"], stats["d"], stats["queries"]) == (700, len(inducing), 2, 3)
     assert stats["last_traversal"] in ("auto", "best_first", "level_synchronous", "brute_force")
+    assert stats["plan"] == "brute force" and "so few points" in stats["plan_reason"]
+    assert stats["nodes"] == 700 and stats["by_brute_force"] == 3
     assert len(tree) == 700 and "lengthscale=0.2" in repr(tree)

@@ -136,14 +136,15 @@ checked_covariance <- function(kernel) {
 #'
 #' @param tree A tree made by [rct_tree()] or [rct_load()].
 #' @return A list: `n` points in `parts` parts (one, unless points were inserted), and `removed` ones that still take
-#'   their room; `m` inducing points, `d` dimensions; `levels`, `nodes`, `max_fan_out` and `depth` of the
-#'   cover tree, zeros as long as no traversal of its nodes nor [rct_validate()] has asked for these; `memory_bytes` it holds; `build_evaluations` of distances; `seconds_factor`, `seconds_order` and
-#'   `seconds_tree` of the build; `brute_force_only`, whether a factor or kernel of your own is none of a covariance, so
-#'   that every search compares all points; and of the last search its traversal `last_traversal`, its `queries`,
-#'   `distance_evaluations`, `nodes_visited`, of which `pruned_by_ball`, `pruned_by_cell` and `pruned_by_id`, and
-#'   `seconds_search`, and how many queries were answered by what, `by_boxes`, `by_leaves`, `by_subspaces`, `by_nodes` and
-#'   `by_brute_force`; the `plan` by which the automatic traversal searches, with its `plan_reason`; and `lengthscale_check`, `"plausible"`, `"too_short"` or `"too_long"`, with the `warning` that the
-#'   build or the last refit gave, or `NA`.
+#'   their room; `m` inducing points, `d` dimensions; the `plan` by which the automatic traversal searches, with its
+#'   `plan_reason`; `levels`, `nodes`, `max_fan_out` and `depth` of the cover tree, zeros as long as no traversal of its
+#'   nodes nor [rct_validate()] has asked for these; `memory_bytes` it holds; `build_evaluations` of distances;
+#'   `seconds_factor`, `seconds_order` (of the layout) and `seconds_tree` (of the index) of the build; `brute_force_only`,
+#'   whether a factor or kernel of your own is none of a covariance, so that every search compares all points; and of the
+#'   last search its traversal `last_traversal`, its `queries`, how many of these were answered by what (`by_boxes`,
+#'   `by_leaves`, `by_subspaces`, `by_nodes`, `by_brute_force`), `distance_evaluations`, `nodes_visited`, of which
+#'   `pruned_by_ball`, `pruned_by_cell` and `pruned_by_id`, and `seconds_search`; and `lengthscale_check`, `"plausible"`,
+#'   `"too_short"` or `"too_long"`, with the `warning` that the build or the last refit gave, or `NA`.
 #' @examples
 #' str(rct_stats(rct_tree(matrix(runif(200), ncol = 2), lengthscale = 0.2)))
 #' @export

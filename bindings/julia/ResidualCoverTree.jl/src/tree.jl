@@ -112,7 +112,8 @@ Base.show(io::IO, tree::CoverTree) = print(io, "CoverTree of ", tree.n, " points
     stats(tree)
 
 Figures of the tree and of its last search, under the names of `rct_tree_stats` in `rct.h`. `lengthscale_check` is
-`:plausible`, `:too_short` or `:too_long`, and `warning` the sentence that says so, or `nothing`.
+`:plausible`, `:too_short` or `:too_long`, and `warning` the sentence that says so, or `nothing`. `plan` names how the
+automatic traversal searches, and `plan_reason` says why.
 """
 function stats(tree::CoverTree)
     found = rct_tree_stats()

@@ -46,6 +46,7 @@ end
     @test 1 .- abs.(RCT.correlations(TREE, [1, 2], [3, 4])) ≈ [expected[1, 3], expected[2, 4]] .^ 2
     RCT.validate(TREE)
     @test (RCT.stats(TREE).n, RCT.stats(TREE).m, RCT.stats(TREE).d) == (N, M, 2)
+    @test RCT.stats(TREE).plan == "brute force" && occursin("so few points", RCT.stats(TREE).plan_reason)
     @test length(TREE) == N
 end
 
