@@ -25,7 +25,7 @@ test_that("summary and stats tell of the tree and its last search", {
   expect_identical(rct_stats(tree)$nodes, 200)
   expect_gt(stats$memory_bytes, 8 * 200 * 12)
   text <- capture.output(print(summary(tree)))
-  expect_match(text[5], sprintf("last search (%s): 200 queries", stats$last_traversal), fixed = TRUE)
+  expect_match(text[6], sprintf("last search (%s): 200 queries", stats$last_traversal), fixed = TRUE)
 })
 
 test_that("plot draws the conditioning set and returns it", {
