@@ -14,7 +14,7 @@ use crate::inducing::InducingPoints;
 use crate::kernel::{Covariance, Kernel};
 use crate::metric::{AnyMetric, Correlation};
 use crate::parallel::Threads;
-use crate::simd::leaf::LANES as PANEL;
+use crate::simd::leaf::LANES as LEAF;
 use std::sync::{Arc, OnceLock};
 
 /// Subspaces and leaves, either of which may be absent.
@@ -95,7 +95,7 @@ impl IndexSource {
             let coincident = coincident(&metric.points, inducing);
             let cross_grams = match (plan, size) {
                 (Plan::LeavesAndSubspaces, _) => Listing::Around,
-                (_, PANEL) => Listing::Near(&coincident),
+                (_, LEAF) => Listing::Near(&coincident),
                 // In large subspaces the spans tell little more than the table.
                 _ => Listing::Nothing,
             };

@@ -9,7 +9,7 @@ use crate::kernel::Covariance;
 use crate::layout::ordered;
 use crate::metric::{AnyMetric, Correlation, Metric};
 use crate::parallel::Threads;
-use crate::simd::leaf::LANES as PANEL;
+use crate::simd::leaf::LANES as LEAF;
 use serde::{Deserialize, Serialize};
 use std::ffi::CStr;
 use std::fmt;
@@ -33,7 +33,7 @@ const MOST_EVALUATIONS: f64 = 4096.0;
 /// that saves so many evaluations a point, a pair of subspaces counting as these, and a subspace has at most so many times as many pivots.
 /// With subspaces of 32, 64 and 128 points the benchmark's square takes 0.20, 0.15 and 0.13 seconds for its tree and 5.0, 5.3 and 5.6
 /// microseconds a point for predecessors; with n = 131,072 it is 1.1, 0.7 and 0.5 seconds and 5.3, 5.7 and 5.6 microseconds.
-const WIDEST: usize = 8 * PANEL;
+const WIDEST: usize = 8 * LEAF;
 const LEAST_SAVED: f64 = 150.0;
 const PAIR: f64 = 4.0;
 const MOST_GROWTH: f64 = 1.6;
@@ -180,7 +180,7 @@ pub(super) fn decide(
     let rows = if bounded { Some(rows(metric)?) } else { None };
     let few_columns = |order: &[u32]| rows.as_ref().map_or(Ok(false), |rows| Leaves::fit(rows, metric, order));
 
-    let order = points(PANEL)?;
+    let order = points(LEAF)?;
     // Affine bounds then tell as much as subspaces would.
     if much_is_left(metric, &order) && few_columns(&order)? {
         return Ok(Decision { plan: Plan::Leaves(WhyLeaves::MuchIsLeft), order, subspaces: None, evaluations: 0 });

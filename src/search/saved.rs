@@ -15,7 +15,7 @@ use crate::metric::{AnyMetric, Correlation, Metric, NEW, Points};
 use crate::saved::{Array, Reader, Writer, corrupt};
 use crate::simd::affine::LANES as REGION;
 use crate::simd::cross_gram::LANES as OVERLAP;
-use crate::simd::leaf::{COLUMNS, LANES as PANEL};
+use crate::simd::leaf::{COLUMNS, LANES as LEAF};
 use crate::simd::spans::LANES;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -124,7 +124,7 @@ impl Index {
             AnyMetric::Euclidean(_) => {}
         }
         if let (Some(subspaces), Some(leaves)) = (&index.subspaces, &index.leaves)
-            && subspaces.members.len().div_ceil(PANEL) != leaves.len()
+            && subspaces.members.len().div_ceil(LEAF) != leaves.len()
         {
             return Err(corrupt("its subspaces and its leaves have not as many points"));
         }
@@ -288,11 +288,11 @@ impl Leaves {
         let area = |a: usize, b: usize| checked_area(a, b, what).map_err(corrupt);
         let Points { n, d, m, width, .. } = *metric.points();
         let positions: Vec<u32> = reader.array(&saved.positions, what)?;
-        let count = positions.len() / PANEL;
+        let count = positions.len() / LEAF;
         let mut of = try_vec(n, NEW, what)?;
         for (place, &i) in positions.iter().enumerate().filter(|&(_, &i)| i != NEW) {
             match of.get_mut(i as usize) {
-                Some(leaf) if *leaf == NEW => *leaf = (place / PANEL) as u32,
+                Some(leaf) if *leaf == NEW => *leaf = (place / LEAF) as u32,
                 _ => return Err(corrupt("a leaf has a point that does not exist, or that another one has")),
             }
         }
@@ -302,7 +302,7 @@ impl Leaves {
             starts.windows(2).all(|ends| ends[0] <= ends[1] && ((ends[1] - ends[0]) as usize).is_multiple_of(COLUMNS));
         let whole = (starts.first(), starts.last()) == (Some(&0), Some(&(columns.len() as u32)));
         let (regions, bounded) = (count.div_ceil(REGION), if bounded { m } else { 0 });
-        if !positions.len().is_multiple_of(PANEL) || count == 0 || !ordered || !whole {
+        if !positions.len().is_multiple_of(LEAF) || count == 0 || !ordered || !whole {
             return Err(corrupt("its leaves do not fit together"));
         }
         if columns.iter().any(|&j| j as usize > m) {
@@ -318,10 +318,10 @@ impl Leaves {
             inducing: Arc::new(shared),
             d,
             of,
-            values: reader.exactly(&saved.values, area(columns.len(), PANEL)?, what)?,
+            values: reader.exactly(&saved.values, area(columns.len(), LEAF)?, what)?,
             middles: reader.exactly(&saved.middles, area(count, d)?, what)?,
             radii: reader.exactly(&saved.radii, count, what)?,
-            coords: reader.exactly(&saved.coords, area(count, d * PANEL)?, what)?,
+            coords: reader.exactly(&saved.coords, area(count, d * LEAF)?, what)?,
             weights: reader.exactly(&saved.weights, positions.len(), what)?,
             tails: reader.exactly(&saved.tails, positions.len(), what)?,
             norms: reader.exactly(&saved.norms, positions.len(), what)?,

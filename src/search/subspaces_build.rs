@@ -11,10 +11,10 @@ use crate::error::{Result, try_collect, try_vec, try_with_capacity};
 use crate::layout::aabb::bounding_box;
 use crate::metric::{Correlation, Metric, Points};
 use crate::parallel::Threads;
-use crate::simd::leaf::LANES as PANEL;
+use crate::simd::leaf::LANES as LEAF;
 
 /// Points of a subspace at least.
-const CELL: usize = PANEL;
+const CELL: usize = LEAF;
 /// Subspaces of the sample that tells how many points would have to be pivots.
 const SAMPLE: usize = 32;
 /// Of these, subspaces that cross-Grams are computed with where there are leaves.
