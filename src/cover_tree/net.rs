@@ -10,8 +10,8 @@ use crate::error::{Result, try_copy, try_push, try_vec, try_with_capacity};
 use crate::metric::{Candidates, Metric, QueryBlock, ScoreScratch};
 use crate::parallel::Threads;
 
-/// Points that an index is asked about at a time, and new nodes.
-const CENTRES: usize = 8192;
+/// Points that an index is asked about at a time, between two looks at `control`, and new nodes.
+const CENTRES: usize = 1024;
 const NEW_NODES: usize = 128;
 /// New nodes that a point is first compared with: along a curve, those that it is next to.
 const LAST: usize = 8;

@@ -66,7 +66,11 @@ impl Part {
         control: &mut Control<'_>,
     ) -> Result<Option<Arc<CoverTree>>> {
         match traversal.needs_nodes() && self.is_proper() {
-            true => self.nodes.get_or_make(|| self.make_nodes(common, control)),
+            true => {
+                // The search goes on from where this has got to.
+                control.phase(0.0, 0.5);
+                self.nodes.get_or_make(|| self.make_nodes(common, control))
+            }
             false => Ok(None),
         }
     }
