@@ -15,7 +15,8 @@ use crate::kernel::{Covariance, Kernel};
 use crate::metric::{AnyMetric, Correlation};
 use crate::parallel::Threads;
 use crate::simd::leaf::LANES as LEAF;
-use std::sync::{Arc, OnceLock};
+use arc_swap::ArcSwapOption;
+use std::sync::Arc;
 
 /// Subspaces and leaves, either of which may be absent.
 #[derive(Default)]
@@ -58,7 +59,7 @@ impl Index {
 #[derive(Default)]
 pub(crate) struct IndexSource {
     /// What all leaves share, made with the first.
-    inducing: OnceLock<Arc<WhitenedRows>>,
+    inducing: ArcSwapOption<WhitenedRows>,
 }
 
 /// The stationary kernel.
@@ -69,12 +70,12 @@ fn kernel(covariance: &Covariance) -> Option<&Kernel> {
 impl IndexSource {
     /// With what leaves share.
     pub(crate) fn with(inducing: Arc<WhitenedRows>) -> Self {
-        IndexSource { inducing: OnceLock::from(inducing) }
+        IndexSource { inducing: ArcSwapOption::new(Some(inducing)) }
     }
 
     /// Bytes held beside those of `index`, which was made from it.
     pub(crate) fn bytes(&self, index: &Index) -> usize {
-        if index.leaves.is_some() { 0 } else { self.inducing.get().map_or(0, |shared| shared.bytes()) }
+        if index.leaves.is_some() { 0 } else { self.inducing.load().as_ref().map_or(0, |shared| shared.bytes()) }
     }
 
     /// An index over all points, or those at `positions`.
@@ -162,11 +163,13 @@ impl IndexSource {
 
     /// What all leaves share.
     fn whitened_rows(&self, metric: &Correlation, inducing: Option<&InducingPoints>) -> Result<Arc<WhitenedRows>> {
-        let shared = match self.inducing.get() {
-            Some(shared) => shared.clone(),
-            None => Arc::new(WhitenedRows::new(metric, inducing)?),
-        };
-        Ok(self.inducing.get_or_init(|| shared).clone())
+        if let Some(shared) = self.inducing.load_full() {
+            return Ok(shared);
+        }
+        // No lock: a forked child could wait for it for ever.
+        let shared = Arc::new(WhitenedRows::new(metric, inducing)?);
+        self.inducing.store(Some(shared.clone()));
+        Ok(shared)
     }
 
     /// The bounds that subspaces give.
