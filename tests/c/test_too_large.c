@@ -131,9 +131,9 @@ static void too_many_points(void) {
   /* 2^41 and more rows of one number. */
   rct_data data = data_of(&one, 1, 1);
   data.coords = ones(HUGE_COUNT, D);
-  check_build_refused(&data, RCT_ERROR_OUT_OF_MEMORY, "could not allocate");
+  check_build_refused(&data, RCT_ERROR_INVALID_ARGUMENT, "coords has|rows");
   data.coords = ones((size_t)1 << 41, D);
-  check_build_refused(&data, RCT_ERROR_OUT_OF_MEMORY, "could not allocate");
+  check_build_refused(&data, RCT_ERROR_INVALID_ARGUMENT, "coords has|rows");
 }
 
 static void too_many_dimensions(void) {
