@@ -88,7 +88,7 @@ def test_what_a_signal_handler_raises_is_raised(coords, inducing):
 
 
 def test_other_threads_run_during_a_call():
-    """The GIL is released: a thread that counts goes on while one call runs."""
+    """The GIL is released: a thread that counts goes on while calls run."""
     coords = np.random.default_rng(1).random((10_000, 3))
     counts, done = [0], threading.Event()
 
@@ -100,11 +100,11 @@ def test_other_threads_run_during_a_call():
     counter = threading.Thread(target=count)
     counter.start()
     before, clock = counts[0], time.perf_counter()
-    rct.ResidualCoverTree(lengthscale=0.05, threads=1).build(coords, coords[:200])
+    while time.perf_counter() < clock + 0.2:
+        rct.ResidualCoverTree(lengthscale=0.05, threads=1).build(coords, coords[:200])
     seconds, counted = time.perf_counter() - clock, counts[0] - before
     done.set()
     counter.join()
-    assert seconds > 0.2
     assert counted > 50 * seconds, f"{counted} in {seconds} s"
 
 
