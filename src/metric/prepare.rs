@@ -269,17 +269,17 @@ impl Preparation {
             Covariance::Stationary(kernel) => try_vec(points.n, kernel.variance, "variances"),
             Covariance::Custom(function) => {
                 let mut variances = try_vec(points.n, 0.0, "variances")?;
-                for (number, &i) in layout.positions.iter().enumerate() {
-                    let x = &points.raw_coords[i as usize * points.d..(i as usize + 1) * points.d];
+                for (i, &position) in layout.positions.iter().enumerate() {
+                    let x = &points.raw_coords[position as usize * points.d..(position as usize + 1) * points.d];
                     let mut value = [0.0];
                     checked_covariances(function.as_ref(), x, x, &mut value)?;
                     if value[0] <= 0.0 {
                         return Err(Error::invalid(format!(
-                            "covariance callback returned {} for point {number} with itself; a variance must be positive",
-                            crate::error::number(value[0])
+                            "covariance callback returned {} for point {i} with itself; a variance must be positive",
+                            number(value[0])
                         )));
                     }
-                    variances[i as usize] = value[0];
+                    variances[position as usize] = value[0];
                 }
                 Ok(variances)
             }
