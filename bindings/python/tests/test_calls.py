@@ -28,13 +28,14 @@ PRELUDE = """
     tree = rct.ResidualCoverTree(lengthscale=0.1, traversal="brute_force", construction=sys.argv[1])
 """
 
-# Each takes half a minute or more, the build and the insertion with nodes of the cover tree; the signal comes after a second.
+# Each takes half a minute or more, what builds with nodes of the cover tree; the signal comes after a second.
 LONG = {
     "build": ("pure", "tree.set_params(traversal='best_first'); "
                       "tree.build(np.repeat(coords, 8, 0) + rng.normal(0, 1e-2, (480_000, 3)), inducing)"),
     "query": ("hybrid", "tree.build(coords, inducing); print('started', flush=True); "
                         "tree.query_batch(np.repeat(coords, 10, 0), k=30)"),
-    "insert": ("hybrid", "tree.set_params(traversal='best_first'); tree.build(coords[:500], inducing); print('started', flush=True); "
+    "insert": ("hybrid", "tree.set_params(traversal='best_first'); tree.build(coords[:500], inducing); "
+                         "print('started', flush=True); "
                          "tree.insert(np.repeat(coords, 8, 0) + rng.normal(0, 1e-2, (480_000, 3)))"),
 }
 
