@@ -100,8 +100,7 @@ pub(crate) fn build_net<M: Metric>(
         // The root covers no more than it did.
         if level > 1 {
             let from_nodes = tree.nodes.len() < loose.len();
-            let nodes = try_copy(&tree.nodes, what)?;
-            let (centres, others) = if from_nodes { (&nodes, &loose) } else { (&loose, &nodes) };
+            let (centres, others) = if from_nodes { (&tree.nodes, &loose) } else { (&loose, &tree.nodes) };
             index.choose(others)?;
             for centres in centres.chunks(CENTRES) {
                 tree.net.evaluations += index.reach(centres, least, &mut |centre, other, score| {

@@ -1,8 +1,8 @@
 //! The nodes of a saved tree.
 
 use super::{CoverTree, Shape, ShapedBy};
-use crate::error::{Result, try_collect, try_vec};
-use crate::layout::Layout;
+use crate::error::{Result, try_collect};
+use crate::layout::{Layout, is_permutation};
 use crate::metric::Ball;
 use crate::saved::{Array, Reader, Writer, corrupt};
 use serde::{Deserialize, Serialize};
@@ -40,9 +40,7 @@ impl CoverTree {
     pub(crate) fn load(saved: SavedNodes, layout: &Layout, d: usize, reader: &Reader<'_, '_>) -> Result<CoverTree> {
         let (what, n) = ("the tree", layout.len());
         let numbers: Vec<u32> = reader.exactly(&saved.numbers, n, what)?;
-        let mut seen = try_vec(n, false, what)?;
-        let is_new = |&number: &u32| seen.get_mut(number as usize).is_some_and(|seen| !std::mem::replace(seen, true));
-        if !numbers.iter().all(is_new) {
+        if !is_permutation(&numbers)? {
             return Err(corrupt("the tree's points are no permutation"));
         }
         if matches!(&saved.shaped_by, ShapedBy::Euclidean(scales) if scales.len() != d) {

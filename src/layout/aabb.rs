@@ -1,4 +1,5 @@
 //! Boxes along the axes, and numbers in the order of distances.
+
 /// The bounding box of some points: d lower corners, then d upper ones.
 pub(crate) fn bounding_box<P: Copy>(
     d: usize,

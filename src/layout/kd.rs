@@ -1,4 +1,4 @@
-//! The order in which the points of a segment lie: leaf by leaf of a balanced k-d tree.
+//! The order in which the points of a part lie: leaf by leaf of a balanced k-d tree.
 
 use crate::control::Control;
 use crate::error::{Result, try_collect, try_copy, try_vec, try_with_capacity};
@@ -12,7 +12,7 @@ pub(crate) const RUN: usize = 8 * LEAF;
 /// Subtrees that are laid out in parallel.
 const TASKS: usize = 16;
 
-/// Where the points of a segment lie: position i of every array is the i-th point along the leaves.
+/// Where the points of a part lie: position i of every array is the i-th point along the leaves.
 #[derive(Debug, Default)]
 pub(crate) struct Layout {
     /// Number of the point at a position.
@@ -54,14 +54,11 @@ impl Layout {
         let mut scratch = Vec::new();
         let mut subtrees = vec![(&mut numbers[..], &mut cuts[..])];
         while subtrees.len() < TASKS && subtrees.iter().any(|(points, _)| points.len() > RUN) {
-            let mut halves = Vec::with_capacity(2 * subtrees.len());
+            let mut smaller = Vec::with_capacity(2 * subtrees.len());
             for (points, cuts) in subtrees {
-                match cut(columns, n, points, cuts, &mut scratch)? {
-                    Some(both) => halves.extend(both),
-                    None => continue,
-                }
+                smaller.extend(cut(columns, n, points, cuts, &mut scratch)?.into_iter().flatten());
             }
-            subtrees = halves;
+            subtrees = smaller;
         }
         threads.run(subtrees, &mut Control::none(), Vec::new, |scratch, (points, cuts)| {
             let mut stack = vec![(points, cuts)];
@@ -82,9 +79,7 @@ impl Layout {
 
     /// What was saved: the numbers, axes and places of cuts; none where they are no layout of points of `d` dimensions.
     pub(crate) fn restored(numbers: Vec<u32>, axes: &[u32], at: &[f64], d: usize) -> Result<Option<Layout>> {
-        let mut seen = try_vec(numbers.len(), false, "the layout")?;
-        let is_new = |&number: &u32| seen.get_mut(number as usize).is_some_and(|seen| !std::mem::replace(seen, true));
-        let fits = numbers.iter().all(is_new)
+        let fits = is_permutation(&numbers)?
             && axes.len() == inner_nodes(numbers.len())
             && at.len() == axes.len()
             && axes.iter().all(|&axis| (axis as usize) < d);
@@ -125,6 +120,13 @@ impl Layout {
     }
 }
 
+/// Whether each number below so many is there once.
+pub(crate) fn is_permutation(numbers: &[u32]) -> Result<bool> {
+    let mut seen = try_vec(numbers.len(), false, "a permutation")?;
+    let is_new = |&number: &u32| seen.get_mut(number as usize).is_some_and(|seen| !std::mem::replace(seen, true));
+    Ok(numbers.iter().all(is_new))
+}
+
 /// A subtree: its points and its inner nodes.
 type Subtree<'a> = (&'a mut [u32], &'a mut [Cut]);
 
@@ -139,13 +141,25 @@ fn cut<'a>(
     if points.len() <= LEAF {
         return Ok(None);
     }
-    let (axis, left) = (widest(columns, n, points), left_of(points.len(), RUN));
-    let at = cut_at(&columns[axis * n..(axis + 1) * n], points, left, scratch)?;
-    let (left, right) = points.split_at_mut(left);
+    let (at, [left, right]) = halves(columns, n, points, RUN, scratch)?;
     let (own, below) = cuts.split_first_mut().expect("an inner node each");
-    *own = Cut { axis: axis as u32, at };
+    *own = at;
     let (left_cuts, right_cuts) = below.split_at_mut(inner_nodes(left.len()));
     Ok(Some([(left, left_cuts), (right, right_cuts)]))
+}
+
+/// Sorts more points than those of a leaf into the two sides of a cut, in runs of `run`; and the cut.
+fn halves<'a>(
+    columns: &[f64],
+    n: usize,
+    points: &'a mut [u32],
+    run: usize,
+    scratch: &mut Vec<(f64, u32)>,
+) -> Result<(Cut, [&'a mut [u32]; 2])> {
+    let (axis, left) = (widest(columns, n, points), left_of(points.len(), run));
+    let at = cut_at(&columns[axis * n..(axis + 1) * n], points, left, scratch)?;
+    let (left, right) = points.split_at_mut(left);
+    Ok((Cut { axis: axis as u32, at }, [left, right]))
 }
 
 /// The dimension in which points are the most apart, the first of equals.
@@ -196,13 +210,9 @@ fn order_by_kd(coords: &[f64], n: usize, positions: &mut [u32], leaf: usize) -> 
     let mut scratch = try_with_capacity(positions.len(), "the layout")?;
     let mut stack = vec![positions];
     while let Some(points) = stack.pop() {
-        if points.len() <= LEAF {
-            continue;
+        if points.len() > LEAF {
+            stack.extend(halves(coords, n, points, leaf.max(RUN), &mut scratch)?.1);
         }
-        let (axis, left) = (widest(coords, n, points), left_of(points.len(), leaf.max(RUN)));
-        cut_at(&coords[axis * n..(axis + 1) * n], points, left, &mut scratch)?;
-        let (left, right) = points.split_at_mut(left);
-        stack.extend([left, right]);
     }
     Ok(())
 }

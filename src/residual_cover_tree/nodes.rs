@@ -108,8 +108,9 @@ impl Part {
         let (what, n) = ("the tree", self.len());
         let all = try_collect((0..n as u32).map(Ok), what)?;
         let keys = try_vec(n, REMOVED, what)?;
-        let mut search =
-            RadiusSearch { part: self, common, metric, boxes, index, all, keys, chosen: Vec::new(), least: None };
+        let by_leaf = metric.is_spatial() || index.follows_layout();
+        let (chosen, least) = (Vec::new(), None);
+        let mut search = RadiusSearch { part: self, common, metric, boxes, index, by_leaf, all, keys, chosen, least };
         build_net(metric, order, &mut search, common.threads, control)
     }
 }
@@ -121,6 +122,8 @@ struct RadiusSearch<'a, M> {
     metric: &'a M,
     boxes: &'a Boxes,
     index: &'a Index,
+    /// Whether the leaves that are searched are those of the layout.
+    by_leaf: bool,
     all: Vec<u32>,
     /// The place of each position among those that are chosen.
     keys: Vec<u32>,
@@ -135,8 +138,7 @@ impl<M: Metric> Reach for RadiusSearch<'_, M> {
         try_reserve(&mut self.chosen, points.len(), "the tree")?;
         self.chosen.extend_from_slice(points);
         (0..).zip(points).for_each(|(key, &i)| self.keys[i as usize] = key);
-        let by_leaf = self.metric.is_spatial() || self.index.follows_layout();
-        self.least = by_leaf.then(|| self.boxes.least_keys(&self.keys)).transpose()?;
+        self.least = self.by_leaf.then(|| self.boxes.least_keys(&self.keys)).transpose()?;
         Ok(())
     }
 

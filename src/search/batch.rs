@@ -1,8 +1,7 @@
 //! A batch of queries: cut into groups, shared out among threads, each group searched stage by stage.
 
 use super::collector::{Collector, Neighbor};
-use super::context::{Group, Scratch, SearchCounters, Space};
-use super::leaf_search::{MOST_NEAR, Reach};
+use super::context::{Group, Reach, Scratch, SearchCounters, Space};
 use super::plan::FEW;
 use super::{best_first, box_search, brute_force, leaf_search, level_synchronous, subspace_search};
 use crate::control::Control;
@@ -108,7 +107,6 @@ fn automatic<M: Metric, C: Collector>(
 ) -> Result<Vec<u32>> {
     let Memory { queries, scratch, leaves, subspaces } = memory;
     let reach = if stage == Stage::Near { Reach::Near } else { Reach::Wide };
-    let most_near = if stage == Stage::Near { MOST_NEAR } else { 1.0 };
     match (stage, &space.leaves, &space.subspaces) {
         (Stage::Near | Stage::Wide, Some(bound), _) => {
             leaf_search::search(space, bound, queries, group, reach, (leaves, scratch))
@@ -118,10 +116,10 @@ fn automatic<M: Metric, C: Collector>(
         {
             let subspace = |home: u32| bound.subspaces.of_leaf(leaved.leaves.members(home as usize));
             group.homes.iter_mut().for_each(|home| *home = subspace(*home));
-            subspace_search::search(space, bound, queries, group, most_near, (subspaces, scratch))
+            subspace_search::search(space, bound, queries, group, reach, (subspaces, scratch))
         }
         (Stage::Near | Stage::Wide, None, Some(bound)) => {
-            subspace_search::search(space, bound, queries, group, most_near, (subspaces, scratch))
+            subspace_search::search(space, bound, queries, group, reach, (subspaces, scratch))
         }
         _ => Ok(queries.all.clone()),
     }
@@ -334,7 +332,7 @@ fn choose<M: Metric, C: Collector>(
         return Traversal::BruteForce;
     }
     let n = space.numbers.len();
-    let allowed = group.limits.iter().max().map_or(0, |&limit| n.min(limit as usize));
+    let allowed = n.min(group.largest_limit() as usize);
     let wanted = group.collectors.iter().map(|c| c.wanted()).max().unwrap_or(0);
     match traversal {
         Traversal::Automatic if allowed <= few(space).max(wanted.saturating_mul(4)) => Traversal::BruteForce,

@@ -102,7 +102,7 @@ fn leaves_by_distance<M: Metric, C: Collector>(
     let (boxes, d) = (space.boxes, space.metric.points().d);
     let corners = bounding_box(d, 0..queries.len, |q, j| queries.coords[q * d + j]);
     let (lower, upper) = corners.split_at(d);
-    let limit = group.limits.iter().copied().max().unwrap_or(0);
+    let limit = group.largest_limit();
     let (loosest, counters) = (loosest(group), &mut scratch.counters);
     counters.nodes_visited += boxes.leaves() as u64;
     let gap = |level: usize, b: usize| boxes.squared_gap(level, b, lower, upper);

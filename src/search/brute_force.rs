@@ -17,7 +17,7 @@ pub(crate) fn search<M: Metric, C: Collector>(
     scratch: &mut Scratch,
 ) -> Result<()> {
     let n = space.numbers.len();
-    let limit = group.limits.iter().copied().max().unwrap_or(0) as usize;
+    let limit = group.largest_limit() as usize;
     let end = |part: usize| n.min(limit) * part / parts;
     for start in (end(part)..end(part + 1)).step_by(CHUNK) {
         let range = start..(start + CHUNK).min(end(part + 1));

@@ -101,6 +101,36 @@ pub(crate) struct Group<C> {
     pub(crate) collectors: Vec<C>,
 }
 
+impl<C> Group<C> {
+    /// The largest limit of its queries.
+    pub(crate) fn largest_limit(&self) -> u32 {
+        self.limits.iter().copied().max().unwrap_or(0)
+    }
+}
+
+/// A query to which more than this share of the leaves, or subspaces, is open waits, to be searched for together with others like
+/// it.
+const MOST_NEAR: f64 = 0.125;
+
+/// How far a search goes.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Reach {
+    /// Queries to which much is open wait.
+    Near,
+    /// None waits; those that are not stored take affine bounds where there are some.
+    Wide,
+}
+
+impl Reach {
+    /// So many of `count` leaves, or subspaces, may be open to a query that does not wait.
+    pub(crate) fn most(self, count: usize) -> usize {
+        match self {
+            Reach::Near => (MOST_NEAR * count as f64) as usize,
+            Reach::Wide => count,
+        }
+    }
+}
+
 /// What a search did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SearchCounters {

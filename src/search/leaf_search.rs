@@ -10,7 +10,7 @@ use super::affine_bounds::AffineBounds;
 use super::candidates::Candidate;
 use super::coincident::most_level;
 use super::collector::Collector;
-use super::context::{Group, Scratch, Space};
+use super::context::{Group, Reach, Scratch, Space};
 use super::cross_grams::{Inside, Projection};
 use super::inverted_lists::{exclude, is_excluded};
 use super::leaf_query::{LeafQuery, Rows, SLACK};
@@ -32,9 +32,6 @@ const START_LEAVES: usize = 12;
 /// with leaves.
 const MOST_LEFT: usize = 8;
 const MOST_WANTED: usize = 8;
-/// A query to which more than this share of the leaves, or subspaces, is open waits, to be searched for together with others like
-/// it.
-pub(super) const MOST_NEAR: f64 = 0.125;
 
 /// Memory of one thread.
 #[derive(Default)]
@@ -65,16 +62,7 @@ pub(crate) struct Memory {
     known: Vec<bool>,
 }
 
-/// How far a search goes.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Reach {
-    /// Queries to which much is open wait.
-    Near,
-    /// None waits; those that are not stored take affine bounds where there are some.
-    Wide,
-}
-
-/// Searches for the queries of the group. Returns those to which more than the share `most_near` of leaves or subspaces is open, or
+/// Searches for the queries of the group. Returns those to which more leaves or subspaces are open than it reaches, or
 /// too many points are left.
 pub(crate) fn search<M: Metric, C: Collector>(
     space: &Space<'_, M>,
@@ -85,8 +73,7 @@ pub(crate) fn search<M: Metric, C: Collector>(
     (memory, scratch): (&mut Memory, &mut Scratch),
 ) -> Result<Vec<u32>> {
     let LeafBound { leaves, metric, kernel } = *bound;
-    let most_near = |of: usize| (if reach == Reach::Near { MOST_NEAR * of as f64 } else { of as f64 }) as usize;
-    let most_near = (most_near(leaves.len()), most_near(space.subspaces.map_or(0, |bound| bound.subspaces.len())));
+    let most_near = (reach.most(leaves.len()), reach.most(space.subspaces.map_or(0, |bound| bound.subspaces.len())));
     let search = LeafSearch { space, leaves, metric, kernel, queries, reach, most_near };
     search.run(group, memory, scratch)
 }
@@ -139,7 +126,7 @@ impl<M: Metric> LeafSearch<'_, '_, M> {
         memory.open.clear();
         try_resize(&mut memory.open, leaves.len(), 0, "the search")?;
         if let Some(levels) = affine.filter(|_| by_affine != 0) {
-            let limit = group.limits.iter().copied().max().unwrap_or(0);
+            let limit = group.largest_limit();
             products += self.open_regions(levels, (by_affine, limit), memory)?;
         }
         match table {
@@ -243,7 +230,7 @@ impl<M: Metric> LeafSearch<'_, '_, M> {
     fn look_at_open<C: Collector>(&self, group: &Group<C>, memory: &mut Memory) -> Result<usize> {
         let open = std::mem::take(&mut memory.open);
         let mut products = 0;
-        let limit = group.limits.iter().copied().max().unwrap_or(0);
+        let limit = group.largest_limit();
         let allowed = |p: usize| self.space.least.is_none_or(|least| least.in_leaves(p..p + 1, limit));
         for (p, &mask) in open.iter().enumerate().filter(|&(p, &mask)| mask != 0 && allowed(p)) {
             let queries = &memory.queries;

@@ -7,7 +7,7 @@
 //! effect: Stein, *The screening effect in kriging*, Annals of Statistics 2002; Schaefer, Katzfuss & Owhadi, *Sparse
 //! Cholesky factorization by Kullback-Leibler minimization*, 2021.)
 
-use super::affine_bounds::{AffineBounds, Fit, most_beyond};
+use super::affine_bounds::{AffineBounds, Fit, Part, most_beyond};
 use super::coincident::Coincident;
 use super::whitened_rows::WhitenedRows;
 use crate::control::Control;
@@ -193,9 +193,7 @@ impl Leaves {
                 maker.weigh(members, &s.values, &mut weights[own.clone()], &mut norms[own.clone()]);
                 region.fill(t, &corners, &weights[own.clone()], &norms[own]);
                 if bounded {
-                    s.plain.clear();
-                    s.plain.extend(members.iter().filter(|&&i| i != NEW && maker.inducing_at(i).is_none()));
-                    region.fit(t, points, &s.plain, metric.sd.recip(), &mut s.fit)?;
+                    maker.fit(t, members, &mut region, s)?;
                 }
             }
             if bounded {
@@ -253,7 +251,8 @@ impl Leaves {
             return Ok(());
         }
         let (what, points, count) = ("the leaves", &metric.points, self.len());
-        let (d, m, at) = (points.d, points.m, self.inducing.of_stored()?);
+        let (d, m) = (points.d, points.m);
+        let maker = Maker { metric, inducing: &self.inducing, at: &self.inducing.of_stored()? };
         let mut fine = AffineBounds::empty(count, d, m)?;
         let mut coarse = AffineBounds::empty(count.div_ceil(REGION), d, m)?;
         let mut rows: Vec<Vec<f32>> = try_vec(count.div_ceil(REGION), Vec::new(), what)?;
@@ -266,9 +265,7 @@ impl Leaves {
             for (t, p) in own.enumerate() {
                 let (members, leaf) = (self.members(p), self.leaf(p));
                 region.fill(t, &box_of(points, members), leaf.weights, leaf.norms);
-                s.plain.clear();
-                s.plain.extend(members.iter().filter(|&&i| i != NEW && at.get(i as usize).is_none_or(|&z| z == NEW)));
-                region.fit(t, points, &s.plain, metric.sd.recip(), &mut s.fit)?;
+                maker.fit(t, members, &mut region, s)?;
             }
             *rows = region.keep(tail, &mut s.fit)?;
             Ok(())
@@ -444,6 +441,13 @@ impl Maker<'_> {
     /// The inducing point where a tree position is, if it is at one.
     fn inducing_at(&self, i: u32) -> Option<u32> {
         self.at.get(i as usize).copied().filter(|&z| z != NEW)
+    }
+
+    /// Fits run `t` of a region to the members of a leaf that are not at inducing points.
+    fn fit(&self, t: usize, members: &[u32], region: &mut Part<'_>, s: &mut Scratch) -> Result<()> {
+        s.plain.clear();
+        s.plain.extend(members.iter().filter(|&&i| i != NEW && self.inducing_at(i).is_none()));
+        region.fit(t, &self.metric.points, &s.plain, self.metric.sd.recip(), &mut s.fit)
     }
 
     /// Row W of the point at a position.

@@ -175,20 +175,15 @@ pub(super) fn decide(
     if count <= FEW {
         return without_index(Plan::BruteForce(WhyBruteForce::Few));
     }
-    let points = |size: usize| ordered(&metric.points.coords, metric.points.n, positions, size);
     let bounded = matches!(covariance, Covariance::Stationary(_));
     let rows = if bounded { Some(rows(metric)?) } else { None };
-    let few_columns = |order: &[u32]| rows.as_ref().map_or(Ok(false), |rows| Leaves::fit(rows, metric, order));
-
-    let order = points(LEAF)?;
+    let size = Subspaces::size_of(count, metric.points.width);
+    let order = ordered(&metric.points.coords, metric.points.n, positions, size.max(WIDEST))?;
+    let leaves = rows.map_or(Ok(false), |rows| Leaves::fit(&rows, metric, &order))?;
     // Affine bounds then tell as much as subspaces would.
-    if much_is_left(metric, &order) && few_columns(&order)? {
+    if leaves && much_is_left(metric, &order) {
         return Ok(Decision { plan: Plan::Leaves(WhyLeaves::MuchIsLeft), order, subspaces: None, evaluations: 0 });
     }
-
-    let size = Subspaces::size_of(count, metric.points.width);
-    let order = points(size.max(WIDEST))?;
-    let leaves = few_columns(&order)?;
     let (subspaces, evaluations) = subspaces(metric, &order, size, leaves, threads)?;
     let plan = match (leaves, subspaces.is_some()) {
         (true, true) => Plan::LeavesAndSubspaces,

@@ -12,7 +12,7 @@
 use super::candidates::{Candidate, Shortlist};
 use super::coincident_search;
 use super::collector::Collector;
-use super::context::{Group, Scratch, Space};
+use super::context::{Group, Reach, Scratch, Space};
 use super::cross_grams::{Inside, Lane, Projection};
 use super::inverted_lists::{Open, exclude, is_excluded};
 use super::projection::{self, coordinates, score_pivots, spans};
@@ -83,17 +83,17 @@ struct Survey {
     best: Vec<u32>,
 }
 
-/// Searches for the queries of the group. Returns those to which more than the share `most_near` of the subspaces is open, or too
+/// Searches for the queries of the group. Returns those to which more subspaces are open than it reaches, or too
 /// many points are left.
 pub(crate) fn search<M: Metric, C: Collector>(
     space: &Space<'_, M>,
     bound: &SubspaceBound<'_>,
     queries: &QueryBlock,
     group: &mut Group<C>,
-    most_near: f64,
+    reach: Reach,
     (memory, scratch): (&mut Memory, &mut Scratch),
 ) -> Result<Vec<u32>> {
-    let most_near = (most_near * bound.subspaces.len() as f64) as usize;
+    let most_near = reach.most(bound.subspaces.len());
     SubspaceSearch { space, bound, queries, most_near }.run(group, memory, scratch)
 }
 
