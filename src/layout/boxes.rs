@@ -1,40 +1,54 @@
-//! The boxes of leaves, of runs of leaves, and of runs of these.
+//! The boxes of leaves, of runs of leaves, and of runs of these: a tree whose nodes have eight children, side by side.
 
-use super::aabb::{bounding_box, squared_gap};
 use super::kd::LEAF;
-use crate::error::{Error, ErrorKind, Result, try_collect, try_vec, try_with_capacity};
+use crate::error::{Error, ErrorKind, Result, try_collect, try_vec};
 use crate::metric::Points;
+use crate::simd::Simd;
+use crate::simd::boxes::{FAN, squared_gaps};
 use std::ops::Range;
-
-/// Boxes of one level that a box of the next is around.
-const FAN: usize = 8;
 
 /// Boxes of the points of a layout, level by level: the first has one a leaf, the last at most [`FAN`].
 pub(crate) struct Boxes {
     n: usize,
     d: usize,
-    /// Corners of each box in scaled coordinates: d lower ones, then d upper ones.
-    levels: Vec<Vec<f64>>,
+    levels: Vec<Level>,
 }
 
-/// The least key of the points in each of these boxes, level by level.
+/// The boxes of a level, in groups of [`FAN`]: those of a group are within one box of the next level.
+struct Level {
+    count: usize,
+    /// Corners in scaled coordinates, group by group: in each, dimension by dimension, the lower ones of all its boxes, then the
+    /// upper ones. Where there is no box they are infinite, the wrong way round.
+    corners: Vec<f64>,
+}
+
+/// The least key of the points in each of these boxes, level by level; [`u32::MAX`] up to whole groups.
 pub(crate) struct LeastKeys(Vec<Vec<u32>>);
 
 impl Boxes {
     /// The boxes of points that are laid out already; O(n d).
     pub(crate) fn new(points: &Points) -> Result<Boxes> {
-        let (what, n, d) = ("the boxes", points.n, points.d);
-        let mut leaves = try_with_capacity(n.div_ceil(LEAF) * 2 * d, what)?;
-        for leaf in (0..n).step_by(LEAF) {
-            leaves.extend(bounding_box(d, leaf..(leaf + LEAF).min(n), |i, j| points.coord(i, j)));
+        Boxes::of_columns(&points.coords, points.n, points.d)
+    }
+
+    /// The boxes of `n` points in the order of a layout, whose coordinates `columns` has dimension by dimension.
+    pub(crate) fn of_columns(columns: &[f64], n: usize, d: usize) -> Result<Boxes> {
+        let mut leaves = Level::empty(n.div_ceil(LEAF), d)?;
+        for (j, column) in columns.chunks_exact(n.max(1)).enumerate() {
+            for (b, coords) in column.chunks(LEAF).enumerate() {
+                let range = |(low, high): (f64, f64), &x: &f64| (low.min(x), high.max(x));
+                leaves.set(b, (j, d), coords.iter().fold((f64::INFINITY, f64::NEG_INFINITY), range));
+            }
         }
         let mut levels = vec![leaves];
-        while let Some(below) = levels.last().filter(|below| below.len() > FAN * 2 * d) {
-            let mut level = try_with_capacity(below.len().div_ceil(FAN * 2 * d) * 2 * d, what)?;
-            for run in below.chunks(FAN * 2 * d) {
-                let corner = |(b, upper): (usize, bool), j: usize| run[b * 2 * d + j + if upper { d } else { 0 }];
-                let corners = (0..run.len() / (2 * d)).flat_map(|b| [(b, false), (b, true)]);
-                level.extend(bounding_box(d, corners, corner));
+        while let Some(below) = levels.last().filter(|below| below.count > FAN) {
+            let mut level = Level::empty(below.count.div_ceil(FAN), d)?;
+            for (b, group) in below.corners.chunks_exact(2 * d * FAN).enumerate() {
+                for (j, corners) in group.chunks_exact(2 * FAN).enumerate() {
+                    let (lower, upper) = corners.split_at(FAN);
+                    let least = lower.iter().copied().fold(f64::INFINITY, f64::min);
+                    level.set(b, (j, d), (least, upper.iter().copied().fold(f64::NEG_INFINITY, f64::max)));
+                }
             }
             levels.push(level);
         }
@@ -46,47 +60,50 @@ impl Boxes {
         self.n.div_ceil(LEAF)
     }
 
-    /// Positions of leaf `leaf`.
-    pub(crate) fn members(&self, leaf: usize) -> Range<usize> {
-        leaf * LEAF..((leaf + 1) * LEAF).min(self.n)
+    /// Positions of the points in box `b` of a level.
+    pub(crate) fn members(&self, level: usize, b: usize) -> Range<usize> {
+        let each = LEAF * FAN.pow(level as u32);
+        b * each..((b + 1) * each).min(self.n)
     }
 
-    /// Squared distance between box `b` of a level and the box with corners `lower` and `upper`.
-    pub(crate) fn squared_gap(&self, level: usize, b: usize, lower: &[f64], upper: &[f64]) -> f64 {
-        squared_gap(&self.levels[level][2 * self.d * b..2 * self.d * (b + 1)], lower, upper)
+    /// The last level.
+    pub(crate) fn top(&self) -> usize {
+        self.levels.len() - 1
     }
 
-    /// How many leaves box `b` of a level is around.
-    pub(crate) fn leaves_in(&self, level: usize, b: usize) -> usize {
-        let each = FAN.pow(level as u32);
-        each.min(self.leaves() - b * each)
+    /// How many boxes group `g` of a level has.
+    pub(crate) fn in_group(&self, level: usize, g: usize) -> usize {
+        (self.levels[level].count - g * FAN).min(FAN)
     }
 
-    /// Calls `found` for each leaf that is `open` and in boxes that are: boxes are told by level and number.
-    pub(crate) fn descend(&self, mut open: impl FnMut(usize, usize) -> bool, mut found: impl FnMut(usize)) {
-        // In descending order.
-        let top = self.levels.len() - 1;
-        let mut stack: Vec<(usize, usize)> = (0..self.count(top)).rev().map(|b| (top, b)).collect();
-        while let Some((level, b)) = stack.pop() {
-            if !open(level, b) {
-                continue;
-            }
-            if level == 0 {
-                found(b);
-            } else {
-                let below = b * FAN..((b + 1) * FAN).min(self.count(level - 1));
-                stack.extend(below.rev().map(|b| (level - 1, b)));
-            }
-        }
+    /// Squared distances of `x` from the boxes of group `g` of a level; 0 inside. None is more than the squared distance of `x` from
+    /// a point of the box as [`squares_in_leaf`](crate::simd::boxes::squares_in_leaf) computes it: a rounded difference, square or
+    /// sum never decreases when what it is computed from grows.
+    pub(crate) fn gaps(&self, simd: Simd, level: usize, g: usize, x: &[f64]) -> [f64; FAN] {
+        let group = 2 * self.d * FAN;
+        squared_gaps(simd, x, &self.levels[level].corners[g * group..(g + 1) * group])
+    }
+
+    /// Whether all points of box `b` of a level are at one place.
+    pub(crate) fn is_one_place(&self, level: usize, b: usize) -> bool {
+        let group = 2 * self.d * FAN;
+        let corners = &self.levels[level].corners[b / FAN * group..(b / FAN + 1) * group];
+        corners.chunks_exact(2 * FAN).all(|corners| corners[b % FAN] == corners[FAN + b % FAN])
     }
 
     /// The least of the keys of each box's points, one key a position.
     pub(crate) fn least_keys(&self, keys: &[u32]) -> Result<LeastKeys> {
-        let least = |keys: &[u32]| Ok(keys.iter().fold(u32::MAX, |least, &key| least.min(key)));
-        let mut levels = vec![try_collect(keys.chunks(LEAF).map(least), "the least keys")?];
+        let least = |keys: &[u32]| keys.iter().fold(u32::MAX, |least, &key| least.min(key));
+        let level = |below: &[u32], each: usize| {
+            let count = below.len().div_ceil(each);
+            let padded = (0..count.next_multiple_of(FAN))
+                .map(|b| Ok(if b < count { least(&below[b * each..((b + 1) * each).min(below.len())]) } else { u32::MAX }));
+            try_collect(padded, "the least keys")
+        };
+        let mut levels = vec![level(keys, LEAF)?];
         while levels.len() < self.levels.len() {
             let below = levels.last().map_or(&[][..], |below| &below[..]);
-            levels.push(try_collect(below.chunks(FAN).map(least), "the least keys")?);
+            levels.push(level(below, FAN)?);
         }
         Ok(LeastKeys(levels))
     }
@@ -98,7 +115,7 @@ impl Boxes {
             point.iter_mut().enumerate().for_each(|(j, x)| *x = points.coord(i, j));
             for level in 0..self.levels.len() {
                 let b = i / LEAF / FAN.pow(level as u32);
-                if self.squared_gap(level, b, &point, &point) > 0.0 {
+                if self.gaps(Simd::Portable, level, b / FAN, &point)[b % FAN] > 0.0 {
                     let message = format!("box {b} of level {level} leaves out a point");
                     return Err(Error::new(ErrorKind::Internal, message));
                 }
@@ -109,12 +126,22 @@ impl Boxes {
 
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
-        self.levels.iter().map(|level| size_of_val(&level[..])).sum()
+        self.levels.iter().map(|level| size_of_val(&level.corners[..])).sum()
+    }
+}
+
+impl Level {
+    /// So many boxes without points.
+    fn empty(count: usize, d: usize) -> Result<Level> {
+        let mut corners = try_vec(count.div_ceil(FAN) * 2 * d * FAN, f64::INFINITY, "the boxes")?;
+        corners.chunks_exact_mut(2 * FAN).for_each(|corners| corners[FAN..].fill(f64::NEG_INFINITY));
+        Ok(Level { count, corners })
     }
 
-    /// Boxes of a level.
-    fn count(&self, level: usize) -> usize {
-        self.levels[level].len() / (2 * self.d)
+    /// Sets what box `b` has of dimension `j` of `d`.
+    fn set(&mut self, b: usize, (j, d): (usize, usize), (lower, upper): (f64, f64)) {
+        let at = (b / FAN * d + j) * 2 * FAN + b % FAN;
+        (self.corners[at], self.corners[at + FAN]) = (lower, upper);
     }
 }
 
@@ -131,7 +158,7 @@ impl LeastKeys {
             {
                 level += 1;
             }
-            if self.below(level, leaf / FAN.pow(level as u32), limit) {
+            if self.0[level][leaf / FAN.pow(level as u32)] < limit {
                 return true;
             }
             leaf += FAN.pow(level as u32);
@@ -139,9 +166,9 @@ impl LeastKeys {
         false
     }
 
-    /// Whether box `b` of a level has a point with a key below `limit`.
-    pub(crate) fn below(&self, level: usize, b: usize, limit: u32) -> bool {
-        self.0[level][b] < limit
+    /// Those of group `g` of a level.
+    pub(crate) fn of_group(&self, level: usize, g: usize) -> &[u32] {
+        &self.0[level][g * FAN..(g + 1) * FAN]
     }
 
     /// Bytes held.

@@ -1,16 +1,15 @@
-//! The order in which the points of a part lie: leaf by leaf of a balanced k-d tree.
+//! The order in which the points of a part lie: leaf by leaf of a k-d tree.
 
 use crate::control::Control;
-use crate::error::{Result, try_collect, try_copy, try_vec, try_with_capacity};
+use crate::error::{Result, checked_area, try_collect, try_reserve, try_vec, try_with_capacity};
 use crate::parallel::Threads;
+use crate::simd::boxes::POINTS;
 
 /// Points of a leaf; only the last leaf may have fewer.
-pub(crate) const LEAF: usize = 32;
-/// Runs of so many points, or half as many and so on down to a leaf, are boxes of the tree where they begin at a multiple of
-/// their length.
-pub(crate) const RUN: usize = 8 * LEAF;
-/// Subtrees that are laid out in parallel.
+pub(crate) const LEAF: usize = POINTS;
+/// Subtrees that are laid out in parallel, and points of one at least.
 const TASKS: usize = 16;
+const LEAST: usize = 8 * LEAF;
 
 /// Where the points of a part lie: position i of every array is the i-th point along the leaves.
 #[derive(Debug, Default)]
@@ -30,13 +29,10 @@ pub(crate) struct Cut {
     pub(crate) at: f64,
 }
 
-/// How many of `len` points lie to the left of a cut: whole runs of `run` points, or of half as many and so on where these are
-/// more, so that all leaves but the last are full.
-fn left_of(len: usize, mut run: usize) -> usize {
-    while run >= len {
-        run /= 2;
-    }
-    (len / run).div_ceil(2) * run
+/// How many of `len` points lie to the left of a cut: of leaves the largest power of two that leaves some to the right. So every run
+/// of a power of two of leaves that begins at a multiple of its length is a box of the tree.
+fn left_of(len: usize) -> usize {
+    LEAF << (len.div_ceil(LEAF) - 1).ilog2()
 }
 
 /// Inner nodes of a tree over so many points.
@@ -45,25 +41,27 @@ fn inner_nodes(len: usize) -> usize {
 }
 
 impl Layout {
-    /// Lays out points whose coordinates `columns` has dimension by dimension, by number. Each cut halves the longest side of the
-    /// box of its points; ties by number. O(n d log n).
-    pub(crate) fn new(columns: &[f64], n: usize, threads: &Threads) -> Result<Layout> {
+    /// Lays out `n` points, whose coordinates `columns` has dimension by dimension, by number: they are put in the order of the
+    /// layout. Each cut is across the longest side of the box of its points; ties by number. O(n d log n).
+    pub(crate) fn new(columns: &mut [f64], n: usize, threads: &Threads) -> Result<Layout> {
         let what = "the layout";
         let mut numbers = try_collect((0..n as u32).map(Ok), what)?;
         let mut cuts = try_vec(inner_nodes(n), Cut::default(), what)?;
-        let mut scratch = Vec::new();
-        let mut subtrees = vec![(&mut numbers[..], &mut cuts[..])];
-        while subtrees.len() < TASKS && subtrees.iter().any(|(points, _)| points.len() > RUN) {
-            let mut smaller = Vec::with_capacity(2 * subtrees.len());
-            for (points, cuts) in subtrees {
-                smaller.extend(cut(columns, n, points, cuts, &mut scratch)?.into_iter().flatten());
-            }
-            subtrees = smaller;
+        let columns = columns.chunks_exact_mut(n.max(1)).collect();
+        let mut subtrees = vec![Subtree { columns, numbers: &mut numbers, cuts: &mut cuts }];
+        while subtrees.len() < TASKS && subtrees.iter().any(|subtree| subtree.numbers.len() > LEAST) {
+            let mut halves: Vec<Vec<Subtree<'_>>> = subtrees.iter().map(|_| Vec::new()).collect();
+            let tasks = subtrees.into_iter().zip(&mut halves).collect();
+            threads.run(tasks, &mut Control::none(), Scratch::default, |scratch, (subtree, halves)| {
+                halves.extend(subtree.halves(scratch)?.into_iter().flatten());
+                Ok(())
+            })?;
+            subtrees = halves.into_iter().flatten().collect();
         }
-        threads.run(subtrees, &mut Control::none(), Vec::new, |scratch, (points, cuts)| {
-            let mut stack = vec![(points, cuts)];
-            while let Some((points, cuts)) = stack.pop() {
-                stack.extend(cut(columns, n, points, cuts, scratch)?.into_iter().flatten());
+        threads.run(subtrees, &mut Control::none(), Scratch::default, |scratch, subtree| {
+            let mut stack = vec![subtree];
+            while let Some(subtree) = stack.pop() {
+                stack.extend(subtree.halves(scratch)?.into_iter().flatten());
             }
             Ok(())
         })?;
@@ -104,7 +102,7 @@ impl Layout {
     pub(crate) fn home(&self, x: &[f64]) -> u32 {
         let (mut first, mut len, mut node) = (0, self.len(), 0);
         while len > LEAF {
-            let (left, cut) = (left_of(len, RUN), self.cuts[node]);
+            let (left, cut) = (left_of(len), self.cuts[node]);
             if x[cut.axis as usize] <= cut.at {
                 (len, node) = (left, node + 1);
             } else {
@@ -127,94 +125,134 @@ pub(crate) fn is_permutation(numbers: &[u32]) -> Result<bool> {
     Ok(numbers.iter().all(is_new))
 }
 
-/// A subtree: its points and its inner nodes.
-type Subtree<'a> = (&'a mut [u32], &'a mut [Cut]);
-
-/// Cuts a subtree in two; none of a leaf.
-fn cut<'a>(
-    columns: &[f64],
-    n: usize,
-    points: &'a mut [u32],
+/// Points of a subtree, their coordinates dimension by dimension, and its inner nodes.
+struct Subtree<'a> {
+    columns: Vec<&'a mut [f64]>,
+    numbers: &'a mut [u32],
     cuts: &'a mut [Cut],
-    scratch: &mut Vec<(f64, u32)>,
-) -> Result<Option<[Subtree<'a>; 2]>> {
-    if points.len() <= LEAF {
-        return Ok(None);
-    }
-    let (at, [left, right]) = halves(columns, n, points, RUN, scratch)?;
-    let (own, below) = cuts.split_first_mut().expect("an inner node each");
-    *own = at;
-    let (left_cuts, right_cuts) = below.split_at_mut(inner_nodes(left.len()));
-    Ok(Some([(left, left_cuts), (right, right_cuts)]))
 }
 
-/// Sorts more points than those of a leaf into the two sides of a cut, in runs of `run`; and the cut.
-fn halves<'a>(
-    columns: &[f64],
-    n: usize,
-    points: &'a mut [u32],
-    run: usize,
-    scratch: &mut Vec<(f64, u32)>,
-) -> Result<(Cut, [&'a mut [u32]; 2])> {
-    let (axis, left) = (widest(columns, n, points), left_of(points.len(), run));
-    let at = cut_at(&columns[axis * n..(axis + 1) * n], points, left, scratch)?;
-    let (left, right) = points.split_at_mut(left);
-    Ok((Cut { axis: axis as u32, at }, [left, right]))
+/// Memory of one thread.
+#[derive(Default)]
+struct Scratch {
+    values: Vec<f64>,
+    numbers: Vec<u32>,
+    /// Whether a point goes to the left.
+    left: Vec<bool>,
+}
+
+impl<'a> Subtree<'a> {
+    /// Cuts it in two; none of a leaf. Points keep their order on either side.
+    fn halves(self, scratch: &mut Scratch) -> Result<Option<[Subtree<'a>; 2]>> {
+        let Subtree { mut columns, numbers, cuts } = self;
+        if numbers.len() <= LEAF {
+            return Ok(None);
+        }
+        let (axis, left) = (widest(&columns), left_of(numbers.len()));
+        let at = scratch.choose(columns[axis], left)?;
+        let (own, cuts) = cuts.split_first_mut().expect("an inner node each");
+        *own = Cut { axis: axis as u32, at };
+        columns.iter_mut().for_each(|column| split(column, &scratch.left, &mut scratch.values));
+        split(numbers, &scratch.left, &mut scratch.numbers);
+        let (left_columns, right_columns) = columns.into_iter().map(|column| column.split_at_mut(left)).unzip();
+        let (left_numbers, right_numbers) = numbers.split_at_mut(left);
+        let (left_cuts, right_cuts) = cuts.split_at_mut(inner_nodes(left));
+        Ok(Some([
+            Subtree { columns: left_columns, numbers: left_numbers, cuts: left_cuts },
+            Subtree { columns: right_columns, numbers: right_numbers, cuts: right_cuts },
+        ]))
+    }
+}
+
+impl Scratch {
+    /// Chooses the `left` points of the least coordinates, the first of equals; returns the largest of these coordinates.
+    fn choose(&mut self, column: &[f64], left: usize) -> Result<f64> {
+        let what = "the layout";
+        self.values.clear();
+        try_reserve(&mut self.values, column.len(), what)?;
+        self.values.extend_from_slice(column);
+        let &mut at = self.values.select_nth_unstable_by(left - 1, f64::total_cmp).1;
+        let last = rank(at);
+        let mut equals = left - column.iter().filter(|&&x| rank(x) < last).count();
+        self.left.clear();
+        try_reserve(&mut self.left, column.len(), what)?;
+        self.left.extend(column.iter().map(|&x| {
+            let goes = rank(x) < last || (rank(x) == last && equals > 0);
+            equals -= usize::from(rank(x) == last && goes);
+            goes
+        }));
+        self.numbers.clear();
+        try_reserve(&mut self.numbers, column.len(), what)?;
+        Ok(at)
+    }
+}
+
+/// An integer for each number, in the order of [`f64::total_cmp`].
+fn rank(x: f64) -> i64 {
+    let bits = x.to_bits() as i64;
+    bits ^ (((bits >> 63) as u64) >> 1) as i64
+}
+
+/// Moves the values that go to the left before the others; `right` has room for all of these.
+fn split<T: Copy>(values: &mut [T], goes_left: &[bool], right: &mut Vec<T>) {
+    right.clear();
+    right.extend_from_slice(values);
+    let (mut left, mut others) = (0, 0);
+    // Without a branch: each value is written to both sides, and one of them moves on.
+    for (i, &goes) in goes_left.iter().enumerate() {
+        let value = values[i];
+        values[left] = value;
+        right[others] = value;
+        left += usize::from(goes);
+        others += usize::from(!goes);
+    }
+    values[left..].copy_from_slice(&right[..others]);
 }
 
 /// The dimension in which points are the most apart, the first of equals.
-fn widest(columns: &[f64], n: usize, points: &[u32]) -> usize {
-    let range = |column: &[f64]| {
-        let (low, high) = points.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &i| {
-            let x = column[i as usize];
-            (low.min(x), high.max(x))
-        });
-        high - low
-    };
+fn widest(columns: &[&mut [f64]]) -> usize {
     let mut widest = (f64::NEG_INFINITY, 0);
-    for (j, column) in columns.chunks_exact(n).enumerate() {
-        let range = range(column);
+    for (j, column) in columns.iter().enumerate() {
+        let range = extent(column);
         widest = if range > widest.0 { (range, j) } else { widest };
     }
     widest.1
 }
 
-/// Puts the `left` points of the least coordinates first; returns the largest of these.
-fn cut_at(column: &[f64], points: &mut [u32], left: usize, scratch: &mut Vec<(f64, u32)>) -> Result<f64> {
-    // Pairs are compared without a look at the column, which is far away.
-    scratch.clear();
-    crate::error::try_reserve(scratch, points.len(), "the layout")?;
-    scratch.extend(points.iter().map(|&i| (column[i as usize], i)));
-    let by_coordinate = |a: &(f64, u32), b: &(f64, u32)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
-    let (_, &mut (at, _), _) = scratch.select_nth_unstable_by(left - 1, by_coordinate);
-    points.iter_mut().zip(scratch).for_each(|(to, &mut (_, i))| *to = i);
-    Ok(at)
-}
-
-/// All points of a layout, or those at `positions`, in runs of `leaf`, each a box, and within these in runs of half as many, and so
-/// on down to leaves: as a layout of these points alone would be. `coords` has n coordinates a dimension.
-pub(crate) fn ordered(coords: &[f64], n: usize, positions: Option<&[u32]>, leaf: usize) -> Result<Vec<u32>> {
-    let what = "the layout";
-    let mut order = match positions {
-        Some(positions) => try_copy(positions, what)?,
-        None => try_collect((0..n as u32).map(Ok), what)?,
-    };
-    // All points lie so already.
-    if positions.is_some() || leaf > RUN {
-        order_by_kd(coords, n, &mut order, leaf)?;
-    }
-    Ok(order)
-}
-
-fn order_by_kd(coords: &[f64], n: usize, positions: &mut [u32], leaf: usize) -> Result<()> {
-    let mut scratch = try_with_capacity(positions.len(), "the layout")?;
-    let mut stack = vec![positions];
-    while let Some(points) = stack.pop() {
-        if points.len() > LEAF {
-            stack.extend(halves(coords, n, points, leaf.max(RUN), &mut scratch)?.1);
+/// How far apart values are.
+fn extent(column: &[f64]) -> f64 {
+    // Side by side, as minima one after the other wait for each other.
+    let (mut low, mut high) = ([f64::INFINITY; 8], [f64::NEG_INFINITY; 8]);
+    let least = |a: f64, b: f64| if b < a { b } else { a };
+    let (whole, rest) = column.as_chunks::<8>();
+    for values in whole {
+        for t in 0..8 {
+            low[t] = least(low[t], values[t]);
+            high[t] = -least(-high[t], -values[t]);
         }
     }
-    Ok(())
+    for (t, &x) in rest.iter().enumerate() {
+        low[t] = least(low[t], x);
+        high[t] = -least(-high[t], -x);
+    }
+    high.into_iter().fold(f64::NEG_INFINITY, f64::max) - low.into_iter().fold(f64::INFINITY, f64::min)
+}
+
+/// All positions of a layout of `n` points, or `some`, in the order of leaves: as a layout of these points alone would have them.
+/// `coords` has n coordinates a dimension.
+pub(crate) fn ordered(coords: &[f64], n: usize, some: Option<&[u32]>, threads: &Threads) -> Result<Vec<u32>> {
+    let what = "the layout";
+    let Some(some) = some else { return try_collect((0..n as u32).map(Ok), what) };
+    let layout = Layout::new(&mut gathered(coords, n, some)?, some.len(), threads)?;
+    try_collect(layout.numbers.iter().map(|&number| Ok(some[number as usize])), what)
+}
+
+/// The coordinates of some positions, dimension by dimension; `coords` has n a dimension.
+pub(crate) fn gathered(coords: &[f64], n: usize, some: &[u32]) -> Result<Vec<f64>> {
+    let (what, d) = ("the layout", coords.len() / n.max(1));
+    let mut columns = try_with_capacity(checked_area(some.len(), d, what)?, what)?;
+    coords.chunks_exact(n.max(1)).for_each(|column| columns.extend(some.iter().map(|&i| column[i as usize])));
+    Ok(columns)
 }
 
 #[cfg(test)]
@@ -225,7 +263,8 @@ mod tests {
     fn leaves_are_boxes_that_do_not_overlap_along_a_line() {
         let n = 1003;
         let column: Vec<f64> = (0..n).map(|i| ((i * 613) % 1009) as f64).collect();
-        let layout = Layout::new(&column, n, &Threads::new(2)).unwrap();
+        let mut moved = column.clone();
+        let layout = Layout::new(&mut moved, n, &Threads::new(2)).unwrap();
         let leaf = |t: usize| layout.numbers[t * LEAF..((t + 1) * LEAF).min(n)].iter().map(|&i| column[i as usize]);
         for t in 1..n.div_ceil(LEAF) {
             let before = leaf(t - 1).fold(f64::NEG_INFINITY, f64::max);
@@ -235,10 +274,21 @@ mod tests {
         for (i, &number) in layout.numbers.iter().enumerate() {
             assert_eq!(layout.positions[number as usize], i as u32);
             assert_eq!(layout.home(&[column[number as usize]]) as usize, i / LEAF * LEAF);
+            assert_eq!(moved[i], column[number as usize]);
         }
         assert_eq!((layout.home(&[-1e300]), layout.home(&[1e300]) as usize), (0, n / LEAF * LEAF));
-        let mut sorted: Vec<u32> = (0..n as u32).collect();
-        order_by_kd(&column, n, &mut sorted, LEAF).unwrap();
-        assert_eq!(sorted, layout.numbers);
+        let some: Vec<u32> = (0..n as u32).filter(|i| i % 3 > 0).collect();
+        let sorted = ordered(&moved, n, Some(&some), &Threads::new(1)).unwrap();
+        let coords: Vec<f64> = sorted.iter().map(|&i| moved[i as usize]).collect();
+        assert!(coords.chunks(LEAF).is_sorted_by(|a, b| a.iter().all(|a| b.iter().all(|b| a < b))));
+    }
+
+    #[test]
+    fn equal_coordinates_lie_by_number() {
+        let n = 200;
+        let mut column: Vec<f64> = (0..n).map(|i| if i % 4 == 0 { -0.0 } else { 1.5 }).collect();
+        let layout = Layout::new(&mut column, n, &Threads::new(1)).unwrap();
+        assert!(layout.numbers[..32].is_sorted() && layout.numbers[..32].iter().all(|i| i % 4 == 0));
+        assert!(layout.numbers[128..].is_sorted() && column[128..].iter().all(|&x| x == 1.5));
     }
 }

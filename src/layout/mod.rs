@@ -5,4 +5,4 @@ mod boxes;
 mod kd;
 
 pub(crate) use boxes::{Boxes, LeastKeys};
-pub(crate) use kd::{LEAF, Layout, is_permutation, ordered};
+pub(crate) use kd::{LEAF, Layout, gathered, is_permutation, ordered};

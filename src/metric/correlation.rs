@@ -310,6 +310,38 @@ impl Metric for Correlation {
         }
     }
 
+    fn simd(&self) -> Simd {
+        self.simd
+    }
+
+    fn reach(&self, score: f64) -> f64 {
+        if self.separation_bound(f64::MAX) >= score {
+            return f64::INFINITY;
+        }
+        // Positive numbers are ordered as their bits are.
+        let (mut within, mut beyond) = (0, f64::MAX.to_bits());
+        while beyond - within > 1 {
+            let middle = within + (beyond - within) / 2;
+            match self.separation_bound(f64::from_bits(middle)) >= score {
+                true => within = middle,
+                false => beyond = middle,
+            }
+        }
+        f64::from_bits(beyond)
+    }
+
+    fn tie_share(&self) -> f64 {
+        1.0 + 1e-6
+    }
+
+    fn is_farthest_beyond(&self, squared: f64) -> bool {
+        match &self.covariance {
+            // One less this is one.
+            Covariance::Stationary(kernel) => kernel.correlation(self.simd, squared.min(f64::MAX)) < 1e-17,
+            Covariance::Custom(_) => false,
+        }
+    }
+
     fn is_metric(&self) -> bool {
         self.proper
     }

@@ -78,6 +78,25 @@ impl Metric for Euclidean {
         -squared * (1.0 - SLACK)
     }
 
+    fn simd(&self) -> Simd {
+        self.simd
+    }
+
+    const FALLS: bool = true;
+
+    fn score_of_square(&self, squared: f64) -> Option<f64> {
+        Some(-squared)
+    }
+
+    fn reach(&self, score: f64) -> f64 {
+        -score
+    }
+
+    fn tie_share(&self) -> f64 {
+        // Numbers so close may have the same root.
+        1.0 + 4.0 * f64::EPSILON
+    }
+
     fn bound(&self, _query_weight: f64, score: f64, ball: Ball) -> f64 {
         if ball.reach == f64::NEG_INFINITY {
             return 0.0;

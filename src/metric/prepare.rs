@@ -193,12 +193,12 @@ impl Preparation {
         Ok(columns)
     }
 
-    /// The metric over all points of `data`, whose scaled coordinates are `columns`, as they lie in `layout`.
+    /// The metric over all points of `data`, whose scaled coordinates are `columns`, in the order of `layout`.
     pub(crate) fn metric(
         &mut self,
         options: &Options,
         data: &Data<'_>,
-        columns: &[f64],
+        columns: Vec<f64>,
         layout: &Layout,
         threads: &Threads,
         control: &mut Control<'_>,
@@ -206,9 +206,7 @@ impl Preparation {
         let (n, d) = data.coords.dim();
         let custom = matches!(self.covariance, Covariance::Custom(_));
         let mut points = Points::zeros(n, d, self.m, custom)?;
-        for (to, from) in points.coords.chunks_exact_mut(n).zip(columns.chunks_exact(n)) {
-            to.iter_mut().zip(&layout.numbers).for_each(|(to, &number)| *to = from[number as usize]);
-        }
+        points.coords = columns;
         for (to, &number) in points.raw_coords.chunks_exact_mut(d).zip(&layout.numbers) {
             to.iter_mut().zip(data.coords.row(number as usize)).for_each(|(to, &x)| *to = x);
         }

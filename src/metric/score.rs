@@ -4,6 +4,7 @@ use super::candidates::Candidates;
 use super::points::Points;
 use super::query_block::QueryBlock;
 use crate::error::Result;
+use crate::simd::Simd;
 
 /// A ball around a stored point that holds a set of points, in the terms of a metric's bound.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -81,6 +82,32 @@ pub(crate) trait Metric: Sync {
     /// An upper bound of the score of any two points whose squared scaled Euclidean distance is at least `squared`;
     /// tells something where the metric is a function of that distance.
     fn separation_bound(&self, squared: f64) -> f64;
+
+    /// The vector kernels to run.
+    fn simd(&self) -> Simd;
+
+    /// Whether scores, as computed, never rise with squared distance.
+    const FALLS: bool = false;
+
+    /// The score of two different points at a squared distance, where that is computed from nothing else.
+    fn score_of_square(&self, _squared: f64) -> Option<f64> {
+        None
+    }
+
+    /// A squared distance such that points farther apart score less than `score`.
+    fn reach(&self, _score: f64) -> f64 {
+        f64::INFINITY
+    }
+
+    /// Points at up to this share of a squared distance are usually all that may be as near as those at it.
+    fn tie_share(&self) -> f64 {
+        1.0
+    }
+
+    /// Whether points whose squared distance is at least `squared` all have the largest distance there is.
+    fn is_farthest_beyond(&self, _squared: f64) -> bool {
+        false
+    }
 
     /// Whether bounds hold. Where not (a factor that is no residual of its kernel), only brute force is exact.
     fn is_metric(&self) -> bool {

@@ -73,7 +73,7 @@ fn bounds_hold_for_every_query_and_point() {
         }
         let (threads, mut control) = (Threads::new(1), Control::none());
         let size = Subspaces::size_of(n, metric.points.width);
-        let order = ordered(&metric.points.coords, n, None, size).unwrap();
+        let order = ordered(&metric.points.coords, n, None, &Threads::new(1)).unwrap();
         let alone = |i: u32| (part.layout.numbers[i as usize] as usize) < m;
         let listing = if seed % 2 == 0 { Listing::Near(&alone) } else { Listing::Around };
         let sine = 0.25;

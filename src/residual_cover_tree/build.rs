@@ -65,9 +65,9 @@ pub(super) fn laid_out(
     threads: &Threads,
     control: &mut Control<'_>,
 ) -> Result<(AnyMetric, Layout, f64)> {
-    let columns = preparation.columns(data.coords)?;
+    let mut columns = preparation.columns(data.coords)?;
     let clock = Instant::now();
-    let layout = Layout::new(&columns, data.coords.nrows(), threads)?;
+    let layout = Layout::new(&mut columns, data.coords.nrows(), threads)?;
     let seconds = clock.elapsed().as_secs_f64();
-    Ok((preparation.metric(options, data, &columns, &layout, threads, control)?, layout, seconds))
+    Ok((preparation.metric(options, data, columns, &layout, threads, control)?, layout, seconds))
 }

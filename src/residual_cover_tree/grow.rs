@@ -179,7 +179,7 @@ impl ResidualCoverTree {
                     let coord = |&(p, i): &(u32, u32)| sources[p as usize].points().coord(i as usize, j);
                     columns.extend(of.iter().map(coord));
                 }
-                let layout = Layout::new(&columns, count, &self.threads)?;
+                let layout = Layout::new(&mut columns, count, &self.threads)?;
                 let of: Vec<_> = try_collect(layout.numbers.iter().map(|&number| Ok(of[number as usize])), WHAT)?;
                 Some((AnyMetric::joined(&sources, &of)?, layout, Ids::new(ids)))
             }

@@ -149,6 +149,7 @@ impl<M: Metric> Reach for RadiusSearch<'_, M> {
             numbers: &self.all,
             boxes: self.boxes,
             least: self.least.as_ref(),
+            least_numbers: None,
             ..part.space(self.common, metric, self.index, keys, None)
         };
         let batch = Batch {

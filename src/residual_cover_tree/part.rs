@@ -250,6 +250,8 @@ impl Part {
             numbers: &self.layout.numbers,
             boxes: &self.boxes,
             least: None,
+            least_numbers: self.least.as_ref(),
+            prefix: None,
             nodes,
             subspaces: IndexSource::subspaces(if index.starts.is_some() { &self.index } else { index }, &self.metric),
             leaves: IndexSource::bound(index, &self.metric, &common.options.covariance),

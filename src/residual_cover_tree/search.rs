@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result, number, try_collect, try_vec};
 use crate::metric::{AnyMetric, Metric, QueryBlock, admits};
 use crate::options::Traversal;
 use crate::search::{
-    Batch, Collector, Index, Keys, Nearest, Neighbor, Nodes, SearchCounters, Space, Within, run_batch,
+    Batch, BoxPrefix, Collector, Index, Keys, Nearest, Neighbor, Nodes, SearchCounters, Space, Within, run_batch,
 };
 use crate::stats::SearchStats;
 use ndarray::{ArrayView1, ArrayView2};
@@ -31,6 +31,8 @@ pub(super) enum Asked<'a> {
 pub(super) struct Search<'a, 'b> {
     pub(super) part: u32,
     pub(super) index: &'a Index,
+    /// Boxes of the points that are searched, if these are the first of an order.
+    pub(super) prefix: Option<&'a BoxPrefix>,
     pub(super) keys: Keys<'a>,
     /// Whether keys are numbers.
     pub(super) by_number: bool,
@@ -225,6 +227,7 @@ impl ResidualCoverTree {
             let search = Search {
                 part: p as u32,
                 index: &part.index,
+                prefix: None,
                 keys,
                 by_number: true,
                 limits: &limits,
@@ -262,12 +265,13 @@ impl ResidualCoverTree {
             let places = self.places(search)?;
             let batch = Batch { limits: search.limits, places: &places, traversal };
             let load = |numbers: &[u32], block: &mut QueryBlock| self.load_block(search, &places, numbers, block);
-            let by_rank = match metric.is_spatial() && !search.by_number {
+            let by_rank = match metric.is_spatial() && !search.by_number && search.prefix.is_none() {
                 true => Some(part.boxes.least_keys(search.keys.of)?),
                 false => None,
             };
             let space = Space {
                 least: by_rank.as_ref().or(part.least.as_ref()),
+                prefix: search.prefix,
                 exclude_self: search.exclude_self,
                 in_use: self.in_use,
                 ..part.space(self.common(), metric, search.index, search.keys, nodes)

@@ -5,7 +5,8 @@ use super::search::{Asked, Bounds, KNearest, Search, Units};
 use super::tree::{Neighbors, ResidualCoverTree, Spot};
 use crate::control::Control;
 use crate::error::{Error, Result, try_collect, try_vec, try_with_capacity};
-use crate::search::{FEW, Keys, Neighbor, SearchCounters};
+use crate::options::Traversal;
+use crate::search::{BoxPrefix, FEW, Keys, Neighbor, Plan, SearchCounters};
 use ndarray::ArrayView1;
 use std::time::Instant;
 
@@ -74,25 +75,39 @@ impl ResidualCoverTree {
         let mut counters = SearchCounters::default();
         // Rows that have at least a quarter of the order before them search among all points, those before them among
         // the first quarter with an index of its own, and so on: of what is searched, a quarter or more may be found.
+        // Where boxes are searched it is half.
         // An index pays from so many points on; one that needs a table of angles of its own from more on.
         let few = match (&part.index.subspaces, &part.index.leaves) {
             (Some(_), None) => 4 * FEW,
             (Some(_), Some(_)) => 2 * FEW,
             (None, _) => FEW,
         };
+        let boxes = part.index.plan == Plan::Boxes && self.options.traversal == Traversal::Automatic;
         let (mut end, mut last) = (live, spots.len());
         while last > 0 {
-            let start = if part.index.is_empty() || end <= few { 0 } else { end / 4 };
+            let start = match (boxes, part.index.is_empty()) {
+                _ if end <= few => 0,
+                (true, _) => end / 2,
+                (false, true) => 0,
+                (false, false) => end / 4,
+            };
             let first = if start == 0 { 0 } else { limits.partition_point(|&limit| (limit as usize) < start) };
             control.window(share((live - end) as f64), share((live - start) as f64));
-            let prefix = match end == live || start == 0 {
+            let whole = end == live || start == 0;
+            let prefix = match whole || boxes {
                 true => None,
                 false => Some(part.prefix_index(self.common(), &positions[..end], control)?),
             };
             counters.distance_evaluations += prefix.as_ref().map_or(0, |index| index.evaluations);
+            let (points, numbers, threads) = (part.points(), &part.layout.numbers, &self.threads);
+            let first_points = match boxes && !whole {
+                true => Some(BoxPrefix::new(points, &ranks, numbers, end, threads)?),
+                false => None,
+            };
             let search = Search {
                 part: p,
                 index: prefix.as_ref().unwrap_or(&part.index),
+                prefix: first_points.as_ref(),
                 keys: Keys { of: &ranks, positions: &positions },
                 by_number: false,
                 limits: &limits[first..last],

@@ -1,122 +1,350 @@
-//! Search of metrics that are a function of Euclidean distance (that distance itself, and plain correlation of a
-//! stationary kernel): a group of nearby queries against the leaves of the layout. The leaves around home tell what neighbours must
-//! reach; then those whose boxes may reach it are looked at, the nearest first, until none can matter.
+//! Search of metrics that fall with Euclidean distance (that distance itself, and plain correlation of a stationary kernel): a
+//! query descends the boxes of the layout's leaves, the nearest first, and looks at all points of a leaf at once.
+//!
+//! It looks for small squared distances, which tell nearly all: where scores of different squared distances may be equal, or next to
+//! it, all points of such squared distances are scored. Points without end may be equally far: at one place, or so far away that
+//! nothing is left of their correlation. Of these the least numbers are wanted, and boxes tell the least number that they have.
 
+use super::box_prefix::BoxPrefix;
 use super::collector::Collector;
 use super::context::{Group, Scratch, Space};
+use super::nearest_squares::NearestSquares;
 use crate::error::Result;
-use crate::layout::aabb::bounding_box;
-use crate::metric::{Candidates, Metric, QueryBlock};
-use std::ops::Range;
+use crate::layout::{Boxes, LEAF, LeastKeys};
+use crate::metric::{Candidates, Metric, NEW, QueryBlock};
+use crate::simd::boxes::{FAN, Wanted, squares_in_leaf};
 
-/// Leaves that a query starts from, at most: those of a run of the layout.
-const MOST_FIRST: usize = 8;
-
-/// Searches for all queries of the group together.
+/// Searches for all queries of the group, one after the other: those that are next to each other find leaves in the cache.
 pub(crate) fn search<M: Metric, C: Collector>(
     space: &Space<'_, M>,
     queries: &QueryBlock,
     group: &mut Group<C>,
     scratch: &mut Scratch,
 ) -> Result<()> {
-    let started = search_at_home(space, queries, group, scratch)?;
-    let order = leaves_by_distance(space, queries, group, scratch)?;
-    let d = space.metric.points().d;
-    let mut rows = Vec::new();
-    for (done, &(gap, leaf)) in order.iter().enumerate() {
-        if space.metric.separation_bound(gap) < loosest(group) {
-            scratch.counters.pruned_by_cell += (order.len() - done) as u64;
-            break;
-        }
-        rows.clear();
-        rows.extend((0..queries.len as u32).filter(|&q| {
-            let own = q as usize;
-            let x = &queries.coords[own * d..(own + 1) * d];
-            let gap = || space.boxes.squared_gap(0, leaf as usize, x, x);
-            (leaf ^ group.homes[own]) >= started[own]
-                && space.metric.separation_bound(gap()) >= group.collectors[own].threshold()
-        }));
-        look(space, queries, group, &rows, leaf as usize, scratch)?;
+    let tree = BoxTree::of(space);
+    let mut memory = std::mem::take(&mut scratch.boxes);
+    for q in 0..queries.len {
+        BoxSearch { space, tree, queries, q }.run(group, &mut memory, scratch)?;
     }
+    scratch.boxes = memory;
     Ok(())
 }
 
-/// Looks at home, and at the leaves around it until there are enough points that each query may find: those of whose numbers the
-/// exclusive or with that of home is below what is returned, one a query.
-fn search_at_home<M: Metric, C: Collector>(
-    space: &Space<'_, M>,
-    queries: &QueryBlock,
-    group: &mut Group<C>,
-    scratch: &mut Scratch,
-) -> Result<Vec<u32>> {
-    let mut started = vec![0; queries.len];
-    let homes = group.homes.clone();
-    for run in queries.all.chunk_by(|&a, &b| homes[a as usize] == homes[b as usize]) {
-        let home = group.homes[run[0] as usize];
-        let wanted = run.iter().map(|&q| group.collectors[q as usize].wanted()).max().unwrap_or(0);
-        let limit = run.iter().map(|&q| group.limits[q as usize]).min().unwrap_or(0);
-        let (mut met, mut first) = (0, 0);
-        while first < MOST_FIRST as u32 && (first == 0 || met < wanted) {
-            let leaf = (home ^ first) as usize;
-            if leaf < space.boxes.leaves() {
-                met += space.boxes.members(leaf).filter(|&i| space.keys.of[i] < limit).count();
-                look(space, queries, group, run, leaf, scratch)?;
+/// Points in leaves, and their boxes.
+#[derive(Clone, Copy)]
+pub(super) struct BoxTree<'a> {
+    boxes: &'a Boxes,
+    /// Coordinates, dimension by dimension.
+    columns: &'a [f64],
+    n: usize,
+    keys: &'a [u32],
+    least: Option<&'a LeastKeys>,
+    /// Which decide between points that are equally far.
+    numbers: &'a [u32],
+    least_numbers: Option<&'a LeastKeys>,
+    /// Where the points are in the layout of their part, if these are not all.
+    positions: Option<&'a [u32]>,
+}
+
+impl<'a> BoxTree<'a> {
+    fn of<M: Metric>(space: &Space<'a, M>) -> Self {
+        match space.prefix {
+            Some(prefix) => prefix.tree(),
+            None => BoxTree {
+                boxes: space.boxes,
+                columns: &space.metric.points().coords,
+                n: space.metric.points().n,
+                keys: space.keys.of,
+                least: space.least,
+                numbers: space.numbers,
+                least_numbers: space.least_numbers,
+                positions: None,
+            },
+        }
+    }
+}
+
+impl BoxPrefix {
+    fn tree(&self) -> BoxTree<'_> {
+        BoxTree {
+            boxes: &self.boxes,
+            columns: &self.columns,
+            n: self.positions.len(),
+            keys: &self.keys,
+            least: Some(&self.least),
+            numbers: &self.numbers,
+            least_numbers: Some(&self.least_numbers),
+            positions: Some(&self.positions),
+        }
+    }
+}
+
+/// Memory of one thread.
+#[derive(Default)]
+pub(crate) struct Memory {
+    nearest: NearestSquares,
+    stack: Vec<Node>,
+    positions: Vec<u32>,
+}
+
+/// A box that is to be opened.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Node {
+    /// The squared distance that its points have from the query at least.
+    pub(super) gap: f64,
+    /// The least of their numbers.
+    pub(super) least_number: u32,
+    level: u32,
+    number: u32,
+}
+
+/// What a descent finds.
+trait Found {
+    /// No point that is farther matters.
+    fn reach(&self) -> f64;
+
+    /// Whether the points of a box, which is within reach, are as far as those that were found or farther, and have larger numbers.
+    fn is_behind(&mut self, node: &Node) -> Result<bool>;
+
+    /// Takes those points of a leaf that begins at `start` for which there is a bit.
+    fn take(&mut self, start: usize, squares: &[f64; LEAF], wanted: u32) -> Result<()>;
+}
+
+/// A query that is searched for.
+struct BoxSearch<'a, 's, M> {
+    space: &'a Space<'s, M>,
+    tree: BoxTree<'a>,
+    queries: &'a QueryBlock,
+    q: usize,
+}
+
+impl<M: Metric> BoxSearch<'_, '_, M> {
+    fn run<C: Collector>(&self, group: &mut Group<C>, memory: &mut Memory, scratch: &mut Scratch) -> Result<()> {
+        let Memory { nearest, stack, positions } = memory;
+        let (metric, collector) = (self.space.metric, &group.collectors[self.q]);
+        let (k, own, limit) = (collector.wanted(), group.positions[self.q], group.limits[self.q]);
+        let reach = metric.reach(collector.threshold());
+        let own = if self.space.exclude_self && self.tree.positions.is_none() { own } else { NEW };
+        let mut beyond = f64::NEG_INFINITY;
+        if k > 0 {
+            nearest.begin(k, reach, metric.tie_share());
+            let mut found = BySquares { nearest, tree: self.tree, falls: M::FALLS };
+            self.descend((limit, own), &mut found, stack, scratch)?;
+            self.offer(nearest, positions, group, scratch)?;
+            let collector = &group.collectors[self.q];
+            let kept = nearest.reach();
+            // Fewer than k: all there are.
+            if nearest.len() < k || metric.separation_bound(kept) < collector.threshold() || M::FALLS {
+                return Ok(());
             }
-            first += 1;
+            beyond = kept;
         }
-        run.iter().for_each(|&q| started[q as usize] = first);
+        // What is farther than that may score as much.
+        let reach = metric.reach(group.collectors[self.q].threshold());
+        let mut found = ByScores { search: self, group, reach, beyond, positions, scratch: &mut Scratch::default() };
+        self.descend((limit, own), &mut found, stack, scratch)
     }
-    Ok(started)
-}
 
-/// Scores some queries with the points of a leaf that they may find.
-fn look<M: Metric, C: Collector>(
-    space: &Space<'_, M>,
-    queries: &QueryBlock,
-    group: &mut Group<C>,
-    rows: &[u32],
-    leaf: usize,
-    scratch: &mut Scratch,
-) -> Result<()> {
-    let members: Range<usize> = space.boxes.members(leaf);
-    let limit = rows.iter().map(|&q| group.limits[q as usize]).max().unwrap_or(0);
-    if members.clone().all(|i| space.keys.of[i] < limit) {
+    /// Offers what was found by squared distances.
+    fn offer<C: Collector>(
+        &self,
+        nearest: &NearestSquares,
+        positions: &mut Vec<u32>,
+        group: &mut Group<C>,
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        positions.clear();
+        for (squared, place) in nearest.kept() {
+            match self.space.metric.score_of_square(squared) {
+                Some(score) => {
+                    let number = self.tree.numbers[place as usize];
+                    group.collectors[self.q].offer(self.space.metric, score, number);
+                }
+                None => positions.push(self.tree.positions.map_or(place, |positions| positions[place as usize])),
+            }
+        }
+        self.evaluate(positions, group, scratch)
+    }
+
+    /// Scores points of the part.
+    fn evaluate<C: Collector>(&self, positions: &[u32], group: &mut Group<C>, scratch: &mut Scratch) -> Result<()> {
         let memory = (&mut scratch.score, &mut scratch.scores, &mut scratch.counters);
-        return space.evaluate(group, rows, queries, &Candidates::Range(members), memory);
+        self.space.evaluate(group, &[self.q as u32], self.queries, &Candidates::Gather(positions), memory)
     }
-    space.evaluate_some(group, rows, queries, members.map(|i| i as u32), scratch)
-}
 
-/// What the neighbours of some query of the group may reach.
-fn loosest<C: Collector>(group: &Group<C>) -> f64 {
-    group.collectors.iter().map(|c| c.threshold()).fold(f64::INFINITY, f64::min)
-}
-
-/// Leaves that may have a neighbour of some query, nearest to the group's box first, with squared distances.
-fn leaves_by_distance<M: Metric, C: Collector>(
-    space: &Space<'_, M>,
-    queries: &QueryBlock,
-    group: &Group<C>,
-    scratch: &mut Scratch,
-) -> Result<Vec<(f64, u32)>> {
-    let (boxes, d) = (space.boxes, space.metric.points().d);
-    let corners = bounding_box(d, 0..queries.len, |q, j| queries.coords[q * d + j]);
-    let (lower, upper) = corners.split_at(d);
-    let limit = group.largest_limit();
-    let (loosest, counters) = (loosest(group), &mut scratch.counters);
-    counters.nodes_visited += boxes.leaves() as u64;
-    let gap = |level: usize, b: usize| boxes.squared_gap(level, b, lower, upper);
-    let open = |level: usize, b: usize| {
-        if space.least.is_some_and(|least| !least.below(level, b, limit)) {
-            counters.pruned_by_id += boxes.leaves_in(level, b) as u64;
-            return false;
+    /// Descends the boxes, the nearest first.
+    fn descend(
+        &self,
+        (limit, own): (u32, u32),
+        found: &mut impl Found,
+        stack: &mut Vec<Node>,
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let (tree, counters) = (self.tree, &mut scratch.counters);
+        let d = self.space.metric.points().d;
+        let x = &self.queries.coords[self.q * d..(self.q + 1) * d];
+        stack.clear();
+        self.open(x, (tree.boxes.top(), 0), (found.reach(), limit), stack);
+        let mut squares = [0.0; LEAF];
+        while let Some(node) = stack.pop() {
+            counters.nodes_visited += 1;
+            if node.gap > found.reach() || found.is_behind(&node)? {
+                counters.pruned_by_cell += 1;
+            } else if node.level > 0 {
+                self.open(x, (node.level as usize - 1, node.number as usize), (found.reach(), limit), stack);
+            } else {
+                let start = node.number as usize * LEAF;
+                let wanted = Wanted { reach: found.reach(), limit };
+                let mut reaching = self.look(x, start, wanted, &mut squares);
+                if (own as usize).wrapping_sub(start) < LEAF {
+                    reaching &= !(1 << (own as usize - start));
+                }
+                counters.distance_evaluations += LEAF.min(tree.n - start) as u64;
+                if reaching != 0 {
+                    found.take(start, &squares, reaching)?;
+                }
+            }
         }
-        let open = space.metric.separation_bound(gap(level, b)) >= loosest;
-        counters.pruned_by_cell += if open { 0 } else { boxes.leaves_in(level, b) as u64 };
-        open
-    };
-    let mut order = Vec::new();
-    boxes.descend(open, |leaf| order.push((gap(0, leaf), leaf as u32)));
-    order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    Ok(order)
+        Ok(())
+    }
+
+    /// Puts the boxes of a group on the stack, the nearest last: those that have a point within reach and the limit, perhaps.
+    fn open(&self, x: &[f64], (level, g): (usize, usize), (reach, limit): (f64, u32), stack: &mut Vec<Node>) {
+        let tree = self.tree;
+        let gaps = tree.boxes.gaps(self.space.metric.simd(), level, g, x);
+        let least = tree.least.map(|least| least.of_group(level, g));
+        let numbers = tree.least_numbers.map(|least| least.of_group(level, g));
+        let first = stack.len();
+        for t in 0..tree.boxes.in_group(level, g) {
+            if gaps[t] <= reach && least.is_none_or(|least| least[t] < limit) {
+                let least_number = numbers.map_or(0, |least| least[t]);
+                stack.push(Node { gap: gaps[t], least_number, level: level as u32, number: (g * FAN + t) as u32 });
+                // Few: each goes down to its place.
+                let mut place = stack.len() - 1;
+                while place > first && is_nearer(&stack[place - 1], &stack[place]) {
+                    stack.swap(place - 1, place);
+                    place -= 1;
+                }
+            }
+        }
+    }
+
+    /// Squared distances of the points of a leaf, and a bit for each that is wanted.
+    fn look(&self, x: &[f64], start: usize, wanted: Wanted, squares: &mut [f64; LEAF]) -> u32 {
+        let tree = self.tree;
+        let simd = self.space.metric.simd();
+        if let Some(keys) = tree.keys[start..].first_chunk() {
+            return squares_in_leaf(simd, x, (tree.columns, tree.n, start), (wanted, keys), squares);
+        }
+        // The last leaf.
+        let mut reaching = 0;
+        for (t, i) in (start..tree.n).enumerate() {
+            let difference = |(j, &x): (usize, &f64)| x - tree.columns[j * tree.n + i];
+            squares[t] = x.iter().enumerate().map(difference).fold(0.0, |sum, difference| sum + difference * difference);
+            reaching |= u32::from(squares[t] <= wanted.reach && tree.keys[i] < wanted.limit) << t;
+        }
+        reaching
+    }
+}
+
+/// Whether the first of two boxes comes before the second.
+fn is_nearer(a: &Node, b: &Node) -> bool {
+    (a.gap, a.least_number) < (b.gap, b.least_number)
+}
+
+/// The places of the bits of a leaf.
+fn places(start: usize, mut bits: u32) -> impl Iterator<Item = (usize, usize)> {
+    std::iter::from_fn(move || {
+        let t = bits.trailing_zeros() as usize;
+        (bits != 0).then(|| {
+            bits &= bits - 1;
+            (t, start + t)
+        })
+    })
+}
+
+/// The least squared distances.
+struct BySquares<'a> {
+    nearest: &'a mut NearestSquares,
+    tree: BoxTree<'a>,
+    /// Whether computed scores never rise with squared distance.
+    falls: bool,
+}
+
+impl Found for BySquares<'_> {
+    #[inline]
+    fn reach(&self) -> f64 {
+        self.nearest.reach()
+    }
+
+    #[inline]
+    fn is_behind(&mut self, node: &Node) -> Result<bool> {
+        let farthest = self.nearest.farthest();
+        if node.gap < farthest || self.tree.least_numbers.is_none() {
+            return Ok(false);
+        }
+        let (level, number) = (node.level as usize, node.number as usize);
+        let equal = || node.gap == farthest && self.tree.boxes.is_one_place(level, number);
+        Ok((self.falls || equal()) && self.nearest.has_enough_below(node.least_number, self.tree.numbers))
+    }
+
+    #[inline]
+    fn take(&mut self, start: usize, squares: &[f64; LEAF], wanted: u32) -> Result<()> {
+        places(start, wanted).for_each(|(t, place)| self.nearest.push(squares[t], place as u32));
+        self.nearest.settle(self.tree.numbers)
+    }
+}
+
+/// All that may score enough.
+struct ByScores<'a, 's, 'g, M, C> {
+    search: &'a BoxSearch<'a, 's, M>,
+    group: &'g mut Group<C>,
+    reach: f64,
+    /// Nearer ones were offered.
+    beyond: f64,
+    positions: &'g mut Vec<u32>,
+    scratch: &'g mut Scratch,
+}
+
+impl<M: Metric, C: Collector> Found for ByScores<'_, '_, '_, M, C> {
+    fn reach(&self) -> f64 {
+        self.reach
+    }
+
+    fn is_behind(&mut self, node: &Node) -> Result<bool> {
+        let BoxSearch { space, tree, q, .. } = *self.search;
+        let Some((distance, number)) = self.group.collectors[q].farthest() else { return Ok(false) };
+        if space.metric.separation_bound(node.gap) < self.group.collectors[q].threshold() {
+            return Ok(true);
+        }
+        if node.least_number <= number || tree.least_numbers.is_none() {
+            return Ok(false);
+        }
+        if space.metric.is_farthest_beyond(node.gap) {
+            return Ok(true);
+        }
+        let (level, b) = (node.level as usize, node.number as usize);
+        if !tree.boxes.is_one_place(level, b) {
+            return Ok(false);
+        }
+        let first = tree.boxes.members(level, b).start;
+        let first = tree.positions.map_or(first as u32, |positions| positions[first]);
+        let mut score = [0.0];
+        let candidates = Candidates::Gather(&[first]);
+        space.metric.scores(self.search.queries, &[q as u32], &candidates, &mut self.scratch.score, &mut score)?;
+        // Its own score, with itself, is none of another's there.
+        Ok(first != self.group.positions[q] && space.metric.distance(score[0]) >= distance)
+    }
+
+    fn take(&mut self, start: usize, squares: &[f64; LEAF], wanted: u32) -> Result<()> {
+        let BoxSearch { space, tree, q, .. } = *self.search;
+        self.positions.clear();
+        for (t, place) in places(start, wanted).filter(|&(t, _)| squares[t] > self.beyond) {
+            match space.metric.score_of_square(squares[t]) {
+                Some(score) => self.group.collectors[q].offer(space.metric, score, tree.numbers[place]),
+                None => self.positions.push(tree.positions.map_or(place as u32, |positions| positions[place])),
+            }
+        }
+        self.search.evaluate(self.positions, self.group, self.scratch)
+    }
 }

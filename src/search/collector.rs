@@ -36,6 +36,9 @@ pub(crate) trait Collector: Send {
     /// Keeps the point if it belongs to the answer so far.
     fn offer<M: Metric>(&mut self, metric: &M, score: f64, id: u32);
 
+    /// Distance and id of the farthest that is kept, once there are as many as are wanted.
+    fn farthest(&self) -> Option<(f64, u32)>;
+
     /// How many points must be met before the threshold means anything.
     fn wanted(&self) -> usize;
 
@@ -51,6 +54,8 @@ pub(crate) struct Nearest {
     /// The nearest so far and a few more: these are sorted out when there are [`most`](Nearest::most), which costs less
     /// than a heap.
     kept: Vec<Neighbor>,
+    /// The k-th when they were last sorted out.
+    farthest: Option<Neighbor>,
     failed: bool,
 }
 
@@ -58,7 +63,7 @@ impl Nearest {
     /// The `k` nearest of distance below `bound`. Memory grows with what is found, not with `k`.
     pub(crate) fn new<M: Metric>(metric: &M, k: usize, bound: f64) -> Self {
         let threshold = if bound == f64::INFINITY { f64::NEG_INFINITY } else { metric.score_at(bound) };
-        Nearest { k, bound, threshold, kept: Vec::new(), failed: false }
+        Nearest { k, bound, threshold, kept: Vec::new(), farthest: None, failed: false }
     }
 
     /// The kept points, nearest first.
@@ -84,6 +89,10 @@ impl Collector for Nearest {
     #[inline]
     fn threshold(&self) -> f64 {
         self.threshold
+    }
+
+    fn farthest(&self) -> Option<(f64, u32)> {
+        self.farthest.map(|farthest| (farthest.distance, farthest.id))
     }
 
     fn wanted(&self) -> usize {
@@ -113,7 +122,8 @@ impl Collector for Nearest {
         }
         self.kept.push(neighbor);
         if self.kept.len() == self.k || self.kept.len() == self.most() {
-            let (_, farthest, _) = self.kept.select_nth_unstable(self.k - 1);
+            let (_, &mut farthest, _) = self.kept.select_nth_unstable(self.k - 1);
+            self.farthest = Some(farthest);
             self.threshold = self.threshold.max(metric.score_at(farthest.distance));
             self.kept.truncate(self.k);
         }
@@ -145,6 +155,10 @@ impl Collector for Within {
     #[inline]
     fn threshold(&self) -> f64 {
         self.threshold
+    }
+
+    fn farthest(&self) -> Option<(f64, u32)> {
+        None
     }
 
     fn wanted(&self) -> usize {
@@ -188,6 +202,10 @@ impl Reaching {
 impl Collector for Reaching {
     fn threshold(&self) -> f64 {
         self.least
+    }
+
+    fn farthest(&self) -> Option<(f64, u32)> {
+        None
     }
 
     fn wanted(&self) -> usize {

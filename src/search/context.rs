@@ -1,5 +1,6 @@
 //! What a search runs over, and the queries it runs for.
 
+use super::box_prefix::BoxPrefix;
 use super::collector::Collector;
 use super::leaves::LeafBound;
 use super::subspaces::SubspaceBound;
@@ -38,6 +39,10 @@ pub(crate) struct Space<'a, M> {
     /// The least key of each box's points, where a query's limit may exclude some: of the leaves of the layout, which are then those of
     /// the index.
     pub(crate) least: Option<&'a LeastKeys>,
+    /// The least number of each box's points, where boxes are searched.
+    pub(crate) least_numbers: Option<&'a LeastKeys>,
+    /// The first points of the order whose places keys are, if boxes of these are searched.
+    pub(crate) prefix: Option<&'a BoxPrefix>,
     /// The cover tree, for its traversals.
     pub(crate) nodes: Option<Nodes<'a>>,
     /// The subspaces, where they help.
@@ -179,6 +184,7 @@ pub(crate) struct Scratch {
     pub(crate) candidates: Vec<u32>,
     pub(crate) frontier: Vec<u32>,
     pub(crate) next: Vec<u32>,
+    pub(crate) boxes: super::box_search::Memory,
     pub(crate) counters: SearchCounters,
 }
 

@@ -11,6 +11,7 @@
 mod affine_bounds;
 mod batch;
 mod best_first;
+mod box_prefix;
 mod box_search;
 mod brute_force;
 mod candidates;
@@ -29,6 +30,7 @@ mod leaf_query;
 mod leaf_search;
 mod leaves;
 mod level_synchronous;
+mod nearest_squares;
 mod plan;
 mod principal_angles;
 mod projection;
@@ -43,6 +45,7 @@ mod subspaces_build;
 mod whitened_rows;
 
 pub(crate) use batch::{Batch, run_batch};
+pub(crate) use box_prefix::BoxPrefix;
 pub(crate) use collector::{Collector, Nearest, Neighbor, Reaching, Within};
 pub use context::SearchCounters;
 pub(crate) use context::{InUse, Keys, Nodes, Space};

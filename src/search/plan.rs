@@ -178,7 +178,7 @@ pub(super) fn decide(
     let bounded = matches!(covariance, Covariance::Stationary(_));
     let rows = if bounded { Some(rows(metric)?) } else { None };
     let size = Subspaces::size_of(count, metric.points.width);
-    let order = ordered(&metric.points.coords, metric.points.n, positions, size.max(WIDEST))?;
+    let order = ordered(&metric.points.coords, metric.points.n, positions, threads)?;
     let leaves = rows.map_or(Ok(false), |rows| Leaves::fit(&rows, metric, &order))?;
     // Affine bounds then tell as much as subspaces would.
     if leaves && much_is_left(metric, &order) {

@@ -5,6 +5,7 @@
 //! not depend on how work is cut into blocks.
 
 pub(crate) mod affine;
+pub(crate) mod boxes;
 pub(crate) mod covariance;
 pub(crate) mod cross_gram;
 pub(crate) mod dots;
