@@ -53,6 +53,11 @@ impl Ids {
         }
     }
 
+    /// Whether each id is its number.
+    pub(super) fn are_numbers(&self) -> bool {
+        matches!(self, Ids::Range(0, _))
+    }
+
     /// The id of a number.
     pub(super) fn of(&self, number: u32) -> u32 {
         match self {
@@ -249,6 +254,7 @@ impl Part {
             metric,
             numbers: &self.layout.numbers,
             boxes: &self.boxes,
+            layout: &self.layout,
             least: None,
             least_numbers: self.least.as_ref(),
             prefix: None,

@@ -1,5 +1,6 @@
 //! What a tree is asked: batches of queries, radii. Each part is searched for all queries, from the first, which is the largest, on.
 
+use super::part::Ids;
 use super::tree::{Neighbors, ResidualCoverTree, Spot};
 use crate::control::Control;
 use crate::data::{Query, QueryPoints};
@@ -280,7 +281,7 @@ impl ResidualCoverTree {
             let collector = |q: u32| wanted.collector(metric, q, &earlier[q as usize]);
             let (more, counters) = run_batch(&space, &batch, load, collector, W::finish, &self.threads, control)?;
             for (found, more) in found.iter_mut().zip(more) {
-                merge(found, more, wanted.most(), |number| part.ids.of(number))?;
+                merge(found, more, wanted.most(), &part.ids)?;
             }
             Ok(counters)
         })
@@ -371,8 +372,10 @@ impl ResidualCoverTree {
 }
 
 /// Adds to the neighbours `found` those of another part, whose numbers become ids; the nearest `most` stay.
-fn merge(found: &mut Vec<Neighbor>, mut more: Vec<Neighbor>, most: usize, id: impl Fn(u32) -> u32) -> Result<()> {
-    more.iter_mut().for_each(|neighbor| neighbor.id = id(neighbor.id));
+fn merge(found: &mut Vec<Neighbor>, mut more: Vec<Neighbor>, most: usize, ids: &Ids) -> Result<()> {
+    if !ids.are_numbers() {
+        more.iter_mut().for_each(|neighbor| neighbor.id = ids.of(neighbor.id));
+    }
     if found.is_empty() {
         *found = more;
         return Ok(());

@@ -12,6 +12,7 @@ pub(crate) struct BoxPrefix {
     pub(super) positions: Vec<u32>,
     /// Coordinates, dimension by dimension.
     pub(super) columns: Vec<f64>,
+    pub(super) layout: Layout,
     pub(super) boxes: Boxes,
     pub(super) keys: Vec<u32>,
     pub(super) least: LeastKeys,
@@ -38,6 +39,6 @@ impl BoxPrefix {
         let of = |values: &[u32]| try_collect(positions.iter().map(|&i| Ok(values[i as usize])), what);
         let (keys, numbers) = (of(keys)?, of(numbers)?);
         let (least, least_numbers) = (boxes.least_keys(&keys)?, boxes.least_keys(&numbers)?);
-        Ok(BoxPrefix { positions, columns, boxes, keys, least, numbers, least_numbers })
+        Ok(BoxPrefix { positions, columns, layout, boxes, keys, least, numbers, least_numbers })
     }
 }

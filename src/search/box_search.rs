@@ -10,7 +10,7 @@ use super::collector::Collector;
 use super::context::{Group, Scratch, Space};
 use super::nearest_squares::NearestSquares;
 use crate::error::Result;
-use crate::layout::{Boxes, LEAF, LeastKeys};
+use crate::layout::{Boxes, LEAF, Layout, LeastKeys};
 use crate::metric::{Candidates, Metric, NEW, QueryBlock};
 use crate::simd::boxes::{FAN, Wanted, squares_in_leaf};
 
@@ -34,6 +34,7 @@ pub(crate) fn search<M: Metric, C: Collector>(
 #[derive(Clone, Copy)]
 pub(super) struct BoxTree<'a> {
     boxes: &'a Boxes,
+    layout: &'a Layout,
     /// Coordinates, dimension by dimension.
     columns: &'a [f64],
     n: usize,
@@ -52,6 +53,7 @@ impl<'a> BoxTree<'a> {
             Some(prefix) => prefix.tree(),
             None => BoxTree {
                 boxes: space.boxes,
+                layout: space.layout,
                 columns: &space.metric.points().coords,
                 n: space.metric.points().n,
                 keys: space.keys.of,
@@ -64,10 +66,18 @@ impl<'a> BoxTree<'a> {
     }
 }
 
+impl BoxTree<'_> {
+    /// Where the point at a place is in the layout of its part.
+    fn position(&self, place: u32) -> u32 {
+        self.positions.map_or(place, |positions| positions[place as usize])
+    }
+}
+
 impl BoxPrefix {
     fn tree(&self) -> BoxTree<'_> {
         BoxTree {
             boxes: &self.boxes,
+            layout: &self.layout,
             columns: &self.columns,
             n: self.positions.len(),
             keys: &self.keys,
@@ -130,40 +140,25 @@ impl<M: Metric> BoxSearch<'_, '_, M> {
             nearest.begin(k, reach, metric.tie_share());
             let mut found = BySquares { nearest, tree: self.tree, falls: M::FALLS };
             self.descend((limit, own), &mut found, stack, scratch)?;
-            self.offer(nearest, positions, group, scratch)?;
-            let collector = &group.collectors[self.q];
-            let kept = nearest.reach();
-            // Fewer than k: all there are.
-            if nearest.len() < k || metric.separation_bound(kept) < collector.threshold() || M::FALLS {
+            if M::FALLS {
+                let score = |squared: f64| metric.score_of_square(squared).unwrap_or(-squared);
+                let found = nearest.nearest(|squared| metric.distance(score(squared)), self.tree.numbers)?;
+                group.collectors[self.q].take_nearest(found);
                 return Ok(());
             }
-            beyond = kept;
+            positions.clear();
+            positions.extend(nearest.kept().map(|(_, place)| self.tree.position(place)));
+            self.evaluate(positions, group, scratch)?;
+            beyond = nearest.reach();
+            // Fewer than k: all there are.
+            if nearest.len() < k || metric.separation_bound(beyond) < group.collectors[self.q].threshold() {
+                return Ok(());
+            }
         }
         // What is farther than that may score as much.
         let reach = metric.reach(group.collectors[self.q].threshold());
         let mut found = ByScores { search: self, group, reach, beyond, positions, scratch: &mut Scratch::default() };
         self.descend((limit, own), &mut found, stack, scratch)
-    }
-
-    /// Offers what was found by squared distances.
-    fn offer<C: Collector>(
-        &self,
-        nearest: &NearestSquares,
-        positions: &mut Vec<u32>,
-        group: &mut Group<C>,
-        scratch: &mut Scratch,
-    ) -> Result<()> {
-        positions.clear();
-        for (squared, place) in nearest.kept() {
-            match self.space.metric.score_of_square(squared) {
-                Some(score) => {
-                    let number = self.tree.numbers[place as usize];
-                    group.collectors[self.q].offer(self.space.metric, score, number);
-                }
-                None => positions.push(self.tree.positions.map_or(place, |positions| positions[place as usize])),
-            }
-        }
-        self.evaluate(positions, group, scratch)
     }
 
     /// Scores points of the part.
@@ -183,15 +178,26 @@ impl<M: Metric> BoxSearch<'_, '_, M> {
         let (tree, counters) = (self.tree, &mut scratch.counters);
         let d = self.space.metric.points().d;
         let x = &self.queries.coords[self.q * d..(self.q + 1) * d];
-        stack.clear();
-        self.open(x, (tree.boxes.top(), 0), (found.reach(), limit), stack);
         let mut squares = [0.0; LEAF];
-        while let Some(node) = stack.pop() {
+        stack.clear();
+        // The leaves next to home, then boxes around these, which hardly any box of is within reach by then.
+        let (mut level, mut inside) = (0, self.home(x));
+        let mut done = usize::MAX;
+        loop {
+            let Some(node) = stack.pop() else {
+                if level > tree.boxes.top() {
+                    return Ok(());
+                }
+                self.open(x, (level, inside / FAN), (found.reach(), limit, done), stack);
+                (level, done, inside) = (level + 1, inside / FAN, inside / FAN);
+                continue;
+            };
             counters.nodes_visited += 1;
             if node.gap > found.reach() || found.is_behind(&node)? {
                 counters.pruned_by_cell += 1;
             } else if node.level > 0 {
-                self.open(x, (node.level as usize - 1, node.number as usize), (found.reach(), limit), stack);
+                let group = (node.level as usize - 1, node.number as usize);
+                self.open(x, group, (found.reach(), limit, usize::MAX), stack);
             } else {
                 let start = node.number as usize * LEAF;
                 let wanted = Wanted { reach: found.reach(), limit };
@@ -205,18 +211,32 @@ impl<M: Metric> BoxSearch<'_, '_, M> {
                 }
             }
         }
-        Ok(())
     }
 
-    /// Puts the boxes of a group on the stack, the nearest last: those that have a point within reach and the limit, perhaps.
-    fn open(&self, x: &[f64], (level, g): (usize, usize), (reach, limit): (f64, u32), stack: &mut Vec<Node>) {
+    /// The leaf that the query is in, or would be.
+    fn home(&self, x: &[f64]) -> usize {
+        match (self.tree.positions, self.queries.positions[self.q]) {
+            (None, position) if position != NEW => position as usize / LEAF,
+            _ => self.tree.layout.home(x) as usize / LEAF,
+        }
+    }
+
+    /// Puts the boxes of a group on the stack, the nearest last: those that have a point within reach and the limit, perhaps, but
+    /// for one that is done with.
+    fn open(
+        &self,
+        x: &[f64],
+        (level, g): (usize, usize),
+        (reach, limit, done): (f64, u32, usize),
+        stack: &mut Vec<Node>,
+    ) {
         let tree = self.tree;
         let gaps = tree.boxes.gaps(self.space.metric.simd(), level, g, x);
         let least = tree.least.map(|least| least.of_group(level, g));
         let numbers = tree.least_numbers.map(|least| least.of_group(level, g));
         let first = stack.len();
         for t in 0..tree.boxes.in_group(level, g) {
-            if gaps[t] <= reach && least.is_none_or(|least| least[t] < limit) {
+            if gaps[t] <= reach && g * FAN + t != done && least.is_none_or(|least| least[t] < limit) {
                 let least_number = numbers.map_or(0, |least| least[t]);
                 stack.push(Node { gap: gaps[t], least_number, level: level as u32, number: (g * FAN + t) as u32 });
                 // Few: each goes down to its place.
@@ -327,8 +347,7 @@ impl<M: Metric, C: Collector> Found for ByScores<'_, '_, '_, M, C> {
         if !tree.boxes.is_one_place(level, b) {
             return Ok(false);
         }
-        let first = tree.boxes.members(level, b).start;
-        let first = tree.positions.map_or(first as u32, |positions| positions[first]);
+        let first = tree.position(tree.boxes.members(level, b).start as u32);
         let mut score = [0.0];
         let candidates = Candidates::Gather(&[first]);
         space.metric.scores(self.search.queries, &[q as u32], &candidates, &mut self.scratch.score, &mut score)?;
@@ -342,7 +361,7 @@ impl<M: Metric, C: Collector> Found for ByScores<'_, '_, '_, M, C> {
         for (t, place) in places(start, wanted).filter(|&(t, _)| squares[t] > self.beyond) {
             match space.metric.score_of_square(squares[t]) {
                 Some(score) => self.group.collectors[q].offer(space.metric, score, tree.numbers[place]),
-                None => self.positions.push(tree.positions.map_or(place as u32, |positions| positions[place])),
+                None => self.positions.push(tree.position(place as u32)),
             }
         }
         self.search.evaluate(self.positions, self.group, self.scratch)

@@ -36,6 +36,10 @@ pub(crate) trait Collector: Send {
     /// Keeps the point if it belongs to the answer so far.
     fn offer<M: Metric>(&mut self, metric: &M, score: f64, id: u32);
 
+    /// Takes points by (distance, id), from the nearest on, of which the first of all there are are no others; for those that want
+    /// some.
+    fn take_nearest(&mut self, _nearest: &[(f64, u32)]) {}
+
     /// Distance and id of the farthest that is kept, once there are as many as are wanted.
     fn farthest(&self) -> Option<(f64, u32)>;
 
@@ -89,6 +93,14 @@ impl Collector for Nearest {
     #[inline]
     fn threshold(&self) -> f64 {
         self.threshold
+    }
+
+    fn take_nearest(&mut self, nearest: &[(f64, u32)]) {
+        let count = nearest.iter().take(self.k).take_while(|&&(distance, _)| distance < self.bound).count();
+        self.failed |= self.kept.try_reserve_exact(count).is_err();
+        if !self.failed {
+            self.kept.extend(nearest[..count].iter().map(|&(distance, id)| Neighbor { distance, id }));
+        }
     }
 
     fn farthest(&self) -> Option<(f64, u32)> {

@@ -6,7 +6,7 @@ use super::leaves::LeafBound;
 use super::subspaces::SubspaceBound;
 use crate::cover_tree::CoverTree;
 use crate::error::{Result, try_resize};
-use crate::layout::{Boxes, LeastKeys};
+use crate::layout::{Boxes, Layout, LeastKeys};
 use crate::metric::{Candidates, Metric, NEW, QueryBlock, ScoreScratch};
 use std::ops::AddAssign;
 
@@ -36,6 +36,7 @@ pub(crate) struct Space<'a, M> {
     /// Number of each position.
     pub(crate) numbers: &'a [u32],
     pub(crate) boxes: &'a Boxes,
+    pub(crate) layout: &'a Layout,
     /// The least key of each box's points, where a query's limit may exclude some: of the leaves of the layout, which are then those of
     /// the index.
     pub(crate) least: Option<&'a LeastKeys>,
