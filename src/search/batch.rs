@@ -61,7 +61,7 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
     control.phase(0.0, 0.9);
     let mut numbers: Vec<u32> = try_collect((0..count as u32).map(Ok), "the queries")?;
     for (stage, end) in [(Stage::Near, 0.6), (Stage::Wide, 0.8), (Stage::Pivots, 0.9)] {
-        arrange(&mut numbers, batch, few(space), stage);
+        arrange(&mut numbers, batch, few(space), stage)?;
         // A few that are left are still shared out among the threads.
         let share = |shares: usize| numbers.len().div_ceil(shares * threads.count());
         let group = if stage == Stage::Near { share(PER_THREAD).clamp(GROUP, most) } else { share(1).clamp(1, most) };
@@ -78,7 +78,7 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
         }
         control.phase(end, 1.0);
     }
-    arrange(&mut numbers, batch, few(space), Stage::Last);
+    arrange(&mut numbers, batch, few(space), Stage::Last)?;
     search.run_last(&numbers, &mut neighbors, &mut counters, control)?;
     control.phase(1.0, 1.0);
     control.step(1.0)?;
@@ -293,16 +293,23 @@ where
 /// group's prefixes are about equally long, which the automatic traversal does up to a limit of `few`; then the others by
 /// powers of two of the limit, so that at least half of the points a group looks at are allowed, and then by place. Limits are
 /// at most n.
-fn arrange(numbers: &mut [u32], batch: &Batch<'_>, few: usize, stage: Stage) {
+fn arrange(numbers: &mut [u32], batch: &Batch<'_>, few: usize, stage: Stage) -> Result<()> {
     let few = match (batch.traversal, stage) {
         (Traversal::BruteForce, _) | (_, Stage::Last) => usize::MAX,
         (Traversal::Automatic, _) => few,
         _ => 0,
     };
-    numbers.sort_unstable_by_key(|&q| {
+    let key = |q: u32| {
         let limit = batch.limits[q as usize];
-        if limit as usize <= few { (0, (limit, 0), q) } else { (cohort(limit), batch.places[q as usize], q) }
-    });
+        let (cohort, (home, position)) =
+            if limit as usize <= few { (0, (limit, 0)) } else { (cohort(limit), batch.places[q as usize]) };
+        (u64::from(cohort) << u32::BITS | u64::from(home), u64::from(position) << u32::BITS | u64::from(q))
+    };
+    // With their keys beside them: these are all over the place.
+    let mut keyed = try_collect(numbers.iter().map(|&q| Ok(key(q))), "the queries")?;
+    keyed.sort_unstable();
+    numbers.iter_mut().zip(keyed).for_each(|(to, (_, last))| *to = last as u32);
+    Ok(())
 }
 
 /// The power of two that a limit is rounded up to; 0 for those below which points are scored one and all.

@@ -12,6 +12,7 @@ use super::nearest_squares::NearestSquares;
 use crate::error::Result;
 use crate::layout::{Boxes, LEAF, Layout, LeastKeys};
 use crate::metric::{Candidates, Metric, NEW, QueryBlock};
+use crate::simd::Simd;
 use crate::simd::boxes::{FAN, Wanted, squares_in_leaf};
 
 /// Searches for all queries of the group, one after the other: those that are next to each other find leaves in the cache.
@@ -138,14 +139,15 @@ impl<M: Metric> BoxSearch<'_, '_, M> {
         let mut beyond = f64::NEG_INFINITY;
         if k > 0 {
             nearest.begin(k, reach, metric.tie_share());
-            let mut found = BySquares { nearest, tree: self.tree, falls: M::FALLS };
+            let mut found = BySquares { nearest, tree: self.tree, simd: metric.simd(), falls: M::FALLS };
             self.descend((limit, own), &mut found, stack, scratch)?;
             if M::FALLS {
                 let score = |squared: f64| metric.score_of_square(squared).unwrap_or(-squared);
-                let found = nearest.nearest(|squared| metric.distance(score(squared)), self.tree.numbers)?;
+                let found = nearest.nearest(metric.simd(), |squared| metric.distance(score(squared)), self.tree.numbers)?;
                 group.collectors[self.q].take_nearest(found);
                 return Ok(());
             }
+            nearest.finish(metric.simd());
             positions.clear();
             positions.extend(nearest.kept().map(|(_, place)| self.tree.position(place)));
             self.evaluate(positions, group, scratch)?;
@@ -235,10 +237,12 @@ impl<M: Metric> BoxSearch<'_, '_, M> {
         let least = tree.least.map(|least| least.of_group(level, g));
         let numbers = tree.least_numbers.map(|least| least.of_group(level, g));
         let first = stack.len();
-        for t in 0..tree.boxes.in_group(level, g) {
-            if gaps[t] <= reach && g * FAN + t != done && least.is_none_or(|least| least[t] < limit) {
+        let mut near = (0..FAN).fold(0u32, |near, t| near | u32::from(gaps[t] <= reach) << t);
+        near &= (1 << tree.boxes.in_group(level, g)) - 1;
+        for (t, b) in places(g * FAN, near) {
+            if b != done && least.is_none_or(|least| least[t] < limit) {
                 let least_number = numbers.map_or(0, |least| least[t]);
-                stack.push(Node { gap: gaps[t], least_number, level: level as u32, number: (g * FAN + t) as u32 });
+                stack.push(Node { gap: gaps[t], least_number, level: level as u32, number: b as u32 });
                 // Few: each goes down to its place.
                 let mut place = stack.len() - 1;
                 while place > first && is_nearer(&stack[place - 1], &stack[place]) {
@@ -287,6 +291,7 @@ fn places(start: usize, mut bits: u32) -> impl Iterator<Item = (usize, usize)> {
 struct BySquares<'a> {
     nearest: &'a mut NearestSquares,
     tree: BoxTree<'a>,
+    simd: Simd,
     /// Whether computed scores never rise with squared distance.
     falls: bool,
 }
@@ -310,8 +315,7 @@ impl Found for BySquares<'_> {
 
     #[inline]
     fn take(&mut self, start: usize, squares: &[f64; LEAF], wanted: u32) -> Result<()> {
-        places(start, wanted).for_each(|(t, place)| self.nearest.push(squares[t], place as u32));
-        self.nearest.settle(self.tree.numbers)
+        self.nearest.take(self.simd, (start, squares, wanted), self.tree.numbers)
     }
 }
 

@@ -1,12 +1,17 @@
 //! The k least squared distances, and all that are nearly as small as the k-th.
 
-use crate::error::{Result, try_reserve};
+use crate::error::{Result, try_reserve, try_resize};
+use crate::layout::LEAF;
+use crate::simd::Simd;
+use crate::simd::boxes::count_within;
 
-/// So many more than those that stay are met before the others are sorted out, or half as many as are wanted.
+/// So many more than k are met before the k-th is looked for, or half as many as are wanted, and so many more before it is again.
 const MORE: usize = 16;
-/// A bound that leaves so many more than k, or an eighth, is as good as the k-th, and found without sorting: in so many steps at most.
-const SLACK: usize = 4;
-const STEPS: usize = 6;
+/// Of so many times as many as are wanted, and a few, what is too far is dropped.
+const MOST: usize = 4;
+/// A bound that leaves so many more than k, or a sixteenth, is as good as the k-th, and found without sorting: in so many steps at most.
+const SLACK: usize = 2;
+const STEPS: usize = 8;
 /// So many more than k stay before points of equal squared distances are told apart by their numbers.
 const TIES: usize = 32;
 /// Bits that a square is sorted without at first, in whose place it has its own place in a list.
@@ -21,9 +26,11 @@ pub(crate) struct NearestSquares {
     reach: f64,
     /// The k-th squared distance, if it is known.
     farthest: f64,
+    /// Those of the first `count` places, and room for a leaf.
     squares: Vec<f64>,
     places: Vec<u32>,
-    /// When others are sorted out.
+    count: usize,
+    /// When the k-th is looked for.
     next: usize,
     /// Memory to sort.
     sorted: Vec<u64>,
@@ -35,8 +42,7 @@ impl NearestSquares {
     pub(crate) fn begin(&mut self, k: usize, reach: f64, share: f64) {
         (self.k, self.reach, self.share, self.farthest) = (k, reach, share, f64::INFINITY);
         self.next = k.saturating_add(MORE.max(k / 2));
-        self.squares.clear();
-        self.places.clear();
+        self.count = 0;
     }
 
     /// No larger squared distance matters.
@@ -52,62 +58,84 @@ impl NearestSquares {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.squares.len()
+        self.count
     }
 
     /// Squared distances and places.
     pub(crate) fn kept(&self) -> impl Iterator<Item = (f64, u32)> {
-        self.squares.iter().copied().zip(self.places.iter().copied())
+        self.squares[..self.count].iter().copied().zip(self.places[..self.count].iter().copied())
     }
 
-    /// Adds one; there is room for those of a leaf.
+    /// Adds those points of a leaf, the first of which is at `start`, for which there is a bit; `numbers` are of all places.
     #[inline]
-    pub(crate) fn push(&mut self, squared: f64, place: u32) {
-        self.squares.push(squared);
-        self.places.push(place);
+    pub(crate) fn take(
+        &mut self,
+        simd: Simd,
+        (start, squares, mut wanted): (usize, &[f64; LEAF], u32),
+        numbers: &[u32],
+    ) -> Result<()> {
+        if self.squares.len() < self.count + LEAF {
+            try_resize(&mut self.squares, 2 * self.count + LEAF, 0.0, "the search")?;
+            try_resize(&mut self.places, 2 * self.count + LEAF, 0, "the search")?;
+        }
+        let squares_here = &mut self.squares[self.count..self.count + LEAF];
+        let places_here = &mut self.places[self.count..self.count + LEAF];
+        let mut count = 0;
+        while wanted != 0 && count < LEAF {
+            let t = wanted.trailing_zeros() as usize % LEAF;
+            (squares_here[count], places_here[count]) = (squares[t], (start + t) as u32);
+            wanted &= wanted - 1;
+            count += 1;
+        }
+        self.count += count;
+        if self.count < self.next { Ok(()) } else { self.look_for_the_kth(simd, numbers) }
     }
 
-    /// Sorts out what is too far, if there are many.
-    #[inline]
-    pub(crate) fn settle(&mut self, numbers: &[u32]) -> Result<()> {
-        if self.squares.len() < self.next { Ok(()) } else { self.sort_out(numbers) }
-    }
-
-    fn sort_out(&mut self, numbers: &[u32]) -> Result<()> {
-        match self.near_the_kth() {
+    fn look_for_the_kth(&mut self, simd: Simd, numbers: &[u32]) -> Result<()> {
+        match self.near_the_kth(simd) {
             Some(bound) => self.reach = self.reach.min(bound),
             None => {
                 self.sorted.clear();
-                try_reserve(&mut self.sorted, self.squares.len(), "the search")?;
+                try_reserve(&mut self.sorted, self.count, "the search")?;
                 // They are not negative: their bits are ordered as they are.
-                self.sorted.extend(self.squares.iter().map(|squared| squared.to_bits()));
+                self.sorted.extend(self.squares[..self.count].iter().map(|squared| squared.to_bits()));
                 let (_, &mut farthest, _) = self.sorted.select_nth_unstable(self.k - 1);
                 self.farthest = f64::from_bits(farthest);
                 self.reach = self.reach.min(self.farthest * self.share);
+                self.drop_far(numbers)?;
             }
         }
+        if self.count > self.k.saturating_mul(MOST) {
+            self.drop_far(numbers)?;
+        }
+        self.next = self.count + MORE.max(self.k / 2);
+        Ok(())
+    }
+
+    /// Drops what is out of reach, and of what is equally far all but the least numbers.
+    fn drop_far(&mut self, numbers: &[u32]) -> Result<()> {
         let reach = self.reach;
         self.keep(|squared, _| squared <= reach);
-        if self.squares.len() > self.k.saturating_add(TIES) {
-            self.tell_apart(numbers)?;
-        }
-        self.next = self.squares.len() + MORE.max(self.k / 2);
-        Ok(())
+        if self.count > self.k.saturating_add(TIES) { self.tell_apart(numbers) } else { Ok(()) }
     }
 
     /// At least the k-th of the squared distances, and `share` of it, by counting how many are below what might be; None where that
     /// leaves many more than k, as many are equal.
-    fn near_the_kth(&self) -> Option<f64> {
+    fn near_the_kth(&self, simd: Simd) -> Option<f64> {
+        let squares = &self.squares[..self.count];
         let (mut low, mut none_below) = (0.0, 0);
-        let (mut high, mut all_below) = (self.squares.iter().copied().fold(0.0, f64::max), self.squares.len());
-        let enough = self.k + SLACK.max(self.k / 8);
+        let (mut high, mut all_below) = (squares.iter().fold(0.0, |a, &b| if b > a { b } else { a }), self.count);
+        if self.reach < high {
+            (high, all_below) = (self.reach, count_within(simd, squares, self.reach));
+        }
+        let enough = self.k + SLACK.max(self.k / 16);
         let wanted = (self.k + enough) / 2;
         for _ in 0..STEPS {
             if all_below <= enough {
                 return Some(high * self.share);
             }
             let middle = low + (high - low) * ((wanted - none_below) as f64 / (all_below - none_below) as f64);
-            let below = self.squares.iter().filter(|&&squared| squared <= middle).count();
+            let below = count_within(simd, squares, middle);
             match below >= self.k {
                 true => (high, all_below) = (middle, below),
                 false => (low, none_below) = (middle, below),
@@ -119,7 +147,7 @@ impl NearestSquares {
     /// Of points as far as each other, only the k of the least numbers stay.
     fn tell_apart(&mut self, numbers: &[u32]) -> Result<()> {
         let mut order: Vec<(u64, u32)> = Vec::new();
-        try_reserve(&mut order, self.squares.len(), "the search")?;
+        try_reserve(&mut order, self.count, "the search")?;
         // Infinite ones may be told apart by what has overflowed.
         let finite = self.kept().filter(|(squared, _)| squared.is_finite());
         order.extend(finite.map(|(squared, place)| (squared.to_bits(), numbers[place as usize])));
@@ -141,22 +169,33 @@ impl NearestSquares {
         equal.count() >= self.k
     }
 
+    /// Drops what is hardly among the k nearest.
+    pub(crate) fn finish(&mut self, simd: Simd) {
+        if self.count > self.k {
+            self.reach = self.near_the_kth(simd).map_or(self.reach, |bound| bound.min(self.reach));
+        }
+        let reach = self.reach;
+        self.keep(|squared, _| squared <= reach);
+    }
+
     /// The k nearest, and those next to the k-th, as `measured` tells from a squared distance, which is in the order of these: by
     /// (measure, number).
-    pub(crate) fn nearest(&mut self, measured: impl Fn(f64) -> f64, numbers: &[u32]) -> Result<&[(f64, u32)]> {
+    pub(crate) fn nearest(
+        &mut self,
+        simd: Simd,
+        measured: impl Fn(f64) -> f64,
+        numbers: &[u32],
+    ) -> Result<&[(f64, u32)]> {
         let what = "the search";
-        if let Some(bound) = self.near_the_kth().filter(|_| self.squares.len() > self.k) {
-            let reach = self.reach.min(bound);
-            self.keep(|squared, _| squared <= reach);
-        }
+        self.finish(simd);
         self.nearest.clear();
-        try_reserve(&mut self.nearest, self.squares.len(), what)?;
+        try_reserve(&mut self.nearest, self.count, what)?;
         let of = |t: usize| (measured(self.squares[t]), numbers[self.places[t] as usize]);
-        if self.squares.len() <= PLACE as usize {
+        if self.count <= PLACE as usize {
             // Integers are sorted fast, and hardly any two are equal but for their last bits.
             self.sorted.clear();
-            try_reserve(&mut self.sorted, self.squares.len(), what)?;
-            self.sorted.extend((0..).zip(&self.squares).map(|(t, squared)| squared.to_bits() & !PLACE | t));
+            try_reserve(&mut self.sorted, self.count, what)?;
+            self.sorted.extend((0..).zip(&self.squares[..self.count]).map(|(t, squared)| squared.to_bits() & !PLACE | t));
             self.sorted.sort_unstable();
             self.nearest.extend(self.sorted.iter().map(|&key| of((key & PLACE) as usize)));
             for t in 1..self.nearest.len() {
@@ -167,7 +206,7 @@ impl NearestSquares {
                 }
             }
         } else {
-            self.nearest.extend((0..self.squares.len()).map(of));
+            self.nearest.extend((0..self.count).map(of));
             self.nearest.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         }
         Ok(&self.nearest)
@@ -175,13 +214,13 @@ impl NearestSquares {
 
     /// Drops all others.
     fn keep(&mut self, stays: impl Fn(f64, u32) -> bool) {
-        let mut kept = 0;
-        for t in 0..self.squares.len() {
-            let (squared, place) = (self.squares[t], self.places[t]);
-            (self.squares[kept], self.places[kept]) = (squared, place);
+        let (mut kept, count) = (0, self.count);
+        let (squares, places) = (&mut self.squares[..count], &mut self.places[..count]);
+        for t in 0..count {
+            let (squared, place) = (squares[t], places[t]);
+            (squares[kept], places[kept]) = (squared, place);
             kept += usize::from(stays(squared, place));
         }
-        self.squares.truncate(kept);
-        self.places.truncate(kept);
+        self.count = kept;
     }
 }

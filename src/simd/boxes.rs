@@ -37,6 +37,34 @@ impl WithSimd for Gaps<'_> {
     }
 }
 
+/// How many of these are at most `bound`.
+pub(crate) fn count_within(simd: Simd, squares: &[f64], bound: f64) -> usize {
+    simd.run(Within { squares, bound })
+}
+
+struct Within<'a> {
+    squares: &'a [f64],
+    bound: f64,
+}
+
+impl WithSimd for Within<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) -> usize {
+        let Within { squares, bound } = self;
+        let mut counts = [0u64; FAN];
+        let (whole, rest) = squares.as_chunks::<FAN>();
+        for squares in whole {
+            for t in 0..FAN {
+                counts[t] += u64::from(squares[t] <= bound);
+            }
+        }
+        let rest = rest.iter().filter(|&&squared| squared <= bound).count();
+        counts.iter().sum::<u64>() as usize + rest
+    }
+}
+
 /// What is looked for in a leaf: points no farther than this, with a key below the limit.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted {
