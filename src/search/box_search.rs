@@ -182,16 +182,17 @@ impl<M: Metric> BoxSearch<'_, '_, M> {
         let x = &self.queries.coords[self.q * d..(self.q + 1) * d];
         let mut squares = [0.0; LEAF];
         stack.clear();
-        // The leaves next to home, then boxes around these, which hardly any box of is within reach by then.
-        let (mut level, mut inside) = (0, self.home(x));
-        let mut done = usize::MAX;
+        // Home, and then what is next to that, and to the boxes around it, of which hardly any is within reach by then.
+        let (mut level, mut done) = (0, self.home(x));
+        let least_number = self.tree.least_numbers.map_or(0, |least| least.of_group(0, done / FAN)[done % FAN]);
+        stack.push(Node { gap: 0.0, least_number, level: 0, number: done as u32 });
         loop {
             let Some(node) = stack.pop() else {
                 if level > tree.boxes.top() {
                     return Ok(());
                 }
-                self.open(x, (level, inside / FAN), (found.reach(), limit, done), stack);
-                (level, done, inside) = (level + 1, inside / FAN, inside / FAN);
+                self.open(x, (level, done / FAN), (found.reach(), limit, done), stack);
+                (level, done) = (level + 1, done / FAN);
                 continue;
             };
             counters.nodes_visited += 1;

@@ -38,7 +38,7 @@ pub(crate) trait Collector: Send {
 
     /// Takes points by (distance, id), from the nearest on, of which the first of all there are are no others; for those that want
     /// some.
-    fn take_nearest(&mut self, _nearest: &[(f64, u32)]) {}
+    fn take_nearest(&mut self, _nearest: &[Neighbor]) {}
 
     /// Distance and id of the farthest that is kept, once there are as many as are wanted.
     fn farthest(&self) -> Option<(f64, u32)>;
@@ -95,11 +95,12 @@ impl Collector for Nearest {
         self.threshold
     }
 
-    fn take_nearest(&mut self, nearest: &[(f64, u32)]) {
-        let count = nearest.iter().take(self.k).take_while(|&&(distance, _)| distance < self.bound).count();
-        self.failed |= self.kept.try_reserve_exact(count).is_err();
+    fn take_nearest(&mut self, nearest: &[Neighbor]) {
+        let nearest = &nearest[..nearest.len().min(self.k)];
+        let nearest = &nearest[..nearest.partition_point(|neighbor| neighbor.distance < self.bound)];
+        self.failed |= self.kept.try_reserve_exact(nearest.len()).is_err();
         if !self.failed {
-            self.kept.extend(nearest[..count].iter().map(|&(distance, id)| Neighbor { distance, id }));
+            self.kept.extend_from_slice(nearest);
         }
     }
 

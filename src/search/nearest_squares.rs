@@ -1,11 +1,12 @@
 //! The k least squared distances, and all that are nearly as small as the k-th.
 
+use super::collector::Neighbor;
 use crate::error::{Result, try_reserve, try_resize};
 use crate::layout::LEAF;
 use crate::simd::Simd;
 use crate::simd::boxes::count_within;
 
-/// So many more than k are met before the k-th is looked for, or half as many as are wanted, and so many more before it is again.
+/// So many more are met before the k-th is looked for again, or half as many as are wanted.
 const MORE: usize = 16;
 /// Of so many times as many as are wanted, and a few, what is too far is dropped.
 const MOST: usize = 4;
@@ -14,7 +15,7 @@ const SLACK: usize = 2;
 const STEPS: usize = 8;
 /// So many more than k stay before points of equal squared distances are told apart by their numbers.
 const TIES: usize = 32;
-/// Bits that a square is sorted without at first, in whose place it has its own place in a list.
+/// Bits that a square is sorted without at first.
 const PLACE: u64 = 0xff;
 
 /// Squared distances, and the places of their points.
@@ -34,14 +35,14 @@ pub(crate) struct NearestSquares {
     next: usize,
     /// Memory to sort.
     sorted: Vec<u64>,
-    nearest: Vec<(f64, u32)>,
+    nearest: Vec<Neighbor>,
 }
 
 impl NearestSquares {
     /// None yet; `k` are wanted, no farther than `reach`, and all up to `share` of the k-th.
     pub(crate) fn begin(&mut self, k: usize, reach: f64, share: f64) {
         (self.k, self.reach, self.share, self.farthest) = (k, reach, share, f64::INFINITY);
-        self.next = k.saturating_add(MORE.max(k / 2));
+        self.next = k;
         self.count = 0;
     }
 
@@ -178,36 +179,46 @@ impl NearestSquares {
         self.keep(|squared, _| squared <= reach);
     }
 
-    /// The k nearest, and those next to the k-th, as `measured` tells from a squared distance, which is in the order of these: by
-    /// (measure, number).
+    /// The nearest, and those next to the k-th, by (distance, number); `distance` tells it from a squared one, in whose order it is.
     pub(crate) fn nearest(
         &mut self,
         simd: Simd,
-        measured: impl Fn(f64) -> f64,
+        distance: impl Fn(f64) -> f64,
         numbers: &[u32],
-    ) -> Result<&[(f64, u32)]> {
+    ) -> Result<&[Neighbor]> {
         let what = "the search";
-        self.finish(simd);
+        let bound = if self.count > self.k { self.near_the_kth(simd) } else { None };
+        let reach = self.reach.min(bound.unwrap_or(self.reach));
+        let squares = &self.squares[..self.count];
+        // Integers are sorted fast, and hardly any two are equal but for their last bits, in whose place they have their own place.
+        try_resize(&mut self.sorted, self.count, 0, what)?;
+        let mut kept = 0;
+        for (t, squared) in (0..).zip(squares) {
+            self.sorted[kept] = squared.to_bits() & !PLACE | t & PLACE;
+            kept += usize::from(*squared <= reach);
+        }
         self.nearest.clear();
-        try_reserve(&mut self.nearest, self.count, what)?;
-        let of = |t: usize| (measured(self.squares[t]), numbers[self.places[t] as usize]);
-        if self.count <= PLACE as usize {
-            // Integers are sorted fast, and hardly any two are equal but for their last bits.
-            self.sorted.clear();
-            try_reserve(&mut self.sorted, self.count, what)?;
-            self.sorted.extend((0..).zip(&self.squares[..self.count]).map(|(t, squared)| squared.to_bits() & !PLACE | t));
-            self.sorted.sort_unstable();
-            self.nearest.extend(self.sorted.iter().map(|&key| of((key & PLACE) as usize)));
-            for t in 1..self.nearest.len() {
-                let mut t = t;
-                while t > 0 && self.nearest[t] < self.nearest[t - 1] {
-                    self.nearest.swap(t, t - 1);
-                    t -= 1;
-                }
+        try_reserve(&mut self.nearest, kept, what)?;
+        let of = |t: usize| Neighbor { distance: distance(squares[t]), id: numbers[self.places[t] as usize] };
+        if self.count > PLACE as usize {
+            let near = (0..self.count).filter(|&t| squares[t] <= reach);
+            self.nearest.extend(near.map(of));
+            self.nearest.sort_unstable();
+            return Ok(&self.nearest);
+        }
+        let sorted = &mut self.sorted[..kept];
+        sorted.sort_unstable();
+        self.nearest.extend(sorted.iter().map(|&key| of((key & PLACE) as usize)));
+        for t in 1..kept {
+            let mut t = t;
+            // Most are farther than the one before, which is told by one comparison.
+            while t > 0
+                && self.nearest[t].distance <= self.nearest[t - 1].distance
+                && self.nearest[t] < self.nearest[t - 1]
+            {
+                self.nearest.swap(t, t - 1);
+                t -= 1;
             }
-        } else {
-            self.nearest.extend((0..self.count).map(of));
-            self.nearest.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         }
         Ok(&self.nearest)
     }
