@@ -1,7 +1,7 @@
 //! The order in which the points of a part lie: leaf by leaf of a k-d tree.
 
 use crate::control::Control;
-use crate::error::{Result, checked_area, try_collect, try_reserve, try_vec, try_with_capacity};
+use crate::error::{Result, checked_area, try_collect, try_reserve, try_resize, try_vec, try_with_capacity};
 use crate::parallel::Threads;
 use crate::simd::boxes::POINTS;
 
@@ -135,6 +135,7 @@ struct Subtree<'a> {
 /// Memory of one thread.
 #[derive(Default)]
 struct Scratch {
+    ranks: Vec<i64>,
     values: Vec<f64>,
     numbers: Vec<u32>,
     /// Whether a point goes to the left.
@@ -150,10 +151,11 @@ impl<'a> Subtree<'a> {
         }
         let (axis, left) = (widest(&columns), left_of(numbers.len()));
         let at = scratch.choose(columns[axis], left)?;
+        let rest = numbers.len() - left;
         let (own, cuts) = cuts.split_first_mut().expect("an inner node each");
         *own = Cut { axis: axis as u32, at };
-        columns.iter_mut().for_each(|column| split(column, &scratch.left, &mut scratch.values));
-        split(numbers, &scratch.left, &mut scratch.numbers);
+        columns.iter_mut().for_each(|column| split(column, &scratch.left, &mut scratch.values[..=rest]));
+        split(numbers, &scratch.left, &mut scratch.numbers[..=rest]);
         let (left_columns, right_columns) = columns.into_iter().map(|column| column.split_at_mut(left)).unzip();
         let (left_numbers, right_numbers) = numbers.split_at_mut(left);
         let (left_cuts, right_cuts) = cuts.split_at_mut(inner_nodes(left));
@@ -168,22 +170,28 @@ impl Scratch {
     /// Chooses the `left` points of the least coordinates, the first of equals; returns the largest of these coordinates.
     fn choose(&mut self, column: &[f64], left: usize) -> Result<f64> {
         let what = "the layout";
-        self.values.clear();
-        try_reserve(&mut self.values, column.len(), what)?;
-        self.values.extend_from_slice(column);
-        let &mut at = self.values.select_nth_unstable_by(left - 1, f64::total_cmp).1;
-        let last = rank(at);
-        let mut equals = left - column.iter().filter(|&&x| rank(x) < last).count();
+        self.ranks.clear();
+        try_reserve(&mut self.ranks, column.len(), what)?;
+        self.ranks.extend(column.iter().map(|&x| rank(x)));
+        let last = *self.ranks.select_nth_unstable(left - 1).1;
         self.left.clear();
         try_reserve(&mut self.left, column.len(), what)?;
-        self.left.extend(column.iter().map(|&x| {
-            let goes = rank(x) < last || (rank(x) == last && equals > 0);
-            equals -= usize::from(rank(x) == last && goes);
-            goes
-        }));
-        self.numbers.clear();
-        try_reserve(&mut self.numbers, column.len(), what)?;
-        Ok(at)
+        self.left.extend(column.iter().map(|&x| rank(x) <= last));
+        let mut too_many = self.left.iter().filter(|&&goes| goes).count() - left;
+        for i in (0..column.len()).rev() {
+            if too_many == 0 {
+                break;
+            }
+            if rank(column[i]) == last {
+                self.left[i] = false;
+                too_many -= 1;
+            }
+        }
+        // Room for those that go to the right, and one more.
+        let room = (column.len() - left + 1).max(self.values.len());
+        try_resize(&mut self.values, room, 0.0, what)?;
+        try_resize(&mut self.numbers, room, 0, what)?;
+        Ok(from_rank(last))
     }
 }
 
@@ -193,10 +201,13 @@ fn rank(x: f64) -> i64 {
     bits ^ (((bits >> 63) as u64) >> 1) as i64
 }
 
-/// Moves the values that go to the left before the others; `right` has room for all of these.
-fn split<T: Copy>(values: &mut [T], goes_left: &[bool], right: &mut Vec<T>) {
-    right.clear();
-    right.extend_from_slice(values);
+/// The number of a rank.
+fn from_rank(rank: i64) -> f64 {
+    f64::from_bits((rank ^ (((rank >> 63) as u64) >> 1) as i64) as u64)
+}
+
+/// Moves the values that go to the left before the others; `right` has room for all of these and one more.
+fn split<T: Copy>(values: &mut [T], goes_left: &[bool], right: &mut [T]) {
     let (mut left, mut others) = (0, 0);
     // Without a branch: each value is written to both sides, and one of them moves on.
     for (i, &goes) in goes_left.iter().enumerate() {

@@ -17,7 +17,11 @@ use crate::parallel::Threads;
 use crate::saved::Rows;
 use crate::simd::Simd;
 use crate::simd::dots::{Dense, dots};
-use ndarray::ArrayView2;
+use ndarray::{ArrayView1, ArrayView2};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Rows that a thread copies at a time.
+const ROWS: usize = 1 << 14;
 
 /// Where V and p come from.
 pub(crate) enum FactorSource {
@@ -177,12 +181,24 @@ impl Preparation {
     }
 
     /// Scaled coordinates of all rows of `coords`, dimension by dimension, checked.
-    pub(crate) fn columns(&self, coords: ArrayView2<'_, f64>) -> Result<Vec<f64>> {
+    pub(crate) fn columns(&self, coords: ArrayView2<'_, f64>, threads: &Threads) -> Result<Vec<f64>> {
         let (n, d) = coords.dim();
         if n >= NEW as usize {
             return Err(Error::invalid(format!("coords has {n} rows; at most {} are supported", NEW - 1)));
         }
         let mut columns = try_vec(checked_area(n, d, "coords")?, 0.0, "coordinates")?;
+        let all_fit = AtomicBool::new(true);
+        let tasks = columns.chunks_exact_mut(n.max(1)).enumerate().collect();
+        threads.run(tasks, &mut Control::none(), || (), |(), (j, column)| {
+            if !self.scale_column(coords.column(j), j, column) {
+                all_fit.store(false, Ordering::Relaxed);
+            }
+            Ok(())
+        })?;
+        if all_fit.into_inner() {
+            return Ok(columns);
+        }
+        // Row by row, for the sake of the error, or of rows that are far away.
         let (mut row, mut spare) = (try_with_capacity(d, "coordinates")?, Vec::new());
         for i in 0..n {
             row.clear();
@@ -191,6 +207,28 @@ impl Preparation {
             row.iter().enumerate().for_each(|(j, &x)| columns[j * n + i] = x);
         }
         Ok(columns)
+    }
+
+    /// Scales dimension `j`; false where some coordinate needs a closer look.
+    fn scale_column(&self, from: ArrayView1<'_, f64>, j: usize, to: &mut [f64]) -> bool {
+        let (scale, reciprocal, most) = (self.scales[j], self.reciprocals[j], self.most_lengthscales());
+        let euclidean = self.metric == MetricKind::Euclidean;
+        let mut fits = true;
+        for (to, &x) in to.iter_mut().zip(from) {
+            let own = x * scale;
+            fits &= x.is_finite() && (x * reciprocal).abs() <= most && own.abs() <= MOST_ASKED;
+            *to = if euclidean { told_from_zero(own) } else { own };
+        }
+        fits
+    }
+
+    /// A coordinate may be so many lengthscales.
+    fn most_lengthscales(&self) -> f64 {
+        match self.metric {
+            // No two points are farther apart than twice the root of d times the largest coordinate.
+            MetricKind::Euclidean => f64::MAX / (2.0 * (self.reciprocals.len() as f64).sqrt()),
+            _ => f64::MAX,
+        }
     }
 
     /// The metric over all points of `data`, whose scaled coordinates are `columns`, in the order of `layout`.
@@ -207,9 +245,13 @@ impl Preparation {
         let custom = matches!(self.covariance, Covariance::Custom(_));
         let mut points = Points::zeros(n, d, self.m, custom)?;
         points.coords = columns;
-        for (to, &number) in points.raw_coords.chunks_exact_mut(d).zip(&layout.numbers) {
-            to.iter_mut().zip(data.coords.row(number as usize)).for_each(|(to, &x)| *to = x);
-        }
+        let rows = points.raw_coords.chunks_mut(ROWS * d).zip(layout.numbers.chunks(ROWS)).collect();
+        threads.run(rows, &mut Control::none(), || (), |(), (to, numbers)| {
+            for (to, &number) in to.chunks_exact_mut(d).zip(numbers) {
+                to.iter_mut().zip(data.coords.row(number as usize)).for_each(|(to, &x)| *to = x);
+            }
+            Ok(())
+        })?;
         if self.metric == MetricKind::Euclidean {
             points.variances.fill(1.0);
             points.inverse_sds.fill(1.0);
@@ -363,12 +405,9 @@ impl Preparation {
 
     /// What is wrong with `x` as a coordinate along dimension `j`, which is too large for its lengthscale.
     pub(crate) fn overflow(&self, x: f64, j: usize) -> Option<&'static str> {
-        let size = (x * self.reciprocals[j]).abs();
-        // No two points are farther apart than twice the root of d times the largest coordinate.
-        let most = || f64::MAX / (2.0 * (self.reciprocals.len() as f64).sqrt());
-        match self.metric {
-            _ if size.is_infinite() => Some("which overflows when divided by its lengthscale"),
-            MetricKind::Euclidean if size > most() => Some("which is so many lengthscales that distances overflow"),
+        match (x * self.reciprocals[j]).abs() {
+            size if size.is_infinite() => Some("which overflows when divided by its lengthscale"),
+            size if size > self.most_lengthscales() => Some("which is so many lengthscales that distances overflow"),
             _ => None,
         }
     }

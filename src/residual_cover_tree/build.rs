@@ -65,7 +65,7 @@ pub(super) fn laid_out(
     threads: &Threads,
     control: &mut Control<'_>,
 ) -> Result<(AnyMetric, Layout, f64)> {
-    let mut columns = preparation.columns(data.coords)?;
+    let mut columns = preparation.columns(data.coords, threads)?;
     let clock = Instant::now();
     let layout = Layout::new(&mut columns, data.coords.nrows(), threads)?;
     let seconds = clock.elapsed().as_secs_f64();
