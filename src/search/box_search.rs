@@ -182,10 +182,15 @@ impl<M: Metric> BoxSearch<'_, '_, M> {
         let x = &self.queries.coords[self.q * d..(self.q + 1) * d];
         let mut squares = [0.0; LEAF];
         stack.clear();
-        // Home, and then what is next to that, and to the boxes around it, of which hardly any is within reach by then.
+        // Home, and then what is next to that, and to the boxes around it, of which hardly any is within reach by then. Where all
+        // points around are at one place, all of these.
         let (mut level, mut done) = (0, self.home(x));
-        let least_number = self.tree.least_numbers.map_or(0, |least| least.of_group(0, done / FAN)[done % FAN]);
-        stack.push(Node { gap: 0.0, least_number, level: 0, number: done as u32 });
+        while level < tree.boxes.top() && tree.boxes.is_one_place(level + 1, done / FAN) {
+            (level, done) = (level + 1, done / FAN);
+        }
+        let least_number = tree.least_numbers.map_or(0, |least| least.of_group(level, done / FAN)[done % FAN]);
+        let gap = tree.boxes.gaps(self.space.metric.simd(), level, done / FAN, x)[done % FAN];
+        stack.push(Node { gap, least_number, level: level as u32, number: done as u32 });
         loop {
             let Some(node) = stack.pop() else {
                 if level > tree.boxes.top() {

@@ -36,6 +36,7 @@ pub(crate) struct NearestSquares {
     /// Memory to sort.
     sorted: Vec<u64>,
     nearest: Vec<Neighbor>,
+    order: Vec<(u64, u32)>,
 }
 
 impl NearestSquares {
@@ -93,6 +94,15 @@ impl NearestSquares {
     }
 
     fn look_for_the_kth(&mut self, simd: Simd, numbers: &[u32]) -> Result<()> {
+        let first = self.squares[0];
+        if self.squares[..self.count].iter().all(|&squared| squared == first) {
+            // Of points at one place.
+            self.farthest = first;
+            self.reach = self.reach.min(first * self.share);
+            self.drop_far(numbers)?;
+            self.next = self.count + 1;
+            return Ok(());
+        }
         match self.near_the_kth(simd) {
             Some(bound) => self.reach = self.reach.min(bound),
             None => {
@@ -147,20 +157,30 @@ impl NearestSquares {
 
     /// Of points as far as each other, only the k of the least numbers stay.
     fn tell_apart(&mut self, numbers: &[u32]) -> Result<()> {
-        let mut order: Vec<(u64, u32)> = Vec::new();
+        let mut order = std::mem::take(&mut self.order);
+        order.clear();
         try_reserve(&mut order, self.count, "the search")?;
         // Infinite ones may be told apart by what has overflowed.
         let finite = self.kept().filter(|(squared, _)| squared.is_finite());
         order.extend(finite.map(|(squared, place)| (squared.to_bits(), numbers[place as usize])));
         order.sort_unstable();
-        let mut last = Vec::new();
-        for run in order.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() > self.k) {
-            last.push(run[self.k - 1]);
+        // The last of each that stays.
+        let (k, mut start) = (self.k, 0);
+        let mut last = 0;
+        while start < order.len() {
+            let equal = order[start..].iter().take_while(|one| one.0 == order[start].0).count();
+            if equal > k {
+                order[last] = order[start + k - 1];
+                last += 1;
+            }
+            start += equal;
         }
+        let lasts = &order[..last];
         self.keep(|squared, place| {
-            let found = last.binary_search_by_key(&squared.to_bits(), |&(bits, _)| bits);
-            found.is_err() || found.is_ok_and(|t| numbers[place as usize] <= last[t].1)
+            let found = lasts.binary_search_by_key(&squared.to_bits(), |&(bits, _)| bits);
+            found.is_err() || found.is_ok_and(|t| numbers[place as usize] <= lasts[t].1)
         });
+        self.order = order;
         Ok(())
     }
 
