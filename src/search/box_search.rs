@@ -96,6 +96,8 @@ pub(crate) struct Memory {
     nearest: NearestSquares,
     stack: Vec<Node>,
     positions: Vec<u32>,
+    /// A score, and how far apart points can be that score so much.
+    reach: (f64, f64),
 }
 
 /// A box that is to be opened.
@@ -131,14 +133,21 @@ struct BoxSearch<'a, 's, M> {
 
 impl<M: Metric> BoxSearch<'_, '_, M> {
     fn run<C: Collector>(&self, group: &mut Group<C>, memory: &mut Memory, scratch: &mut Scratch) -> Result<()> {
-        let Memory { nearest, stack, positions } = memory;
+        let Memory { nearest, stack, positions, reach: known } = memory;
         let (metric, collector) = (self.space.metric, &group.collectors[self.q]);
         let (k, own, limit) = (collector.wanted(), group.positions[self.q], group.limits[self.q]);
-        let reach = metric.reach(collector.threshold());
+        let mut reach = |score: f64| {
+            // Searching for it takes a while; queries often have the same.
+            if known.0 != score {
+                *known = (score, metric.reach(score));
+            }
+            known.1
+        };
+        let within = reach(collector.threshold());
         let own = if self.space.exclude_self && self.tree.positions.is_none() { own } else { NEW };
         let mut beyond = f64::NEG_INFINITY;
         if k > 0 {
-            nearest.begin(k, reach, metric.tie_share());
+            nearest.begin(k, within, metric.tie_share());
             let mut found = BySquares { nearest, tree: self.tree, simd: metric.simd(), falls: M::FALLS };
             self.descend((limit, own), &mut found, stack, scratch)?;
             if M::FALLS {
@@ -158,7 +167,7 @@ impl<M: Metric> BoxSearch<'_, '_, M> {
             }
         }
         // What is farther than that may score as much.
-        let reach = metric.reach(group.collectors[self.q].threshold());
+        let reach = reach(group.collectors[self.q].threshold());
         let mut found = ByScores { search: self, group, reach, beyond, positions, scratch: &mut Scratch::default() };
         self.descend((limit, own), &mut found, stack, scratch)
     }
@@ -343,17 +352,17 @@ impl<M: Metric, C: Collector> Found for ByScores<'_, '_, '_, M, C> {
 
     fn is_behind(&mut self, node: &Node) -> Result<bool> {
         let BoxSearch { space, tree, q, .. } = *self.search;
-        let Some((distance, number)) = self.group.collectors[q].farthest() else { return Ok(false) };
-        if space.metric.separation_bound(node.gap) < self.group.collectors[q].threshold() {
+        let (level, b) = (node.level as usize, node.number as usize);
+        if node.gap <= self.beyond && tree.boxes.is_one_place(level, b) {
             return Ok(true);
         }
+        let Some((distance, number)) = self.group.collectors[q].farthest() else { return Ok(false) };
         if node.least_number <= number || tree.least_numbers.is_none() {
             return Ok(false);
         }
         if space.metric.is_farthest_beyond(node.gap) {
             return Ok(true);
         }
-        let (level, b) = (node.level as usize, node.number as usize);
         if !tree.boxes.is_one_place(level, b) {
             return Ok(false);
         }

@@ -37,14 +37,17 @@ pub(crate) struct NearestSquares {
     sorted: Vec<u64>,
     nearest: Vec<Neighbor>,
     order: Vec<(u64, u32)>,
+    equal: Vec<u32>,
+    /// The k-th of the numbers of those as far as the k-th, when there were so many and it was so far.
+    last: u32,
+    told: (usize, f64),
 }
 
 impl NearestSquares {
     /// None yet; `k` are wanted, no farther than `reach`, and all up to `share` of the k-th.
     pub(crate) fn begin(&mut self, k: usize, reach: f64, share: f64) {
         (self.k, self.reach, self.share, self.farthest) = (k, reach, share, f64::INFINITY);
-        self.next = k;
-        self.count = 0;
+        (self.next, self.count, self.told) = (k, 0, (0, f64::NAN));
     }
 
     /// No larger squared distance matters.
@@ -185,9 +188,20 @@ impl NearestSquares {
     }
 
     /// Whether k of those that are as far as the k-th have numbers below this.
-    pub(crate) fn has_enough_below(&self, number: u32, numbers: &[u32]) -> bool {
-        let equal = self.kept().filter(|&(squared, place)| squared == self.farthest && numbers[place as usize] < number);
-        equal.count() >= self.k
+    pub(crate) fn has_enough_below(&mut self, number: u32, numbers: &[u32]) -> bool {
+        if self.told != (self.count, self.farthest) {
+            self.told = (self.count, self.farthest);
+            let mut equal = std::mem::take(&mut self.equal);
+            equal.clear();
+            let as_far = self.kept().filter(|&(squared, _)| squared == self.farthest);
+            equal.extend(as_far.map(|(_, place)| numbers[place as usize]));
+            self.last = match equal.len() < self.k {
+                true => u32::MAX,
+                false => *equal.select_nth_unstable(self.k - 1).1,
+            };
+            self.equal = equal;
+        }
+        self.last < number
     }
 
     /// Drops what is hardly among the k nearest.
