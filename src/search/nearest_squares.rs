@@ -99,10 +99,15 @@ impl NearestSquares {
     fn look_for_the_kth(&mut self, simd: Simd, numbers: &[u32]) -> Result<()> {
         let first = self.squares[0];
         if self.squares[..self.count].iter().all(|&squared| squared == first) {
-            // Of points at one place.
+            // Of points at one place those of the least numbers.
             self.farthest = first;
             self.reach = self.reach.min(first * self.share);
-            self.drop_far(numbers)?;
+            if self.count > self.k && first.is_finite() {
+                self.has_enough_below(u32::MAX, numbers);
+                let last = self.last;
+                self.keep(|_, place| numbers[place as usize] <= last);
+                self.told = (self.count, first);
+            }
             self.next = self.count + 1;
             return Ok(());
         }
@@ -243,16 +248,18 @@ impl NearestSquares {
         let sorted = &mut self.sorted[..kept];
         sorted.sort_unstable();
         self.nearest.extend(sorted.iter().map(|&key| of((key & PLACE) as usize)));
+        let mut equal = false;
         for t in 1..kept {
             let mut t = t;
-            // Most are farther than the one before, which is told by one comparison.
-            while t > 0
-                && self.nearest[t].distance <= self.nearest[t - 1].distance
-                && self.nearest[t] < self.nearest[t - 1]
-            {
+            while t > 0 && self.nearest[t].distance < self.nearest[t - 1].distance {
                 self.nearest.swap(t, t - 1);
                 t -= 1;
             }
+            equal |= t > 0 && self.nearest[t].distance == self.nearest[t - 1].distance;
+        }
+        if equal {
+            let runs = self.nearest.chunk_by_mut(|a, b| a.distance == b.distance);
+            runs.filter(|run| run.len() > 1).for_each(|run| run.sort_unstable());
         }
         Ok(&self.nearest)
     }
