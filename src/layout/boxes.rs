@@ -12,6 +12,8 @@ pub(crate) struct Boxes {
     n: usize,
     d: usize,
     levels: Vec<Level>,
+    /// Coordinates leaf by leaf, and in each dimension by dimension, where leaves are searched; infinite beyond the last point.
+    coords: Vec<f64>,
 }
 
 /// The boxes of a level, in groups of [`FAN`]: those of a group are within one box of the next level.
@@ -31,8 +33,19 @@ impl Boxes {
         Boxes::of_columns(&points.coords, points.n, points.d)
     }
 
-    /// The boxes of `n` points in the order of a layout, whose coordinates `columns` has dimension by dimension.
-    pub(crate) fn of_columns(columns: &[f64], n: usize, d: usize) -> Result<Boxes> {
+    /// The same, with what a search of leaves takes; `columns` has the coordinates of `n` points dimension by dimension.
+    pub(crate) fn searched(columns: &[f64], n: usize, d: usize) -> Result<Boxes> {
+        let mut boxes = Boxes::of_columns(columns, n, d)?;
+        boxes.coords = try_vec(boxes.leaves() * d * LEAF, f64::INFINITY, "the leaves")?;
+        for (j, column) in columns.chunks_exact(n.max(1)).enumerate() {
+            for (leaf, from) in column.chunks(LEAF).enumerate() {
+                boxes.coords[(leaf * d + j) * LEAF..][..from.len()].copy_from_slice(from);
+            }
+        }
+        Ok(boxes)
+    }
+
+    fn of_columns(columns: &[f64], n: usize, d: usize) -> Result<Boxes> {
         let mut leaves = Level::empty(n.div_ceil(LEAF), d)?;
         for (j, column) in columns.chunks_exact(n.max(1)).enumerate() {
             for (b, coords) in column.chunks(LEAF).enumerate() {
@@ -52,7 +65,7 @@ impl Boxes {
             }
             levels.push(level);
         }
-        Ok(Boxes { n, d, levels })
+        Ok(Boxes { n, d, levels, coords: Vec::new() })
     }
 
     /// Number of leaves.
@@ -64,6 +77,11 @@ impl Boxes {
     pub(crate) fn members(&self, level: usize, b: usize) -> Range<usize> {
         let each = LEAF * FAN.pow(level as u32);
         b * each..((b + 1) * each).min(self.n)
+    }
+
+    /// The coordinates of a leaf, dimension by dimension.
+    pub(crate) fn coords(&self, leaf: usize) -> &[f64] {
+        &self.coords[leaf * self.d * LEAF..(leaf + 1) * self.d * LEAF]
     }
 
     /// The last level.
@@ -126,7 +144,7 @@ impl Boxes {
 
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
-        self.levels.iter().map(|level| size_of_val(&level.corners[..])).sum()
+        self.levels.iter().map(|level| size_of_val(&level.corners[..])).sum::<usize>() + size_of_val(&self.coords[..])
     }
 }
 

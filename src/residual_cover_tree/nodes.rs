@@ -5,7 +5,7 @@ use crate::control::Control;
 use crate::cover_tree::{CoverTree, Net, Reach, ShapedBy, build_net};
 use crate::error::{Result, try_collect, try_reserve, try_vec};
 use crate::layout::{Boxes, LeastKeys};
-use crate::metric::{AnyMetric, Euclidean, Metric, QueryBlock};
+use crate::metric::{AnyMetric, Euclidean, Metric, Points, QueryBlock};
 use crate::options::{Construction, Traversal, TreeOrder};
 use crate::ordering::hilbert::hilbert_order;
 use crate::search::{Batch, Index, Keys, Reaching, Space, run_batch};
@@ -30,7 +30,8 @@ impl Part {
         let net = match &shaped_by {
             ShapedBy::Euclidean(scales) => {
                 let metric = Euclidean { simd: simd(common.options), points: points.coordinates_only(scales)? };
-                let (boxes, none) = (Boxes::new(&metric.points)?, Index::default());
+                let Points { coords, n, d, .. } = &metric.points;
+                let (boxes, none) = (Boxes::searched(coords, *n, *d)?, Index::default());
                 self.net(common, &metric, (&boxes, &none), order, control)?
             }
             _ => with_metric!(&self.metric, m => self.net(common, m, (&self.boxes, &self.index), order, control)?),

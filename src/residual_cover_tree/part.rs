@@ -143,8 +143,9 @@ impl Part {
         ids: Ids,
         numbers: Vec<u32>,
     ) -> Result<Part> {
-        let boxes = Boxes::new(metric.points())?;
         let by_boxes = with_metric!(&metric, m => m.is_spatial());
+        let Points { coords, n, d, .. } = metric.points();
+        let boxes = if by_boxes { Boxes::searched(coords, *n, *d)? } else { Boxes::new(metric.points())? };
         Ok(Part {
             least: by_boxes.then(|| boxes.least_keys(&layout.numbers)).transpose()?,
             largest_weight: with_metric!(&metric, m => largest_weight(m)),

@@ -182,7 +182,7 @@ where
             let count = numbers.len() as u64;
             match choose(batch.traversal, space, queries, &group) {
                 Traversal::BruteForce => {
-                    brute_force::search(space, queries, &mut group, (0, 1), scratch)?;
+                    brute_force::search(space, (queries, &queries.all), &mut group, (0, 1), scratch)?;
                     scratch.counters.by_brute_force += count;
                 }
                 Traversal::BestFirst => {
@@ -194,8 +194,10 @@ where
                     scratch.counters.by_nodes += count;
                 }
                 Traversal::Automatic if space.metric.is_spatial() => {
-                    box_search::search(space, queries, &mut group, scratch)?;
-                    scratch.counters.by_boxes += count;
+                    let by_boxes = box_search::search(space, queries, &mut group, scratch)?;
+                    brute_force::search(space, (queries, &queries.all[by_boxes..]), &mut group, (0, 1), scratch)?;
+                    scratch.counters.by_boxes += by_boxes as u64;
+                    scratch.counters.by_brute_force += count - by_boxes as u64;
                 }
                 Traversal::Automatic => {
                     let unfinished = automatic(space, stage, &mut group, memory)?;
@@ -243,7 +245,8 @@ where
         self.threads.run(tasks, control, memory, |(queries, scratch), (task, found)| {
             let mut group = self.load_group(groups[task / parts], queries)?;
             scratch.counters = SearchCounters::default();
-            brute_force::search(self.space, queries, &mut group, (task % parts, parts), scratch)?;
+            let all = (&*queries, &queries.all[..]);
+            brute_force::search(self.space, all, &mut group, (task % parts, parts), scratch)?;
             *found = (self.finished(group)?, scratch.counters);
             Ok(())
         })?;

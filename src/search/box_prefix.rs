@@ -10,8 +10,6 @@ use crate::parallel::Threads;
 pub(crate) struct BoxPrefix {
     /// Where they are in the layout of their part.
     pub(super) positions: Vec<u32>,
-    /// Coordinates, dimension by dimension.
-    pub(super) columns: Vec<f64>,
     pub(super) layout: Layout,
     pub(super) boxes: Boxes,
     pub(super) keys: Vec<u32>,
@@ -34,11 +32,11 @@ impl BoxPrefix {
         some.extend((0..).zip(keys).filter(|&(_, &key)| (key as usize) < end).map(|(position, _)| position));
         let mut columns = gathered(&points.coords, points.n, &some)?;
         let layout = Layout::new(&mut columns, some.len(), threads)?;
-        let boxes = Boxes::of_columns(&columns, some.len(), points.d)?;
+        let boxes = Boxes::searched(&columns, some.len(), points.d)?;
         let positions: Vec<u32> = try_collect(layout.numbers.iter().map(|&t| Ok(some[t as usize])), what)?;
         let of = |values: &[u32]| try_collect(positions.iter().map(|&i| Ok(values[i as usize])), what);
         let (keys, numbers) = (of(keys)?, of(numbers)?);
         let (least, least_numbers) = (boxes.least_keys(&keys)?, boxes.least_keys(&numbers)?);
-        Ok(BoxPrefix { positions, columns, layout, boxes, keys, least, numbers, least_numbers })
+        Ok(BoxPrefix { positions, layout, boxes, keys, least, numbers, least_numbers })
     }
 }

@@ -15,20 +15,35 @@ use crate::metric::{Candidates, Metric, NEW, QueryBlock};
 use crate::simd::Simd;
 use crate::simd::boxes::{FAN, Wanted, squares_in_leaf};
 
-/// Searches for all queries of the group, one after the other: those that are next to each other find leaves in the cache.
+/// After so many queries of a group that were scored with more than a share of what they may find, the others are scored with all of
+/// that, together. Where scores cost more than distances (of correlations) that is never worth it. Of uniform points, k = 10: with
+/// d = 12 and n = 10,000 a query looks at 71% and takes as long as by brute force; with d = 12 and n = 100,000 at 18%, in 0.4 times
+/// its time; with d = 16 at 62%, in 1.1 times.
+const TRIED: usize = 4;
+const MOST_LOOKED_AT: f64 = 0.6;
+
+/// Searches for queries of the group, one after the other: those that are next to each other find leaves in the cache. Returns how
+/// many were searched for, all or those before boxes turned out to exclude too little.
 pub(crate) fn search<M: Metric, C: Collector>(
     space: &Space<'_, M>,
     queries: &QueryBlock,
     group: &mut Group<C>,
     scratch: &mut Scratch,
-) -> Result<()> {
+) -> Result<usize> {
     let tree = BoxTree::of(space);
     let mut memory = std::mem::take(&mut scratch.boxes);
+    let looked_at = scratch.counters.distance_evaluations;
+    let most = MOST_LOOKED_AT * (TRIED * group.largest_limit() as usize) as f64;
+    let mut searched = 0;
     for q in 0..queries.len {
+        if M::FALLS && q == TRIED && (scratch.counters.distance_evaluations - looked_at) as f64 > most {
+            break;
+        }
         BoxSearch { space, tree, queries, q }.run(group, &mut memory, scratch)?;
+        searched += 1;
     }
     scratch.boxes = memory;
-    Ok(())
+    Ok(searched)
 }
 
 /// Points in leaves, and their boxes.
@@ -36,9 +51,6 @@ pub(crate) fn search<M: Metric, C: Collector>(
 pub(super) struct BoxTree<'a> {
     boxes: &'a Boxes,
     layout: &'a Layout,
-    /// Coordinates, dimension by dimension.
-    columns: &'a [f64],
-    n: usize,
     keys: &'a [u32],
     least: Option<&'a LeastKeys>,
     /// Which decide between points that are equally far.
@@ -55,8 +67,6 @@ impl<'a> BoxTree<'a> {
             None => BoxTree {
                 boxes: space.boxes,
                 layout: space.layout,
-                columns: &space.metric.points().coords,
-                n: space.metric.points().n,
                 keys: space.keys.of,
                 least: space.least,
                 numbers: space.numbers,
@@ -79,8 +89,6 @@ impl BoxPrefix {
         BoxTree {
             boxes: &self.boxes,
             layout: &self.layout,
-            columns: &self.columns,
-            n: self.positions.len(),
             keys: &self.keys,
             least: Some(&self.least),
             numbers: &self.numbers,
@@ -218,11 +226,11 @@ impl<M: Metric> BoxSearch<'_, '_, M> {
             } else {
                 let start = node.number as usize * LEAF;
                 let wanted = Wanted { reach: found.reach(), limit };
-                let mut reaching = self.look(x, start, wanted, &mut squares);
+                let mut reaching = self.look(x, node.number as usize, wanted, &mut squares);
                 if (own as usize).wrapping_sub(start) < LEAF {
                     reaching &= !(1 << (own as usize - start));
                 }
-                counters.distance_evaluations += LEAF.min(tree.n - start) as u64;
+                counters.distance_evaluations += LEAF.min(tree.keys.len() - start) as u64;
                 if reaching != 0 {
                     found.take(start, &squares, reaching)?;
                 }
@@ -269,20 +277,16 @@ impl<M: Metric> BoxSearch<'_, '_, M> {
     }
 
     /// Squared distances of the points of a leaf, and a bit for each that is wanted.
-    fn look(&self, x: &[f64], start: usize, wanted: Wanted, squares: &mut [f64; LEAF]) -> u32 {
-        let tree = self.tree;
-        let simd = self.space.metric.simd();
-        if let Some(keys) = tree.keys[start..].first_chunk() {
-            return squares_in_leaf(simd, x, (tree.columns, tree.n, start), (wanted, keys), squares);
+    fn look(&self, x: &[f64], leaf: usize, wanted: Wanted, squares: &mut [f64; LEAF]) -> u32 {
+        let (tree, simd) = (self.tree, self.space.metric.simd());
+        let keys = &tree.keys[leaf * LEAF..];
+        if let Some(keys) = keys.first_chunk() {
+            return squares_in_leaf(simd, x, tree.boxes.coords(leaf), (wanted, keys), squares);
         }
         // The last leaf.
-        let mut reaching = 0;
-        for (t, i) in (start..tree.n).enumerate() {
-            let difference = |(j, &x): (usize, &f64)| x - tree.columns[j * tree.n + i];
-            squares[t] = x.iter().enumerate().map(difference).fold(0.0, |sum, difference| sum + difference * difference);
-            reaching |= u32::from(squares[t] <= wanted.reach && tree.keys[i] < wanted.limit) << t;
-        }
-        reaching
+        let mut all = [u32::MAX; LEAF];
+        all[..keys.len()].copy_from_slice(keys);
+        squares_in_leaf(simd, x, tree.boxes.coords(leaf), (wanted, &all), squares)
     }
 }
 

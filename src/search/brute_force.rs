@@ -8,10 +8,10 @@ use crate::metric::{Candidates, Metric, QueryBlock};
 /// Points evaluated at a time: their rows of V stay in the second-level cache while a group passes over them.
 const CHUNK: usize = 256;
 
-/// Scores every query of the group with every point that one of them may find, or with part `part` of `parts` of these.
+/// Scores some queries of the group with every point that one of them may find, or with part `part` of `parts` of these.
 pub(crate) fn search<M: Metric, C: Collector>(
     space: &Space<'_, M>,
-    queries: &QueryBlock,
+    (queries, rows): (&QueryBlock, &[u32]),
     group: &mut Group<C>,
     (part, parts): (usize, usize),
     scratch: &mut Scratch,
@@ -25,7 +25,7 @@ pub(crate) fn search<M: Metric, C: Collector>(
         let candidates =
             if limit >= n { Candidates::Range(range) } else { Candidates::Gather(&space.keys.positions[range]) };
         let memory = (&mut scratch.score, &mut scratch.scores, &mut scratch.counters);
-        space.evaluate(group, &queries.all, queries, &candidates, memory)?;
+        space.evaluate(group, rows, queries, &candidates, memory)?;
     }
     Ok(())
 }

@@ -72,24 +72,22 @@ pub(crate) struct Wanted {
     pub(crate) limit: u32,
 }
 
-/// Writes the squared distances of `x` from the [`POINTS`] points that begin at `start`, by the sums of
-/// [`add_squared_differences`](super::squared::add_squared_differences); coordinates are stored dimension by dimension, `n` in
-/// each. Returns a bit for each point that is wanted; `keys` are those of these points.
+/// Writes the squared distances of `x` from the points of a leaf, whose coordinates are dimension by dimension, by the sums of
+/// [`add_squared_differences`](super::squared::add_squared_differences). Returns a bit for each point that is wanted; `keys` are
+/// those of the points.
 pub(crate) fn squares_in_leaf(
     simd: Simd,
     x: &[f64],
-    (columns, n, start): (&[f64], usize, usize),
+    coords: &[f64],
     (wanted, keys): (Wanted, &[u32; POINTS]),
     out: &mut [f64; POINTS],
 ) -> u32 {
-    simd.run(InLeaf { x, columns, n, start, wanted, keys, out })
+    simd.run(InLeaf { x, coords, wanted, keys, out })
 }
 
 struct InLeaf<'a> {
     x: &'a [f64],
-    columns: &'a [f64],
-    n: usize,
-    start: usize,
+    coords: &'a [f64],
     wanted: Wanted,
     keys: &'a [u32; POINTS],
     out: &'a mut [f64; POINTS],
@@ -100,10 +98,9 @@ impl WithSimd for InLeaf<'_> {
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _simd: S) -> u32 {
-        let InLeaf { x, columns, n, start, wanted, keys, out } = self;
+        let InLeaf { x, coords, wanted, keys, out } = self;
         let mut squared = [0.0; POINTS];
-        for (j, &x) in x.iter().enumerate() {
-            let Some(column) = columns[j * n + start..].first_chunk::<POINTS>() else { return 0 };
+        for (&x, column) in x.iter().zip(coords.as_chunks::<POINTS>().0) {
             for t in 0..POINTS {
                 let difference = x - column[t];
                 squared[t] += difference * difference;
