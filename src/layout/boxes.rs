@@ -114,8 +114,9 @@ impl Boxes {
         let least = |keys: &[u32]| keys.iter().fold(u32::MAX, |least, &key| least.min(key));
         let level = |below: &[u32], each: usize| {
             let count = below.len().div_ceil(each);
-            let padded = (0..count.next_multiple_of(FAN))
-                .map(|b| Ok(if b < count { least(&below[b * each..((b + 1) * each).min(below.len())]) } else { u32::MAX }));
+            let padded = (0..count.next_multiple_of(FAN)).map(|b| {
+                Ok(if b < count { least(&below[b * each..((b + 1) * each).min(below.len())]) } else { u32::MAX })
+            });
             try_collect(padded, "the least keys")
         };
         let mut levels = vec![level(keys, LEAF)?];

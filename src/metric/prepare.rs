@@ -189,12 +189,17 @@ impl Preparation {
         let mut columns = try_vec(checked_area(n, d, "coords")?, 0.0, "coordinates")?;
         let all_fit = AtomicBool::new(true);
         let tasks = columns.chunks_exact_mut(n.max(1)).enumerate().collect();
-        threads.run(tasks, &mut Control::none(), || (), |(), (j, column)| {
-            if !self.scale_column(coords.column(j), j, column) {
-                all_fit.store(false, Ordering::Relaxed);
-            }
-            Ok(())
-        })?;
+        threads.run(
+            tasks,
+            &mut Control::none(),
+            || (),
+            |(), (j, column)| {
+                if !self.scale_column(coords.column(j), j, column) {
+                    all_fit.store(false, Ordering::Relaxed);
+                }
+                Ok(())
+            },
+        )?;
         if all_fit.into_inner() {
             return Ok(columns);
         }
@@ -246,12 +251,17 @@ impl Preparation {
         let mut points = Points::zeros(n, d, self.m, custom)?;
         points.coords = columns;
         let rows = points.raw_coords.chunks_mut(ROWS * d).zip(layout.numbers.chunks(ROWS)).collect();
-        threads.run(rows, &mut Control::none(), || (), |(), (to, numbers)| {
-            for (to, &number) in to.chunks_exact_mut(d).zip(numbers) {
-                to.iter_mut().zip(data.coords.row(number as usize)).for_each(|(to, &x)| *to = x);
-            }
-            Ok(())
-        })?;
+        threads.run(
+            rows,
+            &mut Control::none(),
+            || (),
+            |(), (to, numbers)| {
+                for (to, &number) in to.chunks_exact_mut(d).zip(numbers) {
+                    to.iter_mut().zip(data.coords.row(number as usize)).for_each(|(to, &x)| *to = x);
+                }
+                Ok(())
+            },
+        )?;
         if self.metric == MetricKind::Euclidean {
             points.variances.fill(1.0);
             points.inverse_sds.fill(1.0);

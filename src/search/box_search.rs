@@ -152,7 +152,12 @@ impl<M: Metric> BoxSearch<'_, '_, M> {
             known.1
         };
         let within = reach(collector.threshold());
-        let own = if self.space.exclude_self && self.tree.positions.is_none() { own } else { NEW };
+        // A query's score with itself may be none of its squared distance.
+        let alone = self.space.exclude_self || !M::FALLS;
+        if !self.space.exclude_self && !M::FALLS && own != NEW {
+            self.evaluate(&[own], group, scratch)?;
+        }
+        let own = if alone && self.tree.positions.is_none() { own } else { NEW };
         let mut beyond = f64::NEG_INFINITY;
         if k > 0 {
             nearest.begin(k, within, metric.tie_share());
@@ -160,7 +165,8 @@ impl<M: Metric> BoxSearch<'_, '_, M> {
             self.descend((limit, own), &mut found, stack, scratch)?;
             if M::FALLS {
                 let score = |squared: f64| metric.score_of_square(squared).unwrap_or(-squared);
-                let found = nearest.nearest(metric.simd(), |squared| metric.distance(score(squared)), self.tree.numbers)?;
+                let found =
+                    nearest.nearest(metric.simd(), |squared| metric.distance(score(squared)), self.tree.numbers)?;
                 group.collectors[self.q].take_nearest(found);
                 return Ok(());
             }
