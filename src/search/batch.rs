@@ -105,7 +105,7 @@ fn automatic<M: Metric, C: Collector>(
     group: &mut Group<C>,
     memory: &mut Memory,
 ) -> Result<Vec<u32>> {
-    let Memory { queries, scratch, leaves, subspaces } = memory;
+    let Memory { queries, scratch, leaves, subspaces, .. } = memory;
     let reach = if stage == Stage::Near { Reach::Near } else { Reach::Wide };
     match (stage, &space.leaves, &space.subspaces) {
         (Stage::Near | Stage::Wide, Some(bound), _) => {
@@ -130,6 +130,7 @@ fn automatic<M: Metric, C: Collector>(
 struct Memory {
     queries: QueryBlock,
     scratch: Scratch,
+    boxes: box_search::Memory,
     leaves: leaf_search::Memory,
     subspaces: subspace_search::Memory,
 }
@@ -177,7 +178,7 @@ where
         let tasks = try_collect(groups.iter().zip(&mut found).map(Ok), "the queries")?;
         self.threads.run(tasks, control, Memory::default, |memory, (numbers, found)| {
             let mut group = self.load_group(numbers, &mut memory.queries)?;
-            let Memory { queries, scratch, .. } = &mut *memory;
+            let Memory { queries, scratch, boxes, .. } = &mut *memory;
             scratch.counters = SearchCounters::default();
             let count = numbers.len() as u64;
             match choose(batch.traversal, space, queries, &group) {
@@ -194,7 +195,7 @@ where
                     scratch.counters.by_nodes += count;
                 }
                 Traversal::Automatic if space.metric.is_spatial() => {
-                    let by_boxes = box_search::search(space, queries, &mut group, scratch)?;
+                    let by_boxes = box_search::search(space, queries, &mut group, (boxes, scratch))?;
                     brute_force::search(space, (queries, &queries.all[by_boxes..]), &mut group, (0, 1), scratch)?;
                     scratch.counters.by_boxes += by_boxes as u64;
                     scratch.counters.by_brute_force += count - by_boxes as u64;

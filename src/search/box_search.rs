@@ -28,10 +28,9 @@ pub(crate) fn search<M: Metric, C: Collector>(
     space: &Space<'_, M>,
     queries: &QueryBlock,
     group: &mut Group<C>,
-    scratch: &mut Scratch,
+    (memory, scratch): (&mut Memory, &mut Scratch),
 ) -> Result<usize> {
     let tree = BoxTree::of(space);
-    let mut memory = std::mem::take(&mut scratch.boxes);
     let looked_at = scratch.counters.distance_evaluations;
     let most = MOST_LOOKED_AT * (TRIED * group.largest_limit() as usize) as f64;
     let mut searched = 0;
@@ -39,10 +38,9 @@ pub(crate) fn search<M: Metric, C: Collector>(
         if M::FALLS && q == TRIED && (scratch.counters.distance_evaluations - looked_at) as f64 > most {
             break;
         }
-        BoxSearch { space, tree, queries, q }.run(group, &mut memory, scratch)?;
+        BoxSearch { space, tree, queries, q }.run(group, memory, scratch)?;
         searched += 1;
     }
-    scratch.boxes = memory;
     Ok(searched)
 }
 

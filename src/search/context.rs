@@ -185,7 +185,6 @@ pub(crate) struct Scratch {
     pub(crate) candidates: Vec<u32>,
     pub(crate) frontier: Vec<u32>,
     pub(crate) next: Vec<u32>,
-    pub(crate) boxes: super::box_search::Memory,
     pub(crate) counters: SearchCounters,
 }
 
