@@ -151,6 +151,8 @@ impl<M: Metric> Reach for RadiusSearch<'_, M> {
             boxes: self.boxes,
             least: self.least.as_ref(),
             least_numbers: None,
+            positions: None,
+            twins: if metric.is_spatial() { None } else { part.twins.as_ref() },
             ..part.space(self.common, metric, self.index, keys, None)
         };
         let batch = Batch {

@@ -11,7 +11,7 @@ use crate::layout::{Boxes, LEAF, Layout, LeastKeys};
 use crate::metric::{AnyMetric, Metric, Points, Preparation, check_symmetry, is_covariance};
 use crate::options::Options;
 use crate::parallel::Threads;
-use crate::search::{InUse, Index, IndexSource, Keys, Nodes, Space};
+use crate::search::{InUse, Index, IndexSource, Keys, Nodes, Space, Twins};
 use crate::simd::Simd;
 use std::time::Instant;
 
@@ -87,6 +87,8 @@ pub(super) struct Part {
     /// The least number in each box, for metrics that are searched by boxes.
     pub(super) least: Option<LeastKeys>,
     pub(super) index: Index,
+    /// Which points are at one place, where many are: the index has the first.
+    pub(super) twins: Option<Twins>,
     /// What indices over prefixes are built from.
     pub(super) source: IndexSource,
     /// The cover tree, once it has been asked for.
@@ -118,9 +120,11 @@ impl Part {
         control.phase(0.0, if makes_nodes { 0.5 } else { 1.0 });
         let source = IndexSource::default();
         let (covariance, inducing) = (&common.options.covariance, common.preparation.inducing());
-        let index = source.index(&metric, covariance, inducing, None, common.threads, control)?;
+        let (boxes, twins) = Part::boxes(&metric, &layout, common.preparation.is_given())?;
+        let firsts = twins.as_ref().map(Twins::firsts);
+        let index = source.index(&metric, covariance, inducing, firsts, common.threads, control)?;
         let (evaluations, numbers) = (index.evaluations, Vec::new());
-        let mut part = Part::with(metric, layout, (index, source), ids, numbers)?;
+        let mut part = Part::with(metric, layout, (boxes, twins), (index, source), ids, numbers)?;
         part.evaluations = evaluations;
         if makes_nodes {
             control.phase(0.5, 1.0);
@@ -135,17 +139,27 @@ impl Part {
         Ok(part)
     }
 
+    /// The boxes of leaves, and which points are at one place where these are not searched themselves.
+    pub(super) fn boxes(metric: &AnyMetric, layout: &Layout, given: bool) -> Result<(Boxes, Option<Twins>)> {
+        let points = metric.points();
+        if with_metric!(metric, m => m.is_spatial()) {
+            return Ok((Boxes::searched(&points.coords, points.n, points.d)?, None));
+        }
+        let boxes = Boxes::new(points)?;
+        let twins = Twins::new(points, &boxes, &layout.numbers, given)?;
+        Ok((boxes, twins))
+    }
+
     /// With what follows from the rest.
     pub(super) fn with(
         metric: AnyMetric,
         layout: Layout,
+        (boxes, twins): (Boxes, Option<Twins>),
         (index, source): (Index, IndexSource),
         ids: Ids,
         numbers: Vec<u32>,
     ) -> Result<Part> {
         let by_boxes = with_metric!(&metric, m => m.is_spatial());
-        let Points { coords, n, d, .. } = metric.points();
-        let boxes = if by_boxes { Boxes::searched(coords, *n, *d)? } else { Boxes::new(metric.points())? };
         Ok(Part {
             least: by_boxes.then(|| boxes.least_keys(&layout.numbers)).transpose()?,
             largest_weight: with_metric!(&metric, m => largest_weight(m)),
@@ -153,6 +167,7 @@ impl Part {
             metric,
             layout,
             boxes,
+            twins,
             index,
             source,
             nodes: NodesOnDemand::default(),
@@ -218,6 +233,7 @@ impl Part {
 
     /// Home and position of a point: queries are grouped by it.
     pub(super) fn place(&self, index: &Index, position: u32) -> (u32, u32) {
+        let position = self.twins.as_ref().map_or(position, |twins| twins.first(position));
         let home = match index.home(position) {
             Some(home) => home,
             None if index.is_empty() => position / LEAF as u32,
@@ -235,6 +251,8 @@ impl Part {
         control: &mut Control<'_>,
     ) -> Result<Index> {
         let (covariance, inducing) = (&common.options.covariance, common.preparation.inducing());
+        let firsts = self.twins.as_ref().map(|twins| twins.firsts_of(positions)).transpose()?;
+        let positions = firsts.as_deref().unwrap_or(positions);
         let prefix = self.source.prefix(&self.index, &self.metric, inducing, positions, common.threads, control)?;
         match prefix {
             Some(index) => Ok(index),
@@ -259,6 +277,8 @@ impl Part {
             least: None,
             least_numbers: self.least.as_ref(),
             prefix: None,
+            twins: self.twins.as_ref(),
+            positions: Some(&self.layout.positions),
             nodes,
             subspaces: IndexSource::subspaces(if index.starts.is_some() { &self.index } else { index }, &self.metric),
             leaves: IndexSource::bound(index, &self.metric, &common.options.covariance),
@@ -296,6 +316,7 @@ impl Part {
             + self.layout.bytes()
             + self.boxes.bytes()
             + self.least.as_ref().map_or(0, LeastKeys::bytes)
+            + self.twins.as_ref().map_or(0, Twins::bytes)
             + self.index.bytes()
             + self.source.bytes(&self.index)
             + self.nodes.get().map_or(0, |nodes| nodes.bytes())

@@ -279,7 +279,8 @@ impl Part {
                 _ => return Err(corrupt("a removed point does not exist")),
             }
         }
-        let mut part = Part::with(metric, layout, loaded, ids, numbers)?;
+        let boxes = Part::boxes(&metric, &layout, preparation.is_given())?;
+        let mut part = Part::with(metric, layout, boxes, loaded, ids, numbers)?;
         part.nodes = nodes.map(NodesOnDemand::with).unwrap_or_default();
         part.evaluations = saved.evaluations;
         Ok(part)

@@ -54,7 +54,9 @@ pub(crate) fn run_batch<M: Metric, C: Collector>(
     let cells_alone = batch.traversal == Traversal::Automatic && space.leaves.is_none() && space.subspaces.is_some();
     let most = if cells_alone { subspace_search::GROUP } else { GROUP };
     headroom(threads.count() * (PER_POINT * space.numbers.len() + most * PER_PIVOT * pivots), "the search")?;
-    let search = Searcher { space, batch, load, collector, finish, threads };
+    let least = space.twins.map(|twins| twins.least_keys(space.keys.of)).transpose()?;
+    let places = least.as_ref().map(|keys| space.of_places(keys));
+    let search = Searcher { space, places, batch, load, collector, finish, threads };
     let mut neighbors = try_with_capacity(count, "the answer")?;
     neighbors.resize_with(count, Vec::new);
     let mut counters = SearchCounters::default();
@@ -138,6 +140,8 @@ struct Memory {
 /// What every group of a batch is searched with.
 struct Searcher<'a, M, L, K, F> {
     space: &'a Space<'a, M>,
+    /// The first points of places, where there are twins.
+    places: Option<Space<'a, M>>,
     batch: &'a Batch<'a>,
     load: L,
     collector: K,
@@ -181,6 +185,7 @@ where
             let Memory { queries, scratch, boxes, .. } = &mut *memory;
             scratch.counters = SearchCounters::default();
             let count = numbers.len() as u64;
+            let mut at_places = false;
             match choose(batch.traversal, space, queries, &group) {
                 Traversal::BruteForce => {
                     brute_force::search(space, (queries, &queries.all), &mut group, (0, 1), scratch)?;
@@ -201,7 +206,9 @@ where
                     scratch.counters.by_brute_force += count - by_boxes as u64;
                 }
                 Traversal::Automatic => {
-                    let unfinished = automatic(space, stage, &mut group, memory)?;
+                    self.start_at_place(&mut group, queries, scratch)?;
+                    let unfinished = automatic(self.places.as_ref().unwrap_or(space), stage, &mut group, memory)?;
+                    at_places = self.places.is_some();
                     let scratch = &mut memory.scratch;
                     let answered = count - unfinished.len() as u64;
                     match space.leaves.is_some() && stage != Stage::Pivots {
@@ -212,7 +219,7 @@ where
                     found.unfinished.extend(unfinished.into_iter().map(|q| numbers[q as usize]));
                 }
             }
-            found.kept = self.finished(group)?;
+            found.kept = self.finished(group, at_places)?;
             found.counters = memory.scratch.counters;
             Ok(())
         })?;
@@ -246,9 +253,24 @@ where
         self.threads.run(tasks, control, memory, |(queries, scratch), (task, found)| {
             let mut group = self.load_group(groups[task / parts], queries)?;
             scratch.counters = SearchCounters::default();
-            let all = (&*queries, &queries.all[..]);
-            brute_force::search(self.space, all, &mut group, (task % parts, parts), scratch)?;
-            *found = (self.finished(group)?, scratch.counters);
+            match (&self.places, self.space.twins) {
+                (Some(places), Some(twins)) => {
+                    let firsts = twins.firsts();
+                    let end = |part: usize| firsts.len() * part / parts;
+                    if task % parts == 0 {
+                        self.start_at_place(&mut group, queries, scratch)?;
+                    } else {
+                        self.leave_out_own_place(&mut group);
+                    }
+                    let share = firsts[end(task % parts)..end(task % parts + 1)].iter().copied();
+                    places.evaluate_some(&mut group, &queries.all, queries, share, scratch)?;
+                }
+                _ => {
+                    let all = (&*queries, &queries.all[..]);
+                    brute_force::search(self.space, all, &mut group, (task % parts, parts), scratch)?;
+                }
+            }
+            *found = (self.finished(group, self.places.is_some())?, scratch.counters);
             Ok(())
         })?;
         for (numbers, found) in groups.iter().zip(found.chunks_mut(parts)) {
@@ -272,12 +294,51 @@ where
         Ok(())
     }
 
-    /// What the queries of a group have kept.
-    fn finished(&self, group: Group<C>) -> Result<Vec<Vec<Neighbor>>> {
+    /// Where there are twins, scores queries with those at their own places, which are left out of what follows.
+    fn start_at_place(&self, group: &mut Group<C>, queries: &QueryBlock, scratch: &mut Scratch) -> Result<()> {
+        let (space, Some(twins)) = (self.space, self.space.twins) else { return Ok(()) };
+        for (q, &own) in (0..).zip(&queries.positions).filter(|&(_, &own)| own != NEW) {
+            let (limit, wanted) = (group.limits[q as usize], group.collectors[q as usize].wanted());
+            let most = if wanted == 0 { usize::MAX } else { wanted.saturating_add(1) };
+            let allowed = |i: &u32| space.keys.of[*i as usize] < limit;
+            let first = twins.first(own);
+            let here = twins.members(first).unwrap_or(std::slice::from_ref(&own));
+            let some = || here.iter().copied().filter(allowed).take(most);
+            space.evaluate_some(group, &[q], queries, some(), scratch)?;
+            // Itself may come later.
+            if !space.exclude_self && allowed(&own) && !some().any(|position| position == own) {
+                space.offer(group, q as usize, own as usize, M::SELF_SCORE);
+            }
+        }
+        self.leave_out_own_place(group);
+        Ok(())
+    }
+
+    /// Has the first points of places stand for queries, and points as far as the farthest kept.
+    fn leave_out_own_place(&self, group: &mut Group<C>) {
+        if let Some(twins) = self.space.twins {
+            group.positions.iter_mut().filter(|own| **own != NEW).for_each(|own| *own = twins.first(*own));
+            group.collectors.iter_mut().for_each(Collector::keep_ties);
+        }
+    }
+
+    /// What the queries of a group have kept; `at_places` what stands for all at its place.
+    fn finished(&self, group: Group<C>, at_places: bool) -> Result<Vec<Vec<Neighbor>>> {
         if group.collectors.iter().any(Collector::failed) {
             return Err(Error::new(ErrorKind::OutOfMemory, "could not allocate the answer"));
         }
-        Ok(group.collectors.into_iter().map(&self.finish).collect())
+        let wanted: Vec<usize> = group.collectors.iter().map(Collector::wanted).collect();
+        let mut all: Vec<Vec<Neighbor>> = group.collectors.into_iter().map(&self.finish).collect();
+        if let Some(twins) = self.space.twins.filter(|_| at_places) {
+            let (keys, numbers) = (self.space.keys.of, self.space.numbers);
+            for (q, found) in all.iter_mut().enumerate() {
+                let (limit, own) = (group.limits[q], group.positions[q]);
+                let most = if wanted[q] == 0 { usize::MAX } else { wanted[q] };
+                let numbered = (own, numbers, self.space.positions);
+                twins.expand(found, numbered, most, |position| keys[position as usize] < limit)?;
+            }
+        }
+        Ok(all)
     }
 
     /// Loads the queries of a group, and what is kept of each.

@@ -40,6 +40,9 @@ pub(crate) trait Collector: Send {
     /// some.
     fn take_nearest(&mut self, _nearest: &[Neighbor]) {}
 
+    /// From now on points as far as the farthest are kept too, whatever their ids.
+    fn keep_ties(&mut self) {}
+
     /// Distance and id of the farthest that is kept, once there are as many as are wanted.
     fn farthest(&self) -> Option<(f64, u32)>;
 
@@ -58,6 +61,9 @@ pub(crate) struct Nearest {
     /// The nearest so far and a few more: these are sorted out when there are [`most`](Nearest::most), which costs less
     /// than a heap.
     kept: Vec<Neighbor>,
+    /// When they are sorted out.
+    next: usize,
+    ties: bool,
     /// The k-th when they were last sorted out.
     farthest: Option<Neighbor>,
     failed: bool,
@@ -67,13 +73,15 @@ impl Nearest {
     /// The `k` nearest of distance below `bound`. Memory grows with what is found, not with `k`.
     pub(crate) fn new<M: Metric>(metric: &M, k: usize, bound: f64) -> Self {
         let threshold = if bound == f64::INFINITY { f64::NEG_INFINITY } else { metric.score_at(bound) };
-        Nearest { k, bound, threshold, kept: Vec::new(), farthest: None, failed: false }
+        Nearest { k, bound, threshold, kept: Vec::new(), next: k, ties: false, farthest: None, failed: false }
     }
 
     /// The kept points, nearest first.
     pub(crate) fn into_sorted(mut self) -> Vec<Neighbor> {
         self.kept.sort_unstable();
-        self.kept.truncate(self.k);
+        if !self.ties {
+            self.kept.truncate(self.k);
+        }
         // A copy leaves whole pieces of memory to the next queries, where shrinking would leave crumbs.
         let mut exact = Vec::new();
         if self.kept.capacity() > self.kept.len() && exact.try_reserve_exact(self.kept.len()).is_ok() {
@@ -83,9 +91,9 @@ impl Nearest {
         self.kept
     }
 
-    /// Points that are kept at most.
-    fn most(&self) -> usize {
-        self.k.saturating_add(self.k / 4 + 4)
+    /// More than those that stay.
+    fn more(&self) -> usize {
+        self.k / 4 + 4
     }
 }
 
@@ -102,6 +110,10 @@ impl Collector for Nearest {
         if !self.failed {
             self.kept.extend_from_slice(nearest);
         }
+    }
+
+    fn keep_ties(&mut self) {
+        self.ties = true;
     }
 
     fn farthest(&self) -> Option<(f64, u32)> {
@@ -127,18 +139,23 @@ impl Collector for Nearest {
         }
         if self.kept.len() == self.kept.capacity() {
             // Twice as much, or what most queries want, but no more than there will be.
-            let more = self.kept.len().max(64).min(self.most() - self.kept.len());
+            let most = self.next.max(self.k.saturating_add(self.more()));
+            let more = self.kept.len().max(64).min(most - self.kept.len());
             if self.kept.try_reserve_exact(more).is_err() {
                 self.failed = true;
                 return;
             }
         }
         self.kept.push(neighbor);
-        if self.kept.len() == self.k || self.kept.len() == self.most() {
+        if self.kept.len() == self.next {
             let (_, &mut farthest, _) = self.kept.select_nth_unstable(self.k - 1);
             self.farthest = Some(farthest);
             self.threshold = self.threshold.max(metric.score_at(farthest.distance));
-            self.kept.truncate(self.k);
+            match self.ties {
+                true => self.kept.retain(|neighbor| neighbor.distance <= farthest.distance),
+                false => self.kept.truncate(self.k),
+            }
+            self.next = self.kept.len().saturating_add(self.more());
         }
     }
 }

@@ -4,6 +4,7 @@ use super::box_prefix::BoxPrefix;
 use super::collector::Collector;
 use super::leaves::LeafBound;
 use super::subspaces::SubspaceBound;
+use super::twins::Twins;
 use crate::cover_tree::CoverTree;
 use crate::error::{Result, try_resize};
 use crate::layout::{Boxes, Layout, LeastKeys};
@@ -44,6 +45,10 @@ pub(crate) struct Space<'a, M> {
     pub(crate) least_numbers: Option<&'a LeastKeys>,
     /// The first points of the order whose places keys are, if boxes of these are searched.
     pub(crate) prefix: Option<&'a BoxPrefix>,
+    /// Which points are at one place, of which the subspaces and leaves have the first, and keys of its own are those of all.
+    pub(crate) twins: Option<&'a Twins>,
+    /// The position of each number, unless numbers are positions.
+    pub(crate) positions: Option<&'a [u32]>,
     /// The cover tree, for its traversals.
     pub(crate) nodes: Option<Nodes<'a>>,
     /// The subspaces, where they help.
@@ -186,6 +191,16 @@ pub(crate) struct Scratch {
     pub(crate) frontier: Vec<u32>,
     pub(crate) next: Vec<u32>,
     pub(crate) counters: SearchCounters,
+}
+
+impl<'a, M> Space<'a, M> {
+    /// The first points of places alone, which have these keys; none is a query's own.
+    pub(crate) fn of_places<'b>(&'b self, keys: &'b [u32]) -> Space<'b, M>
+    where
+        'a: 'b,
+    {
+        Space { keys: Keys { of: keys, positions: self.keys.positions }, exclude_self: true, ..*self }
+    }
 }
 
 impl<M: Metric> Space<'_, M> {

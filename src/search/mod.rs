@@ -42,6 +42,7 @@ pub(crate) mod subspace_checks;
 mod subspace_search;
 mod subspaces;
 mod subspaces_build;
+mod twins;
 mod whitened_rows;
 
 pub(crate) use batch::{Batch, run_batch};
@@ -57,3 +58,4 @@ pub(crate) use saved::SavedIndex;
 pub(crate) use subspaces::{SubspaceBound, Subspaces};
 #[cfg(test)]
 pub(crate) use subspaces_build::Listing;
+pub(crate) use twins::Twins;
