@@ -10,6 +10,10 @@ pub(crate) const LEAF: usize = POINTS;
 /// Subtrees that are laid out in parallel, and points of one at least.
 const TASKS: usize = 16;
 const LEAST: usize = 8 * LEAF;
+/// Of so many values the one of a rank is looked for by a sample, within so many of it to either side: some three standard deviations.
+const MANY: usize = 2048;
+const SAMPLE: usize = 256;
+const SPREAD: usize = 24;
 
 /// Where the points of a part lie: position i of every array is the i-th point along the leaves.
 #[derive(Debug, Default)]
@@ -170,10 +174,7 @@ impl Scratch {
     /// Chooses the `left` points of the least coordinates, the first of equals; returns the largest of these coordinates.
     fn choose(&mut self, column: &[f64], left: usize) -> Result<f64> {
         let what = "the layout";
-        self.ranks.clear();
-        try_reserve(&mut self.ranks, column.len(), what)?;
-        self.ranks.extend(column.iter().map(|&x| rank(x)));
-        let last = *self.ranks.select_nth_unstable(left - 1).1;
+        let last = self.kth_rank(column, left)?;
         self.left.clear();
         try_reserve(&mut self.left, column.len(), what)?;
         self.left.extend(column.iter().map(|&x| rank(x) <= last));
@@ -192,6 +193,33 @@ impl Scratch {
         try_resize(&mut self.values, room, 0.0, what)?;
         try_resize(&mut self.numbers, room, 0, what)?;
         Ok(from_rank(last))
+    }
+}
+
+impl Scratch {
+    /// The rank of the `k`-th least value: of many, by those between two values of a sample that it is hardly ever outside of.
+    fn kth_rank(&mut self, column: &[f64], k: usize) -> Result<i64> {
+        let n = column.len();
+        let ranks = &mut self.ranks;
+        try_resize(ranks, n.max(ranks.len()), 0, "the layout")?;
+        if n >= MANY {
+            let mut sample: [i64; SAMPLE] = std::array::from_fn(|t| rank(column[(2 * t + 1) * n / (2 * SAMPLE)]));
+            sample.sort_unstable();
+            let at = k * SAMPLE / n;
+            let (low, high) = (sample[at.saturating_sub(SPREAD)], sample[(at + SPREAD).min(SAMPLE - 1)]);
+            let (mut below, mut between) = (0, 0);
+            for &x in column {
+                let rank = rank(x);
+                ranks[between] = rank;
+                below += usize::from(rank < low);
+                between += usize::from(rank >= low && rank <= high);
+            }
+            if below < k && k <= below + between {
+                return Ok(*ranks[..between].select_nth_unstable(k - 1 - below).1);
+            }
+        }
+        ranks.iter_mut().zip(column).for_each(|(rank_of, &x)| *rank_of = rank(x));
+        Ok(*ranks[..n].select_nth_unstable(k - 1).1)
     }
 }
 

@@ -51,17 +51,16 @@ impl WithSimd for Within<'_> {
     type Output = usize;
 
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _simd: S) -> usize {
-        let Within { squares, bound } = self;
-        let mut counts = [0u64; FAN];
-        let (whole, rest) = squares.as_chunks::<FAN>();
-        for squares in whole {
-            for t in 0..FAN {
-                counts[t] += u64::from(squares[t] <= bound);
-            }
+    fn with_simd<S: pulp::Simd>(self, simd: S) -> usize {
+        let (vectors, rest) = S::as_simd_f64s(self.squares);
+        let (bound, one, zero) = (simd.splat_f64s(self.bound), simd.splat_f64s(1.0), simd.splat_f64s(0.0));
+        let mut counts = zero;
+        for &squares in vectors {
+            let within = simd.less_than_or_equal_f64s(squares, bound);
+            counts = simd.add_f64s(counts, simd.select_f64s(within, one, zero));
         }
-        let rest = rest.iter().filter(|&&squared| squared <= bound).count();
-        counts.iter().sum::<u64>() as usize + rest
+        let rest = rest.iter().filter(|&&squared| squared <= self.bound).count();
+        simd.reduce_sum_f64s(counts) as usize + rest
     }
 }
 
