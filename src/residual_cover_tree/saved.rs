@@ -253,22 +253,22 @@ impl Part {
         let what = "the tree";
         let metric = AnyMetric::load(saved.points, options, preparation, reader)?;
         let (n, d) = (metric.points().n, metric.points().d);
-        let numbers = reader.exactly(&saved.numbers, n, what)?;
-        let (axes, cuts) = (reader.array(&saved.axes, what)?, reader.array(&saved.cuts, what)?);
+        let numbers = reader.array(&saved.numbers, &[n], what)?;
+        let (axes, cuts) = (reader.array(&saved.axes, &[], what)?, reader.array(&saved.cuts, &[], what)?);
         let Some(layout) = Layout::restored(numbers, &axes, &cuts, d)? else {
             return Err(corrupt("its points do not lie in a layout"));
         };
         let nodes = saved.nodes.map(|nodes| CoverTree::load(nodes, &layout, d, reader)).transpose()?;
         let ids = match saved.ids {
             SavedIds::Range(first, count) => Ids::Range(first, count),
-            SavedIds::List(ids) => Ids::List(reader.array(&ids, what)?),
+            SavedIds::List(ids) => Ids::List(reader.array(&ids, &[], what)?),
         };
         let overflows = matches!(ids, Ids::Range(first, count) if first.checked_add(count).is_none());
         if n == 0 || ids.len() != n || overflows {
             return Err(corrupt("a part has a wrong number of ids"));
         }
         let loaded = Index::load(saved.index, &metric, preparation.inducing(), reader)?;
-        let removed: Vec<u32> = reader.array(&saved.removed, what)?;
+        let removed: Vec<u32> = reader.array(&saved.removed, &[], what)?;
         let mut numbers = Vec::new();
         if !removed.is_empty() {
             numbers = try_copy(&layout.numbers, what)?;
