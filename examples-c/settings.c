@@ -1,6 +1,7 @@
 #include "settings.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -28,6 +29,19 @@ static const char USAGE[] =
     "  --out DIR          folder for neighbors.csv and map.svg (out)\n"
     "  --help\n";
 
+static const struct option OPTIONS[] = {{"n", required_argument, NULL, 'n'},
+                                        {"m", required_argument, NULL, 'm'},
+                                        {"k", required_argument, NULL, 'k'},
+                                        {"lengthscale", required_argument, NULL, 'l'},
+                                        {"ordering", required_argument, NULL, 'o'},
+                                        {"construction", required_argument, NULL, 'c'},
+                                        {"threads", required_argument, NULL, 't'},
+                                        {"no-brute-force", no_argument, NULL, 'b'},
+                                        {"house", required_argument, NULL, 'r'},
+                                        {"out", required_argument, NULL, 'd'},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {NULL, 0, NULL, 0}};
+
 typedef struct choice {
   const char *name;
   int32_t value;
@@ -41,79 +55,47 @@ static const choice ORDERINGS[] = {{"maximin", RCT_ORDERING_MAXIMIN},
 
 static const choice CONSTRUCTIONS[] = {{"pure", RCT_CONSTRUCTION_PURE}, {"hybrid", RCT_CONSTRUCTION_HYBRID}, {NULL, 0}};
 
-static bool whole_number(const char *option, const char *text, uint64_t least, uint64_t most, uint64_t *value) {
+/* The number that an option has; 0 if it is none that the option may have, and then `wrong` is set. */
+static int64_t whole_number(const char *option, int64_t least, bool *wrong) {
   char *end = NULL;
   errno = 0;
-  const unsigned long long parsed = strtoull(text, &end, 10);
-  if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || parsed < least || parsed > most) {
-    fprintf(stderr, "%s must be a whole number from %" PRIu64 " to %" PRIu64 ", not '%s'\n", option, least, most, text);
-    return false;
+  const long long parsed = strtoll(optarg, &end, 10);
+  if (*optarg < '0' || *optarg > '9' || *end != '\0' || errno != 0 || parsed < least || parsed > INT32_MAX) {
+    fprintf(stderr, "--%s must be a whole number from %" PRId64 " to %" PRId32 ", not '%s'\n", option, least, INT32_MAX,
+            optarg);
+    *wrong = true;
+    return 0;
   }
-  *value = parsed;
-  return true;
+  return parsed;
 }
 
-static bool positive_number(const char *option, const char *text, double *value) {
+static double positive_number(const char *option, bool *wrong) {
   char *end = NULL;
-  const double parsed = strtod(text, &end);
-  if (end == text || *end != '\0' || !(parsed > 0) || isinf(parsed)) {
-    fprintf(stderr, "%s must be a positive number, not '%s'\n", option, text);
-    return false;
+  const double parsed = strtod(optarg, &end);
+  if (end == optarg || *end != '\0' || !(parsed > 0) || isinf(parsed)) {
+    fprintf(stderr, "--%s must be a positive number, not '%s'\n", option, optarg);
+    *wrong = true;
   }
-  *value = parsed;
-  return true;
+  return parsed;
 }
 
-static bool choose(const char *option, const char *text, const choice *choices, int32_t *value) {
+static int32_t choose(const char *option, const choice *choices, bool *wrong) {
   for (const choice *c = choices; c->name != NULL; c++)
-    if (strcmp(text, c->name) == 0) {
-      *value = c->value;
-      return true;
-    }
-  fprintf(stderr, "%s must be", option);
+    if (strcmp(optarg, c->name) == 0) return c->value;
+  fprintf(stderr, "--%s must be", option);
   for (const choice *c = choices; c->name != NULL; c++)
     fprintf(stderr, "%s %s", c == choices ? "" : c[1].name == NULL ? " or" : ",", c->name);
-  fprintf(stderr, ", not '%s'\n", text);
-  return false;
+  fprintf(stderr, ", not '%s'\n", optarg);
+  *wrong = true;
+  return 0;
 }
 
-/* Takes one option that has a value. */
-static bool take(settings *s, const char *option, const char *text) {
-  const uint64_t many = INT32_MAX;
-  uint64_t count = 0;
-  if (strcmp(option, "--n") == 0) {
-    if (!whole_number(option, text, 1, many, &count)) return false;
-    s->n = (size_t)count;
-  } else if (strcmp(option, "--m") == 0) {
-    if (!whole_number(option, text, 0, many, &count)) return false;
-    s->m = (size_t)count;
-  } else if (strcmp(option, "--k") == 0) {
-    if (!whole_number(option, text, 1, many, &count)) return false;
-    s->k = (size_t)count;
-  } else if (strcmp(option, "--threads") == 0) {
-    if (!whole_number(option, text, 0, many, &count)) return false;
-    s->threads = (uint32_t)count;
-  } else if (strcmp(option, "--house") == 0) {
-    if (!whole_number(option, text, 0, many, &count)) return false;
-    s->house = (int64_t)count;
-  } else if (strcmp(option, "--lengthscale") == 0) {
-    return positive_number(option, text, &s->lengthscale);
-  } else if (strcmp(option, "--ordering") == 0) {
-    s->ordering_name = text;
-    return choose(option, text, ORDERINGS, &s->ordering);
-  } else if (strcmp(option, "--construction") == 0) {
-    return choose(option, text, CONSTRUCTIONS, &s->construction);
-  } else if (strcmp(option, "--out") == 0) {
-    if (*text == '\0' || strlen(text) > LONGEST_PATH) {
-      fprintf(stderr, "--out must be the path of a folder, of at most %d characters\n", LONGEST_PATH);
-      return false;
-    }
-    s->out = text;
-  } else {
-    fprintf(stderr, "there is no option %s; --help lists them\n", option);
-    return false;
+static const char *folder(const char *option, bool *wrong) {
+  if (*optarg == '\0' || strlen(optarg) > LONGEST_PATH) {
+    fprintf(stderr, "--%s must be the path of a folder, of at most %d characters\n", option, LONGEST_PATH);
+    *wrong = true;
   }
-  return true;
+  return optarg;
 }
 
 settings_result settings_parse(int argc, char **argv, settings *s) {
@@ -132,27 +114,35 @@ settings_result settings_parse(int argc, char **argv, settings *s) {
       .brute_force = true,
       .house = -1,
   };
-  bool have_csv = false;
-  for (int i = 1; i < argc; i++) {
-    if (strcmp(argv[i], "--help") == 0) {
-      fputs(USAGE, stdout);
-      return SETTINGS_HELP;
-    } else if (strcmp(argv[i], "--no-brute-force") == 0) {
-      s->brute_force = false;
-    } else if (argv[i][0] == '-') {
-      if (i + 1 == argc) {
-        fprintf(stderr, "%s is no option, or needs a value; --help lists the options\n", argv[i]);
-        return SETTINGS_WRONG;
-      }
-      if (!take(s, argv[i], argv[i + 1])) return SETTINGS_WRONG;
-      i++;
-    } else if (have_csv) {
-      fprintf(stderr, "only one file of houses can be read, not also '%s'\n", argv[i]);
-      return SETTINGS_WRONG;
-    } else {
-      s->csv = argv[i];
-      have_csv = true;
+  bool wrong = false;
+  int option, at = 0;
+  while (!wrong && (option = getopt_long(argc, argv, "", OPTIONS, &at)) != -1) {
+    const char *name = OPTIONS[at].name;
+    switch (option) {
+      case 'n': s->n = (size_t)whole_number(name, 1, &wrong); break;
+      case 'm': s->m = (size_t)whole_number(name, 0, &wrong); break;
+      case 'k': s->k = (size_t)whole_number(name, 1, &wrong); break;
+      case 'l': s->lengthscale = positive_number(name, &wrong); break;
+      case 'o':
+        s->ordering = choose(name, ORDERINGS, &wrong);
+        s->ordering_name = optarg;
+        break;
+      case 'c': s->construction = choose(name, CONSTRUCTIONS, &wrong); break;
+      case 't': s->threads = (uint32_t)whole_number(name, 0, &wrong); break;
+      case 'b': s->brute_force = false; break;
+      case 'r': s->house = whole_number(name, 0, &wrong); break;
+      case 'd': s->out = folder(name, &wrong); break;
+      case 'h': fputs(USAGE, stdout); return SETTINGS_HELP;
+      default: /* which getopt_long has named */
+        fputs("--help lists the options\n", stderr);
+        wrong = true;
     }
+  }
+  if (wrong) return SETTINGS_WRONG;
+  if (optind < argc) s->csv = argv[optind++];
+  if (optind < argc) {
+    fprintf(stderr, "only one file of houses can be read, not also '%s'\n", argv[optind]);
+    return SETTINGS_WRONG;
   }
   return SETTINGS_OK;
 }

@@ -294,7 +294,7 @@ int main(int argc, char **argv) {
   settings s;
   switch (settings_parse(argc, argv, &s)) {
     case SETTINGS_HELP: return EXIT_SUCCESS;
-    case SETTINGS_WRONG: return EXIT_FAILURE;
+    case SETTINGS_WRONG: return 2;
     case SETTINGS_OK: break;
   }
   progress_watch_interrupt();

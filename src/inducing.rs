@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Result, checked_area, number, out_of_memory, try_copy, try_resize, try_vec};
 use crate::kernel::{Covariance, checked_covariances, log_distance};
 use crate::metric::matrix_view;
-use crate::saved::{Array, Reader, Writer};
+use crate::saved::{Reader, Writer, columns};
 use crate::simd::{Simd, padded, squared::add_squared_differences};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::{LltError, cholesky_in_place, cholesky_in_place_scratch};
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) const SOLVE_BLOCK: usize = 64;
 
 /// Inducing points and the Cholesky factor of their covariance.
+#[derive(Default)]
 pub(crate) struct InducingPoints {
     m: usize,
     d: usize,
@@ -33,11 +34,13 @@ pub(crate) struct InducingPoints {
 /// Inducing points of a saved tree.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SavedInducing {
-    coords: Array<f64>,
-    raw_coords: Array<f64>,
-    cholesky: Array<f64>,
+    columns: InducingColumns,
     nugget: f64,
 }
+
+columns!(InducingColumns of InducingPoints(m, d), "the inducing points" {
+    coords: f64[m, d], raw_coords: f64[m, d], cholesky: f64[m, padded(m)]
+});
 
 /// Coordinates of some points, row by row.
 #[derive(Clone, Copy)]
@@ -114,26 +117,13 @@ impl InducingPoints {
     }
 
     pub(crate) fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedInducing> {
-        Ok(SavedInducing {
-            coords: writer.array(&self.coords)?,
-            raw_coords: writer.array(&self.raw_coords)?,
-            cholesky: writer.array(&self.cholesky)?,
-            nugget: self.nugget,
-        })
+        Ok(SavedInducing { columns: self.save_columns(writer)?, nugget: self.nugget })
     }
 
     /// `m` inducing points of `d` coordinates.
     pub(crate) fn load(saved: SavedInducing, m: usize, d: usize, reader: &Reader<'_, '_>) -> Result<Self> {
-        let what = "the inducing points";
-        let (area, values) = (checked_area(m, d, what)?, checked_area(m, padded(m), what)?);
-        Ok(InducingPoints {
-            m,
-            d,
-            coords: reader.exactly(&saved.coords, area, what)?,
-            raw_coords: reader.exactly(&saved.raw_coords, area, what)?,
-            cholesky: reader.exactly(&saved.cholesky, values, what)?,
-            nugget: saved.nugget,
-        })
+        let columns = InducingPoints::load_columns(&saved.columns, reader, m, d)?;
+        Ok(InducingPoints { m, d, nugget: saved.nugget, ..columns })
     }
 
     /// Number of inducing points.
@@ -189,7 +179,7 @@ impl InducingPoints {
 
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
-        (self.coords.len() + self.raw_coords.len() + self.cholesky.len()) * std::mem::size_of::<f64>()
+        self.column_bytes()
     }
 
     /// V of at most [`SOLVE_BLOCK`] points into `out`, count rows of padded(m) values; O(m^2) a point.

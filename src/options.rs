@@ -53,8 +53,8 @@ impl Traversal {
     }
 }
 
-/// What a tree is to be.
-#[derive(Debug, Clone)]
+/// What a tree is to be. Saved in this order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Options {
     /// Which distance. Default residual.
     pub metric: MetricKind,

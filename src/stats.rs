@@ -4,9 +4,10 @@ pub use crate::cover_tree::Shape;
 pub use crate::metric::LengthscaleCheck;
 use crate::options::Traversal;
 pub use crate::search::{Plan, SearchCounters};
+use serde::{Deserialize, Serialize};
 
 /// Seconds that the phases of a build took.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct BuildSeconds {
     /// Reading, Cholesky factor, V and p.
     pub factor: f64,

@@ -328,6 +328,7 @@ fn the_file_of_format_7_loads() {
         tree.save(&path, &mut Control::none()).unwrap();
     }
     let loaded = ResidualCoverTree::load(&path, &AS_SAVED, &mut Control::none()).unwrap();
+    assert!(loaded.to_bytes(&mut Control::none()).unwrap() == std::fs::read(&path).unwrap());
     let ids: Vec<i64> = (0..40).filter(|&id| id != 3 && id != 31).collect();
     // Processors differ in their last bits.
     for (own, other) in
@@ -370,6 +371,7 @@ fn the_seeds_of_the_fuzzer_are_loaded_and_searched_by_their_index() {
             tree.save(&path, &mut Control::none()).unwrap();
         }
         let tree = ResidualCoverTree::load(&path, &AS_SAVED, &mut Control::none()).unwrap();
+        assert!(tree.to_bytes(&mut Control::none()).unwrap() == std::fs::read(&path).unwrap(), "{name}");
         assert_eq!(tree.stats().nodes > 0, name == "cells");
         tree.query_batch(&Query::coords(coords.slice(s![..40, ..]), 3), &mut Control::none()).unwrap();
         let counters = tree.stats().last_search.counters;

@@ -28,11 +28,17 @@ use std::time::Instant;
 /// Neighbours of the Vecchia job.
 const K: usize = 30;
 const RUNS: usize = 5;
+/// What may be asked for.
+const NAMES: [&str; 5] = ["refit", "insert", "remove", "saved", "saved-1048576"];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let quick = arguments.iter().any(|argument| argument == "--quick");
     let names: Vec<&String> = arguments.iter().filter(|&argument| argument != "--quick").collect();
+    if let Some(unknown) = names.iter().find(|name| !NAMES.contains(&name.as_str())) {
+        eprintln!("{unknown:?} is no row; there are {}", NAMES.join(", "));
+        std::process::exit(2);
+    }
     let wanted = |name: &str| names.is_empty() || names.iter().any(|&given| given == name);
     let n = if quick { 3000 } else { 32_768 };
     for set in ["square", "cube"].into_iter().filter(|_| wanted("refit")) {

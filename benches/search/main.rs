@@ -32,33 +32,52 @@ use measure::{Measurement, measure};
 use rows::{chosen, rows};
 use std::process::{Command, ExitCode, Stdio};
 
-/// What precedes the name of a row in the arguments of the process that runs it.
-const ONE_ROW: &str = "--row";
+/// What is asked for.
+#[derive(Default)]
+struct Arguments {
+    quick: bool,
+    /// The file of measurements, and that of the figure.
+    plot: Option<[String; 2]>,
+    /// The row that this process is for.
+    row: Option<String>,
+    names: Vec<String>,
+}
 
-fn main() -> ExitCode {
-    // Cargo adds --bench.
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("{message}");
-            ExitCode::FAILURE
+impl Arguments {
+    fn read() -> Result<Arguments, lexopt::Error> {
+        use lexopt::prelude::*;
+        let (mut read, mut parser) = (Arguments::default(), lexopt::Parser::from_env());
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Long("quick") => read.quick = true,
+                Long("plot") => read.plot = Some([parser.value()?.string()?, parser.value()?.string()?]),
+                Long("row") => read.row = Some(parser.value()?.string()?),
+                // Cargo adds it.
+                Long("bench") => {}
+                Value(name) => read.names.push(name.string()?),
+                _ => return Err(argument.unexpected()),
+            }
         }
+        Ok(read)
     }
 }
 
-fn run(arguments: &[String]) -> Result<(), String> {
-    if let [flag, from, to] = arguments
-        && flag == "--plot"
-    {
-        return plot::draw(from, to);
+fn main() -> ExitCode {
+    let (message, status) = match Arguments::read().map(run) {
+        Ok(Ok(())) => return ExitCode::SUCCESS,
+        Ok(Err(message)) => (message, 1),
+        Err(error) => (error.to_string(), 2),
+    };
+    eprintln!("{message}");
+    ExitCode::from(status)
+}
+
+fn run(Arguments { quick, plot, row, names }: Arguments) -> Result<(), String> {
+    if let Some([from, to]) = plot {
+        return plot::draw(&from, &to);
     }
-    let quick = arguments.iter().any(|argument| argument == "--quick");
-    let names: Vec<String> = arguments.iter().filter(|&argument| argument != "--quick").cloned().collect();
-    if let [flag, name] = &names[..]
-        && flag == ONE_ROW
-    {
-        let row = rows(quick).into_iter().find(|row| row.name == *name).ok_or("no such row")?;
+    if let Some(name) = row {
+        let row = rows(quick).into_iter().find(|row| row.name == name).ok_or("no such row")?;
         println!("{}", serde_json::to_string(&measure(&row)).map_err(|error| error.to_string())?);
         return Ok(());
     }
@@ -84,7 +103,7 @@ fn run(arguments: &[String]) -> Result<(), String> {
 fn in_own_process(name: &str, quick: bool) -> Result<String, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut command = Command::new(program);
-    command.args([ONE_ROW, name]).args(quick.then_some("--quick")).stderr(Stdio::inherit());
+    command.args(["--row", name]).args(quick.then_some("--quick")).stderr(Stdio::inherit());
     let output = command.output().map_err(|error| error.to_string())?;
     if !output.status.success() {
         return Err(output.status.to_string());

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// What the radii of the levels are lengths of.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) enum ShapedBy {
     /// The metric that is searched.
+    #[default]
     Metric,
     /// The Euclidean distance of coordinates multiplied by these scales.
     Euclidean(Vec<f64>),
@@ -18,6 +19,7 @@ pub(crate) enum ShapedBy {
 }
 
 /// Nodes in preorder.
+#[derive(Default)]
 pub(crate) struct CoverTree {
     /// Number of each node's point.
     pub(crate) numbers: Vec<u32>,
@@ -121,8 +123,10 @@ impl CoverTree {
 
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
-        let per_node = 5 * size_of::<u32>() + 1 + size_of::<Ball>();
-        self.len() * per_node
+        self.column_bytes()
+            + size_of_val(&self.positions[..])
+            + size_of_val(&self.least[..])
+            + size_of_val(&self.balls[..])
     }
 }
 

@@ -56,13 +56,21 @@ pub struct Kernel {
     pub lengthscale: Lengthscale,
 }
 
-/// What a tree takes covariances from.
-#[derive(Clone)]
+/// What a tree takes covariances from. Saved as its kernel, which a custom one does not have.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(untagged, from = "Kernel")]
 pub enum Covariance {
     /// A stationary kernel: fast.
     Stationary(Kernel),
     /// The caller's function, at its own price; called only on the thread that calls the tree.
+    #[serde(skip)]
     Custom(Arc<dyn CovarianceFunction>),
+}
+
+impl From<Kernel> for Covariance {
+    fn from(kernel: Kernel) -> Self {
+        Covariance::Stationary(kernel)
+    }
 }
 
 impl fmt::Debug for Covariance {

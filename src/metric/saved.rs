@@ -114,16 +114,15 @@ impl AnyMetric {
     ) -> Result<Self> {
         let (n, d, m) = (saved.n as usize, preparation.d(), preparation.m());
         let what = "the points";
-        let area = checked_area(n, d, what).map_err(corrupt)?;
         let values = checked_area(n, padded(m), what).map_err(corrupt)?;
-        let variances = reader.exactly(&saved.variances, n, what)?;
+        let variances = reader.array(&saved.variances, &[n], what)?;
         let inverse_sds = try_collect(variances.iter().map(|p: &f64| Ok(p.sqrt().recip())), what)?;
         let points = Points {
             n,
             d,
             m,
-            coords: reader.exactly(&saved.coords, area, what)?,
-            raw_coords: reader.exactly(&saved.raw_coords, area, what)?,
+            coords: reader.array(&saved.coords, &[n, d], what)?,
+            raw_coords: reader.array(&saved.raw_coords, &[n, d], what)?,
             custom: matches!(options.covariance, Covariance::Custom(_)),
             factor: Rows::load(reader, saved.factor, values, "the factor V")?,
             width: padded(m),

@@ -6,10 +6,10 @@ use super::tree::ResidualCoverTree;
 use crate::control::Control;
 use crate::cover_tree::{CoverTree, SavedNodes};
 use crate::error::{Error, ErrorKind, Result, headroom, try_collect, try_copy, try_with_capacity};
-use crate::kernel::{Covariance, Kernel};
+use crate::kernel::Covariance;
 use crate::layout::Layout;
 use crate::metric::{AnyMetric, Preparation, SavedPoints, SavedPreparation};
-use crate::options::{Construction, MetricKind, Options, Traversal, TreeOrder};
+use crate::options::Options;
 use crate::parallel::Threads;
 use crate::saved::{
     Array, Buffer, OpenFile, Reader, Replacement, Shared, Source, Writer, corrupt, directory, file_error, write,
@@ -27,26 +27,12 @@ const BUFFER: usize = 1 << 20;
 /// A tree's directory.
 #[derive(Serialize, Deserialize)]
 struct SavedTree {
-    options: SavedOptions,
+    options: Options,
     preparation: SavedPreparation,
     parts: Vec<SavedPart>,
     next_id: u32,
-    /// Factor, order, tree.
-    seconds: [f64; 3],
+    seconds: BuildSeconds,
     lengthscale: LengthscaleCheck,
-}
-
-#[derive(Serialize, Deserialize)]
-struct SavedOptions {
-    metric: MetricKind,
-    kernel: Kernel,
-    construction: Construction,
-    order: TreeOrder,
-    traversal: Traversal,
-    threads: u32,
-    jitter: f64,
-    residual_floor: f64,
-    portable_simd: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -152,28 +138,16 @@ impl ResidualCoverTree {
     }
 
     fn write(&self, out: &mut dyn Write, control: &mut Control<'_>) -> Result<()> {
-        let Options { metric, covariance, construction, order, traversal, threads, .. } = &self.options;
-        let Covariance::Stationary(kernel) = covariance else { return self.check_savable() };
         control.window(0.0, 1.0);
         control.phase(0.0, 1.0);
         let total = self.stats().memory_bytes;
         write(&mut Writer::new(out, total, control), |writer| {
             Ok(SavedTree {
-                options: SavedOptions {
-                    metric: *metric,
-                    kernel: kernel.clone(),
-                    construction: *construction,
-                    order: *order,
-                    traversal: *traversal,
-                    threads: *threads as u32,
-                    jitter: self.options.jitter,
-                    residual_floor: self.options.residual_floor,
-                    portable_simd: self.options.portable_simd,
-                },
+                options: self.options.clone(),
                 preparation: self.preparation.save(writer)?,
                 parts: self.parts.iter().map(|part| part.save(writer)).collect::<Result<_>>()?,
                 next_id: self.next_id,
-                seconds: [self.seconds.factor, self.seconds.order, self.seconds.tree],
+                seconds: self.seconds,
                 lengthscale: self.lengthscale,
             })
         })
@@ -188,19 +162,7 @@ impl ResidualCoverTree {
         control.window(0.0, 1.0);
         control.phase(0.0, 1.0);
         let saved: SavedTree = directory(source)?;
-        let SavedOptions { metric, kernel, construction, order, traversal, .. } = saved.options;
-        let covariance = Covariance::Stationary(kernel);
-        let mut options = Options {
-            metric,
-            covariance,
-            construction,
-            order,
-            traversal,
-            threads: saved.options.threads as usize,
-            jitter: saved.options.jitter,
-            residual_floor: saved.options.residual_floor,
-            portable_simd: saved.options.portable_simd,
-        };
+        let mut options = saved.options;
         options.check().map_err(corrupt)?;
         options.threads = given.threads.unwrap_or(options.threads);
         options.check()?;
@@ -208,14 +170,13 @@ impl ResidualCoverTree {
         let preparation = Preparation::load(saved.preparation, &options, simd(&options), &reader)?;
         let load = |part| Part::load(part, &options, &preparation, &reader);
         let parts = saved.parts.into_iter().map(load).collect::<Result<Vec<Part>>>()?;
-        let [factor, order, tree] = saved.seconds;
         let tree = ResidualCoverTree {
             threads: Threads::new(options.threads),
             options,
             preparation,
             parts,
             next_id: saved.next_id,
-            seconds: BuildSeconds { factor, order, tree },
+            seconds: saved.seconds,
             lengthscale: saved.lengthscale,
             last_search: ArcSwap::default(),
             in_use: InUse::ALL,
@@ -253,22 +214,22 @@ impl Part {
         let what = "the tree";
         let metric = AnyMetric::load(saved.points, options, preparation, reader)?;
         let (n, d) = (metric.points().n, metric.points().d);
-        let numbers = reader.exactly(&saved.numbers, n, what)?;
-        let (axes, cuts) = (reader.array(&saved.axes, what)?, reader.array(&saved.cuts, what)?);
+        let numbers = reader.array(&saved.numbers, &[n], what)?;
+        let (axes, cuts) = (reader.array(&saved.axes, &[], what)?, reader.array(&saved.cuts, &[], what)?);
         let Some(layout) = Layout::restored(numbers, &axes, &cuts, d)? else {
             return Err(corrupt("its points do not lie in a layout"));
         };
         let nodes = saved.nodes.map(|nodes| CoverTree::load(nodes, &layout, d, reader)).transpose()?;
         let ids = match saved.ids {
             SavedIds::Range(first, count) => Ids::Range(first, count),
-            SavedIds::List(ids) => Ids::List(reader.array(&ids, what)?),
+            SavedIds::List(ids) => Ids::List(reader.array(&ids, &[], what)?),
         };
         let overflows = matches!(ids, Ids::Range(first, count) if first.checked_add(count).is_none());
         if n == 0 || ids.len() != n || overflows {
             return Err(corrupt("a part has a wrong number of ids"));
         }
         let loaded = Index::load(saved.index, &metric, preparation.inducing(), reader)?;
-        let removed: Vec<u32> = reader.array(&saved.removed, what)?;
+        let removed: Vec<u32> = reader.array(&saved.removed, &[], what)?;
         let mut numbers = Vec::new();
         if !removed.is_empty() {
             numbers = try_copy(&layout.numbers, what)?;

@@ -3,7 +3,7 @@
 use super::format::{ALIGN, CHUNK, corrupt};
 use super::source::{Shared, Source};
 use crate::control::Control;
-use crate::error::{Error, ErrorKind, Result, try_reserve, try_vec, try_with_capacity};
+use crate::error::{Error, ErrorKind, Result, checked_area, try_reserve, try_vec, try_with_capacity};
 use bytemuck::Pod;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -53,14 +53,9 @@ pub(crate) struct Array<T> {
 }
 
 impl<T: Element> Array<T> {
-    /// Number of elements.
-    pub(crate) fn len(&self) -> u64 {
-        self.len
-    }
-
-    /// An error unless it has `len` elements.
-    pub(super) fn expect(&self, len: usize, what: &str) -> Result<()> {
-        if self.len == len as u64 { Ok(()) } else { Err(corrupt(format!("{what} has {} values, not {len}", self.len))) }
+    /// Number of elements; of more than there can be in memory as many as there can.
+    pub(crate) fn len(&self) -> usize {
+        usize::try_from(self.len).unwrap_or(usize::MAX)
     }
 
     /// The bytes it lies in; an error where they are not among `available`, or do not have as many checksums.
@@ -87,6 +82,11 @@ impl<T: Element> Array<T> {
         let from = self.place + (chunk * CHUNK) as u64;
         Err(corrupt(format!("bytes {from} to {} do not match their checksum", from + bytes.len() as u64 - 1)))
     }
+}
+
+/// An error unless an array of `found` values has `len`.
+pub(crate) fn expect_len(found: usize, len: usize, what: &str) -> Result<()> {
+    if found == len { Ok(()) } else { Err(corrupt(format!("{what} has {found} values, not {len}"))) }
 }
 
 /// Writes arrays, and reports what is written.
@@ -166,14 +166,11 @@ impl<'a, 'c> Reader<'a, 'c> {
         self.source.len()
     }
 
-    /// An array, which is to have `len` elements.
-    pub(crate) fn exactly<T: Element>(&self, array: &Array<T>, len: usize, what: &str) -> Result<Vec<T>> {
-        array.expect(len, what)?;
-        self.array(array, what)
-    }
-
-    /// An array.
-    pub(crate) fn array<T: Element>(&self, array: &Array<T>, what: &str) -> Result<Vec<T>> {
+    /// An array, which is to fill a table of these sides, if there are any.
+    pub(crate) fn array<T: Element>(&self, array: &Array<T>, sides: &[usize], what: &str) -> Result<Vec<T>> {
+        if let Some(area) = sides.iter().copied().map(Ok).reduce(|area, side| checked_area(area?, side?, what)) {
+            expect_len(array.len(), area.map_err(corrupt)?, what)?;
+        }
         array.range(self.source.len())?;
         let mut items = try_vec(array.len as usize, T::zeroed(), what)?;
         self.read(array, &mut items)?;

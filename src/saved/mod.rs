@@ -13,13 +13,15 @@
 //! raised when a reader of the one before would misread; a newer one than the library's own is refused, saying so.
 
 mod archive;
+mod columns;
 mod container;
 mod format;
 mod replacement;
 mod rows;
 mod source;
 
-pub(crate) use archive::{Array, Buffer, Reader, Writer};
+pub(crate) use archive::{Array, Buffer, Reader, Writer, expect_len};
+pub(crate) use columns::columns;
 pub(crate) use container::{directory, write};
 pub(crate) use format::corrupt;
 pub(crate) use replacement::Replacement;

@@ -1,6 +1,6 @@
 //! The rows of V, in memory of their own or where they were saved, where each chunk is checked when it is first used.
 
-use super::archive::{Array, Reader};
+use super::archive::{Array, Reader, expect_len};
 use super::format::CHUNK;
 use super::source::Shared;
 use crate::error::{Result, try_collect};
@@ -27,7 +27,7 @@ impl Rows {
     /// The values of `array`, which stay where they are if they can.
     pub(crate) fn load(reader: &Reader<'_, '_>, array: Array<f64>, len: usize, what: &str) -> Result<Rows> {
         if let Some(bytes) = reader.shared()
-            && array.len() == len as u64
+            && array.len() == len
             && cfg!(target_endian = "little")
         {
             let range = array.range(reader.len())?;
@@ -40,7 +40,7 @@ impl Rows {
                 return Ok(Rows::Saved(SavedRows { bytes, range, array, sound }));
             }
         }
-        array.expect(len, what)?;
+        expect_len(array.len(), len, what)?;
         array.range(reader.len())?;
         let mut values = Values::zeros(len, what)?;
         reader.read(&array, &mut values)?;

@@ -17,6 +17,7 @@ const TAIL: f64 = 0.01;
 const RIDGE: f64 = 1e-6;
 
 /// The regions of some runs; the last one may have less than [`LANES`].
+#[derive(Default)]
 pub(crate) struct AffineBounds {
     pub(super) d: usize,
     /// Columns of V that are bounded: all or none.

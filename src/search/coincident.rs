@@ -55,11 +55,6 @@ impl Coincident {
         let levels = &self.pairs[place * count..(place + 1) * count];
         self.positions.iter().zip(levels).filter(move |&(_, &level)| level <= most).map(|(&i, _)| i)
     }
-
-    /// Bytes held.
-    pub(super) fn bytes(&self) -> usize {
-        self.column_bytes()
-    }
 }
 
 #[cfg(test)]

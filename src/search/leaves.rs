@@ -41,6 +41,7 @@ const AROUND: usize = 8;
 const WEIGHT_SHARE: f64 = 1e-4;
 
 /// The leaves of some points of a tree.
+#[derive(Default)]
 pub(crate) struct Leaves {
     pub(crate) inducing: Arc<WhitenedRows>,
     pub(super) d: usize,
@@ -353,12 +354,10 @@ impl Leaves {
 
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
-        let floats = self.coords.len() + 3 * self.weights.len() + self.values.len();
-        let words = self.positions.len() + self.of.len() + self.starts.len() + self.columns.len() + self.radii.len();
-        4 * (floats + words)
-            + 8 * self.middles.len()
+        self.column_bytes()
+            + size_of_val(&self.of[..])
             + self.inducing.bytes()
-            + self.coincident.bytes()
+            + self.coincident.column_bytes()
             + self.regions.bytes()
             + self.coarse.bytes()
             + self.made().map_or(0, |made| made.fine.bytes() + made.coarse.bytes())

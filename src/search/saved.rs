@@ -12,34 +12,13 @@ use super::whitened_rows::WhitenedRows;
 use crate::error::{Result, checked_area, try_vec};
 use crate::inducing::InducingPoints;
 use crate::metric::{AnyMetric, Correlation, Metric, NEW, Points};
-use crate::saved::{Array, Reader, Writer, corrupt};
+use crate::saved::{Array, Reader, Writer, columns, corrupt, expect_len};
 use crate::simd::affine::LANES as REGION;
 use crate::simd::cross_gram::LANES as OVERLAP;
 use crate::simd::leaf::{COLUMNS, LANES as LEAF};
 use crate::simd::spans::LANES;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-
-/// The arrays of a struct, named once: what of it is saved, how, and the bytes that they hold.
-macro_rules! columns {
-    ($saved:ident of $owner:ident { $($column:ident: $value:ty),+ }) => {
-        #[derive(Serialize, Deserialize)]
-        struct $saved {
-            $($column: Array<$value>),+
-        }
-
-        impl $owner {
-            fn save(&self, writer: &mut Writer<'_, '_>) -> Result<$saved> {
-                Ok($saved { $($column: writer.array(&self.$column)?),+ })
-            }
-
-            /// Bytes that the saved arrays hold.
-            pub(super) fn column_bytes(&self) -> usize {
-                [$(size_of_val(&self.$column[..])),+].iter().sum()
-            }
-        }
-    };
-}
 
 /// Subspaces and leaves, either of which may be absent.
 #[derive(Serialize, Deserialize)]
@@ -56,40 +35,44 @@ struct SavedSubspaces {
     /// Rank, number of members and margins of each subspace.
     subspaces: Vec<(u32, u32, Margins)>,
     coincident: SavedCoincident,
-    members: Array<u32>,
-    inverses: Array<f64>,
-    coords: Array<f32>,
-    sines: Array<f32>,
-    boxes: Array<f64>,
-    around: Array<u32>,
-    gaps: Array<u8>,
+    columns: SubspaceColumns,
     cross_grams: SavedCrossGrams,
 }
 
-columns!(SavedCoincident of Coincident { positions: u32, levels: u8, pairs: u8 });
+columns!(SubspaceColumns of Subspaces(d, count, inverses, coords, sines), "the subspaces" {
+    members: u32[], inverses: f64[inverses], coords: f32[coords], sines: f32[sines],
+    boxes: f64[count, 2 * d], around: u32[count, NEAREST.min(count)], gaps: u8[count, count]
+});
 
-columns!(SavedCrossGrams of CrossGrams { starts: u32, subspaces: u32, scales: f32, errors: f32, products: i8 });
+columns!(SavedCoincident of Coincident(count, points, pairs), "points at inducing points" {
+    positions: u32[], levels: u8[points, count], pairs: u8[points, pairs]
+});
+
+columns!(SavedCrossGrams of CrossGrams(lanes), "the subspaces" {
+    starts: u32[], subspaces: u32[], scales: f32[lanes], errors: f32[lanes], products: i8[]
+});
 
 #[derive(Serialize, Deserialize)]
 struct SavedLeaves {
     median: f64,
     whitened_rows: Array<f64>,
-    positions: Array<u32>,
-    starts: Array<u32>,
-    columns: Array<u32>,
-    values: Array<f32>,
-    middles: Array<f64>,
-    radii: Array<f32>,
-    coords: Array<f32>,
-    weights: Array<f32>,
-    tails: Array<f32>,
-    norms: Array<f32>,
+    columns: LeafColumns,
     coincident: SavedCoincident,
     regions: SavedAffineBounds,
     coarse: SavedAffineBounds,
 }
 
-columns!(SavedAffineBounds of AffineBounds { centres: f64, radii: f32, columns: u64, rows: f32, sizes: f32, tails: f32, lower: f32, upper: f32, weights: f32, norms: f32 });
+columns!(LeafColumns of Leaves(d, count, columns), "the leaves" {
+    positions: u32[], starts: u32[count + 1], columns: u32[], values: f32[columns, LEAF],
+    middles: f64[count, d], radii: f32[count], coords: f32[count, d, LEAF],
+    weights: f32[count, LEAF], tails: f32[count, LEAF], norms: f32[count, LEAF]
+});
+
+columns!(SavedAffineBounds of AffineBounds(d, m, count), "the regions" {
+    centres: f64[count, d], radii: f32[count], columns: u64[count, m.div_ceil(64)], rows: f32[],
+    sizes: f32[count, REGION], tails: f32[count, REGION], lower: f32[count, d, REGION], upper: f32[count, d, REGION],
+    weights: f32[count, REGION], norms: f32[count, REGION]
+});
 
 impl Index {
     pub(crate) fn save(&self, writer: &mut Writer<'_, '_>) -> Result<SavedIndex> {
@@ -141,38 +124,28 @@ impl Subspaces {
         Ok(SavedSubspaces {
             offsets: writer.array(&self.offsets)?,
             subspaces: self.subspaces.iter().map(place).collect(),
-            coincident: self.coincident.save(writer)?,
-            members: writer.array(&self.members)?,
-            inverses: writer.array(&self.inverses)?,
-            coords: writer.array(&self.coords)?,
-            sines: writer.array(&self.sines)?,
-            boxes: writer.array(&self.boxes)?,
-            around: writer.array(&self.around)?,
-            gaps: writer.array(&self.gaps)?,
-            cross_grams: self.cross_grams.save(writer)?,
+            coincident: self.coincident.save_columns(writer)?,
+            columns: self.save_columns(writer)?,
+            cross_grams: self.cross_grams.save_columns(writer)?,
         })
     }
 
     fn load(saved: SavedSubspaces, points: &Points, reader: &Reader<'_, '_>) -> Result<Subspaces> {
         let what = "the subspaces";
         let (n, d) = (points.n, points.d);
-        let count = saved.subspaces.len();
-        let members = reader.array(&saved.members, what)?;
-        let mut of = try_vec(n, NO_SUBSPACE, what)?;
+        let (count, members) = (saved.subspaces.len(), saved.columns.members.len());
+        let stray = || corrupt("a subspace has a point that does not exist, or that another one has");
+        if members > n {
+            return Err(stray());
+        }
         let mut subspaces = Vec::with_capacity(count);
         let (mut start, mut inverse, mut coords, mut sines, mut pivots) = (0, 0, 0, 0, 0);
-        for (c, (rank, size, margins)) in saved.subspaces.into_iter().enumerate() {
+        for (rank, size, margins) in saved.subspaces {
             let (rank, size) = (rank as usize, size as usize);
-            if rank == 0 || rank > size || size > members.len() - start {
+            if rank == 0 || rank > size || size > members - start {
                 return Err(corrupt("a subspace has a wrong number of points"));
             }
             subspaces.push(Place { rank, start, count: size, inverse, coords, sines, margins });
-            for &i in &members[start..start + size] {
-                match of.get_mut(i as usize) {
-                    Some(subspace) if *subspace == NO_SUBSPACE => *subspace = c as u32,
-                    _ => return Err(corrupt("a subspace has a point that does not exist, or that another one has")),
-                }
-            }
             let padded = size.next_multiple_of(LANES);
             start += size;
             pivots += rank;
@@ -180,78 +153,61 @@ impl Subspaces {
             coords += rank * padded;
             sines += padded;
         }
-        if start != members.len() || count == 0 {
+        if start != members || count == 0 {
             return Err(corrupt("a point is in no subspace"));
         }
-        let area = |a: usize, b: usize| checked_area(a, b, what).map_err(corrupt);
-        let around = reader.exactly(&saved.around, area(count, NEAREST.min(count))?, what)?;
-        if around.iter().any(|&subspace| subspace as usize >= count) {
+        let mut of = try_vec(n, NO_SUBSPACE, what)?;
+        let columns = Subspaces::load_columns(&saved.columns, reader, d, count, inverse, coords, sines)?;
+        for (place, c) in subspaces.iter().zip(0..) {
+            for &i in &columns.members[place.start..place.start + place.count] {
+                match of.get_mut(i as usize) {
+                    Some(subspace) if *subspace == NO_SUBSPACE => *subspace = c,
+                    _ => return Err(stray()),
+                }
+            }
+        }
+        if columns.around.iter().any(|&subspace| subspace as usize >= count) {
             return Err(corrupt("a subspace has a neighbour that does not exist"));
         }
-        let mut subspaces = Subspaces {
-            of,
-            offsets: reader.exactly(&saved.offsets, n, what)?,
-            subspaces,
-            coincident: Coincident::load(saved.coincident, count, false, reader)?,
-            pivots,
-            members,
-            inverses: reader.exactly(&saved.inverses, inverse, what)?,
-            coords: reader.exactly(&saved.coords, coords, what)?,
-            sines: reader.exactly(&saved.sines, sines, what)?,
-            boxes: reader.exactly(&saved.boxes, area(count, 2 * d)?, what)?,
-            d,
-            around,
-            gaps: reader.exactly(&saved.gaps, area(count, count)?, what)?,
-            cross_grams: CrossGrams::default(),
-        };
-        subspaces.cross_grams = CrossGrams::load(saved.cross_grams, &subspaces, reader)?;
+        let offsets = reader.array(&saved.offsets, &[n], what)?;
+        let coincident = Coincident::load(&saved.coincident, count, false, reader)?;
+        let mut subspaces = Subspaces { of, offsets, subspaces, coincident, pivots, d, ..columns };
+        subspaces.cross_grams = CrossGrams::load(&saved.cross_grams, &subspaces, reader)?;
         Ok(subspaces)
     }
 }
 
 impl Coincident {
     /// Those of so many subspaces, or leaves, which go with pairs.
-    fn load(saved: SavedCoincident, count: usize, paired: bool, reader: &Reader<'_, '_>) -> Result<Coincident> {
-        let what = "points at inducing points";
-        let positions: Vec<u32> = reader.array(&saved.positions, what)?;
-        if !positions.is_sorted_by(|a, b| a < b) {
+    fn load(saved: &SavedCoincident, count: usize, paired: bool, reader: &Reader<'_, '_>) -> Result<Coincident> {
+        let points = saved.positions.len();
+        let coincident = Coincident::load_columns(saved, reader, count, points, if paired { points } else { 0 })?;
+        if !coincident.positions.is_sorted_by(|a, b| a < b) {
             return Err(corrupt("its points at inducing points are in no order"));
         }
-        let area = |a: usize, b: usize| checked_area(a, b, what).map_err(corrupt);
-        let pairs = if paired { area(positions.len(), positions.len())? } else { 0 };
-        Ok(Coincident {
-            levels: reader.exactly(&saved.levels, area(positions.len(), count)?, what)?,
-            pairs: reader.exactly(&saved.pairs, pairs, what)?,
-            positions,
-        })
+        Ok(coincident)
     }
 }
 
 impl CrossGrams {
     /// Those of `subspaces`.
-    fn load(saved: SavedCrossGrams, subspaces: &Subspaces, reader: &Reader<'_, '_>) -> Result<CrossGrams> {
+    fn load(saved: &SavedCrossGrams, subspaces: &Subspaces, reader: &Reader<'_, '_>) -> Result<CrossGrams> {
         let what = "the subspaces";
-        let starts = reader.array(&saved.starts, what)?;
+        let mut cross_grams = CrossGrams::load_columns(saved, reader, saved.subspaces.len())?;
+        let starts = &cross_grams.starts;
         // Of subspaces without cross-Grams there are none.
-        let ordered =
-            starts.is_empty() || starts.len() == subspaces.subspaces.len() + 1 && starts[0] == 0 && starts.is_sorted();
+        let ordered = starts.is_empty() || starts.len() == subspaces.len() + 1 && starts[0] == 0 && starts.is_sorted();
         if !ordered {
             return Err(corrupt("the products of a subspace end before they begin"));
         }
         let groups = starts.last().map_or(0, |&end| end as usize);
         let lanes = checked_area(groups, OVERLAP, what).map_err(corrupt)?;
-        let mut cross_grams = CrossGrams {
-            starts,
-            subspaces: reader.exactly(&saved.subspaces, lanes, what)?,
-            scales: reader.exactly(&saved.scales, lanes, what)?,
-            errors: reader.exactly(&saved.errors, lanes, what)?,
-            ..CrossGrams::default()
-        };
+        expect_len(cross_grams.subspaces.len(), lanes, what)?;
         if cross_grams.subspaces.iter().any(|&c| c != NO_SUBSPACE && c as usize >= subspaces.len()) {
             return Err(corrupt("a subspace has products with one that does not exist"));
         }
         let total = cross_grams.place(|c| subspaces.subspaces[c].rank)?;
-        cross_grams.products = reader.exactly(&saved.products, total, what)?;
+        expect_len(cross_grams.products.len(), total, what)?;
         Ok(cross_grams)
     }
 }
@@ -261,19 +217,10 @@ impl Leaves {
         Ok(SavedLeaves {
             median: self.inducing.median,
             whitened_rows: writer.array(&self.inducing.rows)?,
-            positions: writer.array(&self.positions)?,
-            starts: writer.array(&self.starts)?,
-            columns: writer.array(&self.columns)?,
-            values: writer.array(&self.values)?,
-            middles: writer.array(&self.middles)?,
-            radii: writer.array(&self.radii)?,
-            coords: writer.array(&self.coords)?,
-            weights: writer.array(&self.weights)?,
-            tails: writer.array(&self.tails)?,
-            norms: writer.array(&self.norms)?,
-            coincident: self.coincident.save(writer)?,
-            regions: self.regions.save(writer)?,
-            coarse: self.coarse.save(writer)?,
+            columns: self.save_columns(writer)?,
+            coincident: self.coincident.save_columns(writer)?,
+            regions: self.regions.save_columns(writer)?,
+            coarse: self.coarse.save_columns(writer)?,
         })
     }
 
@@ -285,10 +232,10 @@ impl Leaves {
         reader: &Reader<'_, '_>,
     ) -> Result<Leaves> {
         let what = "the leaves";
-        let area = |a: usize, b: usize| checked_area(a, b, what).map_err(corrupt);
         let Points { n, d, m, width, .. } = *metric.points();
-        let positions: Vec<u32> = reader.array(&saved.positions, what)?;
-        let count = positions.len() / LEAF;
+        let count = saved.columns.positions.len() / LEAF;
+        let leaves = Leaves::load_columns(&saved.columns, reader, d, count, saved.columns.columns.len())?;
+        let Leaves { positions, starts, columns, .. } = &leaves;
         let mut of = try_vec(n, NEW, what)?;
         for (place, &i) in positions.iter().enumerate().filter(|&(_, &i)| i != NEW) {
             match of.get_mut(i as usize) {
@@ -296,41 +243,27 @@ impl Leaves {
                 _ => return Err(corrupt("a leaf has a point that does not exist, or that another one has")),
             }
         }
-        let starts = reader.exactly(&saved.starts, count + 1, what)?;
-        let columns: Vec<u32> = reader.array(&saved.columns, what)?;
         let ordered =
             starts.windows(2).all(|ends| ends[0] <= ends[1] && ((ends[1] - ends[0]) as usize).is_multiple_of(COLUMNS));
         let whole = (starts.first(), starts.last()) == (Some(&0), Some(&(columns.len() as u32)));
-        let (regions, bounded) = (count.div_ceil(REGION), if bounded { m } else { 0 });
         if !positions.len().is_multiple_of(LEAF) || count == 0 || !ordered || !whole {
             return Err(corrupt("its leaves do not fit together"));
         }
         if columns.iter().any(|&j| j as usize > m) {
             return Err(corrupt("a leaf has a column that does not exist"));
         }
-        let mut rows: Vec<f64> = reader.array(&saved.whitened_rows, what)?;
-        if !rows.is_empty() {
-            rows = reader.exactly(&saved.whitened_rows, area(m, width)?, what)?;
-        }
-        let shared = WhitenedRows::with(metric, inducing, rows, saved.median)?;
+        // None where no stored point is at an inducing point.
+        let rows = if saved.whitened_rows.len() == 0 { 0 } else { m };
+        let rows = reader.array(&saved.whitened_rows, &[rows, width], what)?;
+        let (regions, m) = (count.div_ceil(REGION), if bounded { m } else { 0 });
         Ok(Leaves {
-            made: Default::default(),
-            inducing: Arc::new(shared),
+            inducing: Arc::new(WhitenedRows::with(metric, inducing, rows, saved.median)?),
             d,
             of,
-            values: reader.exactly(&saved.values, area(columns.len(), LEAF)?, what)?,
-            middles: reader.exactly(&saved.middles, area(count, d)?, what)?,
-            radii: reader.exactly(&saved.radii, count, what)?,
-            coords: reader.exactly(&saved.coords, area(count, d * LEAF)?, what)?,
-            weights: reader.exactly(&saved.weights, positions.len(), what)?,
-            tails: reader.exactly(&saved.tails, positions.len(), what)?,
-            norms: reader.exactly(&saved.norms, positions.len(), what)?,
-            coincident: Coincident::load(saved.coincident, count, true, reader)?,
-            regions: AffineBounds::load(saved.regions, regions, (d, bounded), reader)?,
-            coarse: AffineBounds::load(saved.coarse, regions.div_ceil(REGION), (d, bounded), reader)?,
-            positions,
-            starts,
-            columns,
+            coincident: Coincident::load(&saved.coincident, count, true, reader)?,
+            regions: AffineBounds::load(&saved.regions, (d, m), regions, reader)?,
+            coarse: AffineBounds::load(&saved.coarse, (d, m), regions.div_ceil(REGION), reader)?,
+            ..leaves
         })
     }
 }
@@ -338,35 +271,18 @@ impl Leaves {
 impl AffineBounds {
     /// So many regions, of `d` dimensions and `m` columns.
     fn load(
-        saved: SavedAffineBounds,
-        count: usize,
+        saved: &SavedAffineBounds,
         (d, m): (usize, usize),
+        count: usize,
         reader: &Reader<'_, '_>,
     ) -> Result<AffineBounds> {
-        let what = "the regions";
-        let area = |a: usize, b: usize| checked_area(a, b, what).map_err(corrupt);
-        let (words, corners) = (area(count, m.div_ceil(64))?, area(count, area(d, REGION)?)?);
-        let mut regions = AffineBounds {
-            d,
-            m,
-            centres: reader.exactly(&saved.centres, area(count, d)?, what)?,
-            radii: reader.exactly(&saved.radii, count, what)?,
-            columns: reader.exactly(&saved.columns, words, what)?,
-            rows: Vec::new(),
-            sizes: reader.exactly(&saved.sizes, count * REGION, what)?,
-            tails: reader.exactly(&saved.tails, count * REGION, what)?,
-            lower: reader.exactly(&saved.lower, corners, what)?,
-            upper: reader.exactly(&saved.upper, corners, what)?,
-            weights: reader.exactly(&saved.weights, count * REGION, what)?,
-            norms: reader.exactly(&saved.norms, count * REGION, what)?,
-            starts: Vec::new(),
-        };
+        let mut regions = AffineBounds { d, m, ..AffineBounds::load_columns(saved, reader, d, m, count)? };
         let stray = |g: usize| m % 64 > 0 && regions.words(g).last().is_some_and(|word| word >> (m % 64) > 0);
         if (0..count).any(stray) {
             return Err(corrupt("a region has a column that does not exist"));
         }
         regions.find_starts()?;
-        regions.rows = reader.exactly(&saved.rows, regions.starts[count], what)?;
+        expect_len(regions.rows.len(), regions.starts[count], "the regions")?;
         Ok(regions)
     }
 }

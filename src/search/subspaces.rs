@@ -24,6 +24,7 @@ pub(super) const ROWS: usize = 32;
 pub(super) const STEP: f64 = std::f64::consts::FRAC_PI_2 / 255.0;
 
 /// The subspaces of some points of a tree.
+#[derive(Default)]
 pub(crate) struct Subspaces {
     /// Subspace of each tree position, or [`NO_SUBSPACE`].
     pub(super) of: Vec<u32>,
@@ -204,12 +205,11 @@ impl Subspaces {
 
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
-        let words = self.of.len() + self.offsets.len() + self.members.len() + self.coords.len() + self.sines.len();
-        let places = self.subspaces.len() * std::mem::size_of::<Place>() + self.coincident.bytes();
-        4 * (words + self.around.len())
-            + 8 * (self.inverses.len() + self.boxes.len())
-            + places
-            + self.gaps.len()
+        self.column_bytes()
+            + size_of_val(&self.of[..])
+            + size_of_val(&self.offsets[..])
+            + size_of_val(&self.subspaces[..])
+            + self.coincident.column_bytes()
             + self.cross_grams.bytes()
     }
 }

@@ -17,6 +17,7 @@ use std::collections::HashMap;
 const SMALL: f64 = 30.0;
 
 /// What all indices of one tree know of inducing points.
+#[derive(Default)]
 pub(crate) struct WhitenedRows {
     /// The median of the points' weights.
     pub(super) median: f64,
