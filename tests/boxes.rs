@@ -113,7 +113,7 @@ fn check_seed(seed: u64) {
         assert_eq!(tree.stats().plan.name(), "boxes");
         let ids: Vec<i64> = (0..coords.nrows() as i64).collect();
         check(&tree, &slow, &ids, rng, &what);
-        if seed % 3 > 0 || ids.len() < 10 {
+        if !seed.is_multiple_of(3) || ids.len() < 10 {
             continue;
         }
         // Parts, and points that are gone.

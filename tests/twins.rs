@@ -90,12 +90,12 @@ fn answers_are_those_of_brute_force() {
         let places = uniform(count, d, rng).mapv(|x| if lattice { (x * 40.0).floor() / 40.0 } else { x });
         let coords = at_places(rng.random_range(2600..6000), &places, rng);
         let inducing = uniform(rng.random_range(5..80), d, rng);
-        let (family, lengthscale) = (families[seed as usize % 3].clone(), rng.random_range(0.05..0.6));
+        let (family, lengthscale) = (families[seed as usize % 3], rng.random_range(0.05..0.6));
         let what =
             format!("seed {seed}, n {}, d {d}, {count} places, {family:?}, lengthscale {lengthscale}", coords.nrows());
         let data = Data { inducing: Some(inducing.view()), ..Data::new(coords.view()) };
         let build = |traversal| {
-            let options = options(traversal, lengthscale, family.clone());
+            let options = options(traversal, lengthscale, family);
             ResidualCoverTree::build(&options, &data, &mut Control::none()).expect(&what)
         };
         let (mut tree, mut slow) = (build(Traversal::Automatic), build(Traversal::BruteForce));

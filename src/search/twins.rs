@@ -27,10 +27,10 @@ impl Twins {
             return Ok(None);
         }
         let mut hashed = try_with_capacity(n, what)?;
-        for position in 0..n {
+        for (position, &number) in numbers.iter().enumerate() {
             let mut hash = Xxh3::new();
             (0..points.d).for_each(|j| hash.update(&points.coord(position, j).to_bits().to_le_bytes()));
-            hashed.push((hash.digest(), numbers[position], position as u32));
+            hashed.push((hash.digest(), number, position as u32));
         }
         hashed.sort_unstable();
         let mut first = try_collect((0..n as u32).map(Ok), what)?;
