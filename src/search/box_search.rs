@@ -102,8 +102,8 @@ pub(crate) struct Memory {
     nearest: NearestSquares,
     stack: Vec<Node>,
     positions: Vec<u32>,
-    /// A score, and how far apart points can be that score so much.
-    reach: (f64, f64),
+    /// The last score that was asked for, and how far apart points can be that score so much.
+    reach: Option<(f64, f64)>,
 }
 
 /// A box that is to be opened.
@@ -144,18 +144,18 @@ impl<M: Metric> BoxSearch<'_, '_, M> {
         let (k, own, limit) = (collector.wanted(), group.positions[self.q], group.limits[self.q]);
         let mut reach = |score: f64| {
             // Searching for it takes a while; queries often have the same.
-            if known.0 != score {
-                *known = (score, metric.reach(score));
+            match *known {
+                Some((last, reach)) if last == score => reach,
+                _ => known.insert((score, metric.reach(score))).1,
             }
-            known.1
         };
         let within = reach(collector.threshold());
         // A query's score with itself may be none of its squared distance.
-        let alone = self.space.exclude_self || !M::FALLS;
-        if !self.space.exclude_self && !M::FALLS && own != NEW {
+        if !M::FALLS && !self.space.exclude_self && own != NEW {
             self.evaluate(&[own], group, scratch)?;
         }
-        let own = if alone && self.tree.positions.is_none() { own } else { NEW };
+        let is_left_out = (self.space.exclude_self || !M::FALLS) && self.tree.positions.is_none();
+        let own = if is_left_out { own } else { NEW };
         let mut beyond = f64::NEG_INFINITY;
         if k > 0 {
             nearest.begin(k, within, metric.tie_share());
