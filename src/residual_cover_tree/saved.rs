@@ -241,6 +241,12 @@ impl Part {
             }
         }
         let boxes = Part::boxes(&metric, &layout, preparation.is_given())?;
+        if let (Some(twins), (index, _)) = (&boxes.1, &loaded)
+            && !index.is_empty()
+            && (0..layout.len() as u32).any(|i| index.home(i).is_some() != (twins.first(i) == i))
+        {
+            return Err(corrupt("its index does not have the first point of each place"));
+        }
         let mut part = Part::with(metric, layout, boxes, loaded, ids, numbers)?;
         part.nodes = nodes.map(NodesOnDemand::with).unwrap_or_default();
         part.evaluations = saved.evaluations;

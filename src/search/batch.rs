@@ -6,7 +6,7 @@ use super::plan::FEW;
 use super::{best_first, box_search, brute_force, leaf_search, level_synchronous, subspace_search};
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result, headroom, try_collect, try_reserve, try_with_capacity};
-use crate::metric::{Metric, NEW, QueryBlock};
+use crate::metric::{Candidates, Metric, NEW, QueryBlock};
 use crate::options::Traversal;
 use crate::parallel::Threads;
 use crate::simd::leaf::QUERIES;
@@ -299,15 +299,18 @@ where
         let (space, Some(twins)) = (self.space, self.space.twins) else { return Ok(()) };
         for (q, &own) in (0..).zip(&queries.positions).filter(|&(_, &own)| own != NEW) {
             let (limit, wanted) = (group.limits[q as usize], group.collectors[q as usize].wanted());
-            let most = if wanted == 0 { usize::MAX } else { wanted.saturating_add(1) };
+            let most = if wanted == 0 { usize::MAX } else { wanted };
             let allowed = |i: &u32| space.keys.of[*i as usize] < limit;
             let first = twins.first(own);
             let here = twins.members(first).unwrap_or(std::slice::from_ref(&own));
-            let some = || here.iter().copied().filter(allowed).take(most);
-            space.evaluate_some(group, &[q], queries, some(), scratch)?;
-            // Itself may come later.
-            if !space.exclude_self && allowed(&own) && !some().any(|position| position == own) {
-                space.offer(group, q as usize, own as usize, M::SELF_SCORE);
+            space.offer(group, q as usize, own as usize, M::SELF_SCORE);
+            // With all others there it has one score.
+            let Some(&other) = here.iter().find(|&&position| position != own) else { continue };
+            let (mut score, other) = ([0.0], [other]);
+            space.metric.scores(queries, &[q], &Candidates::Gather(&other), &mut scratch.score, &mut score)?;
+            scratch.counters.distance_evaluations += 1;
+            for &position in here.iter().filter(|&position| *position != own && allowed(position)).take(most) {
+                space.offer(group, q as usize, position as usize, score[0]);
             }
         }
         self.leave_out_own_place(group);
